@@ -1,0 +1,1 @@
+"""Who someone is: accounts, passwords, sessions, roles and the audit trail."""

@@ -1,0 +1,128 @@
+"""The audit trail: who did what, written in the transaction of the deed and chained by a job."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.identity import Identity
+from auth.models import AuditEvent, AuditSeal
+
+GENESIS = bytes(32)
+"""What stands before the first link of the chain."""
+
+_SEAL_LOCK = 0x5EA1
+"""Key of the advisory lock that lets one sealing run at a time."""
+
+
+async def record(
+    session: AsyncSession,
+    *,
+    at: datetime,
+    actor: Identity | None,
+    action: str,
+    target_kind: str,
+    target_id: str | UUID,
+    outcome: str = "done",
+    reason: str | None = None,
+    request_id: str | None = None,
+    ip: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Add an entry to the caller's transaction. `details` hold no secret and no e-mail address."""
+    session.add(
+        AuditEvent(
+            at=at,
+            actor_id=actor.account_id if actor else None,
+            actor_roles=sorted(actor.roles) if actor else [],
+            session_id=actor.session_id if actor else None,
+            action=action,
+            target_kind=target_kind,
+            target_id=str(target_id),
+            outcome=outcome,
+            reason=reason,
+            request_id=request_id,
+            ip=ip,
+            details=dict(details or {}),
+        )
+    )
+    await session.flush()
+
+
+async def list_events_about(
+    session: AsyncSession, *, target_kind: str, target_id: str | UUID, limit: int = 50
+) -> Sequence[AuditEvent]:
+    """The newest entries about one thing, newest first."""
+    statement = (
+        select(AuditEvent)
+        .where(AuditEvent.target_kind == target_kind, AuditEvent.target_id == str(target_id))
+        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+        .limit(limit)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def seal(session: AsyncSession, *, at: datetime, batch: int = 1000) -> int:
+    """Chain up to `batch` entries that no seal covers yet, oldest first; returns how many."""
+    await session.execute(select(func.pg_advisory_xact_lock(_SEAL_LOCK)))
+    last = await session.scalar(select(AuditSeal).order_by(AuditSeal.sequence.desc()).limit(1))
+    sequence, previous = (last.sequence, last.hash) if last else (0, GENESIS)
+    is_sealed = exists().where(AuditSeal.audit_event_id == AuditEvent.id)
+    events = await session.scalars(select(AuditEvent).where(~is_sealed).order_by(AuditEvent.id).limit(batch))
+    count = 0
+    for count, event in enumerate(events.all(), start=1):
+        link = _link(previous, event)
+        session.add(
+            AuditSeal(
+                sequence=sequence + count,
+                audit_event_id=event.id,
+                previous_hash=previous,
+                hash=link,
+                sealed_at=at,
+            )
+        )
+        previous = link
+    await session.flush()
+    return count
+
+
+async def find_broken_seal(session: AsyncSession) -> int | None:
+    """The first sequence number at which the chain or its entry was tampered with; None: all is whole."""
+    expected, previous = 1, GENESIS
+    rows = await session.stream(
+        select(AuditSeal, AuditEvent)
+        .join(AuditEvent, AuditEvent.id == AuditSeal.audit_event_id, isouter=True)
+        .order_by(AuditSeal.sequence)
+    )
+    async for link, event in rows:
+        is_whole = (
+            link.sequence == expected
+            and link.previous_hash == previous
+            and event is not None
+            and link.hash == _link(previous, event)
+        )
+        if not is_whole:
+            return expected
+        expected, previous = expected + 1, link.hash
+    return None
+
+
+def _link(previous: bytes, event: AuditEvent) -> bytes:
+    """SHA-256 over the previous link and the entry as JSON with sorted keys and times in UTC."""
+    facts = {column.key: _plain(getattr(event, column.key)) for column in AuditEvent.__table__.columns}
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(previous + text.encode()).digest()
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case UUID():
+            return str(value)
+    return value

@@ -1,0 +1,194 @@
+"""Who is asking, on every request: the session behind a cookie or a bearer token, and the guards of routes."""
+
+import base64
+import hmac
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
+
+from auth import audit
+from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
+from auth.identity import Identity as Identity
+from auth.permissions import permissions_of
+from auth.ports import AuthSettings, OpenDatabase
+from auth.tokens import SESSION, hash_token
+from auth.visits import visit_of
+
+AuditedGuard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
+
+TOUCH_AFTER: Final = timedelta(minutes=1)
+"""A session's `last_seen_at` is written at most this often."""
+
+_SESSION_QUERY: Final = """
+    SELECT s.id, s.kind AS session_kind, s.csrf_secret, s.last_seen_at, s.expires_at,
+           a.id AS account_id, a.kind, a.locale, a.residence_country, a.pseudonym, a.email,
+           ARRAY(SELECT r.role FROM auth.role_assignments r WHERE r.account_id = a.id) AS roles
+      FROM auth.sessions s JOIN auth.accounts a ON a.id = s.account_id
+     WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > $2 AND s.expires_at > $2
+       AND s.epoch = a.auth_epoch AND a.status = 'active'
+"""
+
+_TOUCH: Final = """
+    UPDATE auth.sessions SET last_seen_at = $2, idle_expires_at = least($2 + $3, expires_at)
+     WHERE id = $1 AND revoked_at IS NULL AND last_seen_at < $2
+"""
+
+IDLE: Final = {"web": timedelta(days=14), "app": timedelta(days=90), "staff": timedelta(minutes=30)}
+"""How long a session lives without a request, by its kind."""
+
+ABSOLUTE: Final = {"web": timedelta(days=30), "app": timedelta(days=365), "staff": timedelta(hours=12)}
+"""How long a session lives at most, by its kind."""
+
+
+class AuthenticationMiddleware(AbstractAuthenticationMiddleware):
+    """Finds the session of every request; `request.user` is an `Identity` or None.
+
+    A request without cookie and without bearer token costs no query. A bearer token decides alone: beside one, the
+    cookie is ignored. Other schemes of `Authorization` (DPoP) are not ours.
+    """
+
+    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+        """Read the session by one query; also note, at most once a minute, that it was seen."""
+        settings: AuthSettings = connection.app.state.settings
+        bearer = bearer_token(connection)
+        token = bearer if bearer is not None else connection.cookies.get(settings.session_cookie)
+        means = "bearer" if bearer is not None else "cookie"
+        if not token:
+            return AuthenticationResult(user=None, auth=None)
+        database: OpenDatabase = connection.app.state.database
+        identity = await find_identity(database, token, at=datetime.now(UTC), default_market=settings.default_market)
+        return AuthenticationResult(user=identity, auth=means if identity else None)
+
+
+async def find_identity(database: OpenDatabase, token: str, *, at: datetime, default_market: str) -> Identity | None:
+    """The identity behind a session token that is valid at `at` (real time); None for anything else."""
+    digest = hash_token(token, kind=SESSION)
+    if digest is None:
+        return None
+    row = await database.reads.fetchrow(_SESSION_QUERY, digest, at)
+    if row is None:
+        return None
+    if at - row["last_seen_at"] >= TOUCH_AFTER:
+        await database.reads.execute(_TOUCH, row["id"], at, IDLE[row["session_kind"]])
+    roles = frozenset(row["roles"]) if row["kind"] == "staff" else frozenset({"customer"})
+    return Identity(
+        account_id=row["account_id"],
+        session_id=row["id"],
+        session_kind=row["session_kind"],
+        kind=row["kind"],
+        roles=roles,
+        permissions=permissions_of(roles),
+        locale=row["locale"],
+        market=row["residence_country"] or default_market,
+        pseudonym=row["pseudonym"],
+        csrf_token=csrf_token_of(row["csrf_secret"]),
+        email=row["email"] or "",
+    )
+
+
+def bearer_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The bearer token of the Authorization header (RFC 6750); None where there is none."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def csrf_token_of(csrf_secret: bytes) -> str:
+    """The token that forms of this session carry: HMAC-SHA256 of the session's own secret, in base64url."""
+    return base64.urlsafe_b64encode(hmac.digest(csrf_secret, b"csrf", "sha256")).rstrip(b"=").decode()
+
+
+def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity | None:
+    """Who asks, also on routes that the middleware leaves out (nobody, then)."""
+    user = connection.scope.get("user")
+    return user if isinstance(user, Identity) else None
+
+
+async def provide_visitor(request: Request[Any, Any, Any]) -> Identity | None:
+    """Dependency `visitor`: who asks, or None."""
+    return identity_of(request)
+
+
+async def provide_identity(request: Request[Any, Any, Any]) -> Identity:
+    """Dependency `identity`: who asks; raises `NotSignedIn`."""
+    identity = identity_of(request)
+    if identity is None:
+        raise NotSignedIn
+    return identity
+
+
+async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Guard: someone is signed in."""
+    if identity_of(connection) is None:
+        raise NotSignedIn
+
+
+async def customer_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Guard: a customer is signed in."""
+    identity = identity_of(connection)
+    if identity is None:
+        raise NotSignedIn
+    if not identity.is_customer:
+        raise CustomersOnly
+
+
+def requires(permission: str) -> AuditedGuard:
+    """Guard: the signed-in account has `permission`.
+
+    A signed-in account that tries without it leaves an entry in the audit trail, in a transaction of its own, since
+    the refusal ends the request's.
+    """
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        identity = identity_of(connection)
+        if identity is None:
+            raise NotSignedIn
+        if permission in identity.permissions:
+            return
+        visit = visit_of(connection)
+        database: OpenDatabase = connection.app.state.database
+        async with database.sessions.begin() as session:
+            await audit.record(
+                session,
+                at=datetime.now(UTC),
+                actor=identity,
+                action=permission,
+                target_kind="route",
+                target_id=str(handler),
+                outcome="refused",
+                reason="not_permitted",
+                request_id=visit.request_id,
+                ip=visit.ip,
+            )
+        raise NotPermitted
+
+    return guard
+
+
+def set_session_cookie(
+    response: Response[Any], token: str, *, settings: AuthSettings, lifetime: timedelta | None = None
+) -> None:
+    """Hand a browser its session token: HttpOnly, SameSite=Lax, Secure and `__Host-` wherever there is TLS."""
+    response.set_cookie(_cookie(settings, token, max_age=int((lifetime or ABSOLUTE["web"]).total_seconds())))
+
+
+def clear_session_cookie(response: Response[Any], *, settings: AuthSettings) -> None:
+    """Take the browser's session token away."""
+    response.set_cookie(_cookie(settings, "", max_age=0))
+
+
+def _cookie(settings: AuthSettings, value: str, *, max_age: int) -> Cookie:
+    return Cookie(
+        key=settings.session_cookie,
+        value=value,
+        max_age=max_age,
+        path="/",
+        secure=settings.secure,
+        httponly=True,
+        samesite="lax",
+    )

@@ -1,0 +1,30 @@
+"""Who is asking: what one request knows about the account that signed in."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The signed-in account of one request, read from its session by one query."""
+
+    account_id: UUID
+    session_id: UUID
+    session_kind: str
+    """`web`, `app` or `staff`."""
+    kind: str
+    """`customer` or `staff`."""
+    roles: frozenset[str]
+    permissions: frozenset[str]
+    locale: str
+    market: str
+    """The country of residence: it decides what may be bought."""
+    pseudonym: UUID
+    """The only customer key in the books."""
+    csrf_token: str = field(repr=False)
+    email: str = field(repr=False)
+
+    @property
+    def is_customer(self) -> bool:
+        """Whether this is a customer and not a member of staff."""
+        return self.kind == "customer"

@@ -1,0 +1,156 @@
+"""The mails that auth has to say: who gets them and what they hold, made at the moment they leave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth import models
+from auth.models import Account
+from auth.ports import AuthSettings, Composer, Letter
+from auth.tokens import PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
+
+
+def composers(settings: AuthSettings) -> Mapping[str, Composer]:
+    """Composers of all kinds of mail that auth queues."""
+    links = MailedLinks(settings.base_url, MailedTokens(settings.derive("mailed-links")))
+    return {
+        "registration": ComposeRegistration(links),
+        "password_reset": ComposePasswordReset(links),
+        "password_changed": compose_password_changed,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class MailedLinks:
+    """Makes links whose token stands in the fragment, which no server and no log ever sees."""
+
+    base_url: str
+    tokens: MailedTokens = field(repr=False)
+
+    def values(self, kind: str, reference: UUID, *, path: str, locale: str) -> Mapping[str, str]:
+        """`link` (with the token), `page` (without it) and `token`, for people whose browser runs no scripts."""
+        token = self.tokens.mint(kind, reference)
+        page = f"{self.base_url}/{locale}{path}"
+        return {"link": f"{page}#t={token}", "page": page, "token": token}
+
+    def digest(self, kind: str, reference: UUID) -> bytes:
+        """What the row keeps of the token."""
+        digest = hash_token(self.tokens.mint(kind, reference), kind=kind)
+        if digest is None:
+            raise ValueError(f"{kind} is no kind of token")
+        return digest
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeRegistration:
+    """The link that confirms an address; who already has an account is told so instead."""
+
+    links: MailedLinks
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail to the registered address, or None if the registration is over."""
+        wish = await session.get(models.Registration, reference, with_for_update=True)
+        if wish is None or wish.confirmed_at or wish.closed_at or wish.expires_at <= at:
+            return None
+        owner = await session.scalar(select(Account).where(Account.email_key == wish.email_key))
+        if owner is not None:
+            return self._already_registered(owner)
+        wish.token_hash = self.links.digest(REGISTRATION, wish.id)
+        values = self.links.values(REGISTRATION, wish.id, path="/register/confirm", locale=wish.locale)
+        return Letter(recipient=wish.email, values={**values, "valid_until": wish.expires_at}, locale=wish.locale)
+
+    def _already_registered(self, owner: Account) -> Letter | None:
+        """Says to the owner alone that there is an account. The registration just expires."""
+        if owner.email is None or owner.status != "active":
+            return None
+        base = f"{self.links.base_url}/{owner.locale}"
+        return Letter(
+            recipient=owner.email,
+            values={"sign_in": f"{base}/sign-in", "forgot": f"{base}/password/forgot"},
+            account_id=owner.id,
+            template="already_registered",
+            locale=owner.locale,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ComposePasswordReset:
+    """The link that sets a new password: to the stored address of a customer, and to nobody else."""
+
+    links: MailedLinks
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail, or None: no such customer, or the request is used, replaced or expired."""
+        asked = await session.get(models.PasswordReset, reference)
+        if asked is None:
+            return None
+        account = await self._lock_account(session, asked)
+        wish = await session.get_one(models.PasswordReset, asked.id, with_for_update=True, populate_existing=True)
+        wish.email_key = None
+        if wish.used_at or wish.superseded_at:
+            return None
+        if account is None or account.email is None or wish.expires_at <= at:
+            wish.superseded_at = at
+            return None
+        wish.account_id = account.id
+        if await self._is_replaced(session, wish):
+            wish.superseded_at = at
+            return None
+        wish.token_hash = self.links.digest(PASSWORD_RESET, wish.id)
+        values = self.links.values(PASSWORD_RESET, wish.id, path="/password/reset", locale=account.locale)
+        return Letter(
+            recipient=account.email,
+            values={**values, "valid_until": wish.expires_at, "by_support": wish.channel == "support"},
+            account_id=account.id,
+            locale=account.locale,
+        )
+
+    async def _lock_account(self, session: AsyncSession, wish: models.PasswordReset) -> Account | None:
+        whose = Account.id == wish.account_id if wish.account_id else Account.email_key == wish.email_key
+        return await session.scalar(
+            select(Account).where(whose, Account.kind == "customer", Account.status == "active").with_for_update()
+        )
+
+    async def _is_replaced(self, session: AsyncSession, wish: models.PasswordReset) -> bool:
+        """Whether a newer link exists; if not, this one replaces all older ones."""
+        reset = models.PasswordReset
+        newer = await session.scalar(
+            select(reset.id)
+            .where(reset.account_id == wish.account_id, reset.requested_at > wish.requested_at, reset.id != wish.id)
+            .where(reset.token_hash.is_not(None))
+            .limit(1)
+        )
+        if newer is not None:
+            return True
+        await session.execute(
+            update(reset)
+            .where(
+                reset.account_id == wish.account_id,
+                reset.id != wish.id,
+                reset.token_hash.is_not(None),
+                reset.used_at.is_(None),
+                reset.superseded_at.is_(None),
+            )
+            .values(superseded_at=wish.requested_at)
+        )
+        return False
+
+
+async def compose_password_changed(
+    session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+) -> Letter | None:
+    """Tells the owner that the password was changed and all devices were signed out."""
+    account = await session.get(Account, account_id)
+    if account is None or account.email is None:
+        return None
+    reset = await session.get(models.PasswordReset, reference)
+    changed_at = reset.used_at if reset is not None and reset.used_at is not None else at
+    return Letter(recipient=account.email, values={"changed_at": changed_at}, locale=account.locale)

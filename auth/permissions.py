@@ -1,0 +1,46 @@
+"""Roles as sets of permissions: deny by default, several roles per member of staff."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+CUSTOMER_READ: Final = "customer.read"
+"""Find a customer by exact address or order number; see profile, orders, rights, devices, mails."""
+PASSWORD_RESET_START: Final = "customer.password_reset.start"  # noqa: S105 - the name of a permission
+"""Have a reset link mailed to a customer; never see it."""
+SESSIONS_END: Final = "customer.sessions.end"
+"""Sign a customer out everywhere."""
+DEVICES_REMOVE: Final = "customer.devices.remove"
+"""Remove a customer's device."""
+REFUND_REQUEST: Final = "finance.refund.request"
+"""Ask for a refund."""
+REFUND_APPROVE: Final = "finance.refund.approve"
+"""Approve a refund that someone else asked for."""
+TRANSACTIONS_READ: Final = "finance.transactions.read"
+"""See transactions; orders by number and pseudonym, no names or addresses."""
+TRANSACTIONS_EXPORT: Final = "finance.transactions.export"
+"""Download transactions of a period."""
+CATALOGUE_EDIT: Final = "catalogue.edit"
+"""Change titles, texts and offers."""
+STAFF_MANAGE: Final = "staff.manage"
+"""Create staff accounts and give them roles."""
+AUDIT_READ: Final = "audit.read"
+"""Read the audit trail."""
+
+_SUPPORT: Final = frozenset({CUSTOMER_READ, PASSWORD_RESET_START, SESSIONS_END, DEVICES_REMOVE, REFUND_REQUEST})
+
+ROLES: Final[Mapping[str, frozenset[str]]] = {
+    "customer": frozenset(),
+    "support": _SUPPORT,
+    "support_lead": _SUPPORT | {REFUND_APPROVE, AUDIT_READ},
+    "finance": frozenset({TRANSACTIONS_READ, TRANSACTIONS_EXPORT, REFUND_APPROVE}),
+    "editor": frozenset({CATALOGUE_EDIT}),
+    "admin": frozenset({STAFF_MANAGE, AUDIT_READ}),
+}
+"""What each role may do. Customers act on their own things only, which needs no permission."""
+
+STAFF_ROLES: Final = frozenset(ROLES) - {"customer"}
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[str]:
+    """Everything that the roles together allow; an unknown role allows nothing."""
+    return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))

@@ -1,0 +1,131 @@
+"""What auth asks for from outside: jobs, mail, limits, the process's database and a few settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+
+class Jobs(Protocol):
+    """Background work that begins only if the caller's transaction commits; implemented by `store/jobs.py`."""
+
+    async def enqueue(
+        self,
+        session: AsyncSession,
+        job: str,
+        *,
+        dedupe_key: str | None = None,
+        after: timedelta | None = None,
+        **payload: str | int,
+    ) -> None:
+        """Enqueue a job in the caller's transaction; a waiting one of the same `dedupe_key` is kept instead.
+
+        The payload holds ids, never a secret.
+        """
+        ...
+
+
+class Outbox(Protocol):
+    """Mails to be sent once the caller's transaction commits; implemented by `store/mail.py`."""
+
+    async def queue(
+        self, session: AsyncSession, *, kind: str, account_id: UUID | None, reference: UUID | None, locale: str
+    ) -> UUID:
+        """Note that a mail of `kind` about `reference` is due, and return the mail's id.
+
+        Recipient and text are made by the kind's `Composer` when the mail leaves, so that no row and no job ever
+        holds a link.
+        """
+        ...
+
+
+class Throttle(Protocol):
+    """Limits over time; implemented by `store/throttling.py`."""
+
+    async def admit(self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1) -> None:
+        """Count `cost` against `key` under `rule`: at most `burst` at once, refilled evenly over `per`.
+
+        Raises `TooManyAttempts`, and then counts nothing. Counted exactly, across processes.
+        """
+        ...
+
+    async def give_back(self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1) -> None:
+        """Take back what a success had counted, where only failures are limited."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail about to leave: made, rendered, sent and forgotten."""
+
+    recipient: str
+    """The stored address, never one that was typed in."""
+    values: Mapping[str, object] = field(repr=False)
+    """Variables of the templates; may hold a link."""
+    account_id: UUID | None = None
+    """Whose mail it is, where the request did not know."""
+    template: str | None = None
+    """Folder of the templates, where it is not the kind's own."""
+    locale: str | None = None
+    """The recipient's language, where the request did not know it."""
+
+
+class Composer(Protocol):
+    """Makes the mails of one kind."""
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail, or None where none is due any more. Safe to repeat: a second call makes the same mail."""
+        ...
+
+
+class OpenDatabase(Protocol):
+    """The process's doors to the database, for short transactions of one's own and single reads."""
+
+    @property
+    def sessions(self) -> async_sessionmaker[AsyncSession]:
+        """Opens sessions; `.begin()` is one transaction."""
+        ...
+
+    @property
+    def reads(self) -> asyncpg.Pool:
+        """Raw connections for single statements."""
+        ...
+
+
+class AuthSettings(Protocol):
+    """The settings that auth needs."""
+
+    @property
+    def base_url(self) -> str:
+        """Public address without a trailing slash; every link begins with it."""
+        ...
+
+    @property
+    def session_cookie(self) -> str:
+        """Name of the session cookie."""
+        ...
+
+    @property
+    def secure(self) -> bool:
+        """Whether customers reach us by https."""
+        ...
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """Addresses or networks whose X-Forwarded-For is believed."""
+        ...
+
+    @property
+    def default_market(self) -> str:
+        """Market of those without a country of residence."""
+        ...
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose."""
+        ...

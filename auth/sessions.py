@@ -1,0 +1,248 @@
+"""Signing in and out: one session per browser or app, each ended on its own or all at once."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth import audit
+from auth.authentication import ABSOLUTE, IDLE
+from auth.email_addresses import parse_email
+from auth.errors import AccountDisabled, EmailAddressInvalid, SessionNotFound, SignInRefused
+from auth.identity import Identity
+from auth.ids import new_id
+from auth.limits import SIGN_IN_PER_ADDRESS, admit_sign_in
+from auth.models import Account, Session
+from auth.passwords import PasswordHasher, normalise
+from auth.ports import OpenDatabase, Throttle
+from auth.tokens import SESSION, hash_token, make_token
+from auth.visits import Visit
+
+_CREDENTIALS = """
+    SELECT id, kind, status, password_hash, auth_epoch FROM auth.accounts WHERE email_key = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A fresh session. Its token is shown here, once."""
+
+    token: str = field(repr=False)
+    session_id: UUID
+    account_id: UUID
+    kind: str
+    """Kind of the session: `web`, `app` or `staff`."""
+    csrf_secret: bytes = field(repr=False)
+    expires_at: datetime
+    """The latest end; the session ends earlier when it is not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Opens and ends sessions. All times are real time."""
+
+    session: AsyncSession
+    database: OpenDatabase
+    hasher: PasswordHasher
+    throttle: Throttle
+
+    async def sign_in(
+        self,
+        *,
+        email: str,
+        password: str,
+        client: str,
+        at: datetime,
+        visit: Visit,
+        previous: Identity | None = None,
+    ) -> SignedIn:
+        """Open a session of `client` (`web` or `app`) for whoever knows the password.
+
+        Raises `SignInRefused` for every combination of address and password that does not fit, after the same work,
+        and `AccountDisabled` only to someone who knew the password. A session that the request already had
+        (`previous`) ends.
+        """
+        normal = normalise(password)
+        try:
+            address = parse_email(email)
+        except EmailAddressInvalid as fault:
+            raise SignInRefused from fault
+        await admit_sign_in(self.throttle, address=address, visit=visit)
+        # Read outside the request's transaction, so that no connection is held while the password is hashed.
+        row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
+        is_staff = row is not None and row["kind"] == "staff"
+        matches, renewed = await self.hasher.verify(normal, row["password_hash"] if row else None, urgent=is_staff)
+        if row is None or not matches:
+            await self._note_failure(row["id"] if row else None, at=at, visit=visit)
+            raise SignInRefused
+        await SIGN_IN_PER_ADDRESS.give_back(self.throttle, address.key)
+        if row["status"] != "active":
+            raise AccountDisabled
+        if renewed is not None:
+            await self._renew_hash(row, renewed)
+        if previous is not None:
+            await self._revoke(previous.session_id, at=at, reason="signed_in_again")
+        return await self.open(
+            account_id=row["id"],
+            kind="staff" if is_staff else client,
+            epoch=row["auth_epoch"],
+            at=at,
+            visit=visit,
+        )
+
+    async def open(self, *, account_id: UUID, kind: str, epoch: int, at: datetime, visit: Visit) -> SignedIn:
+        """Open a session for an account that has just proved who it is; always with a new token.
+
+        `epoch` is the account's when the proof was read: if a reset came in between, the session is dead at birth.
+        """
+        token = make_token(SESSION)
+        digest = hash_token(token, kind=SESSION)
+        opened = Session(
+            id=new_id(),
+            kind=kind,
+            account_id=account_id,
+            token_hash=digest,
+            epoch=epoch,
+            amr=["pwd"],
+            auth_at=at,
+            created_at=at,
+            last_seen_at=at,
+            idle_expires_at=at + IDLE[kind],
+            expires_at=at + ABSOLUTE[kind],
+            ip_trunc=visit.network,
+            ua_short=visit.user_agent,
+            csrf_secret=secrets.token_bytes(32),
+        )
+        self.session.add(opened)
+        await self.session.flush()
+        await audit.record(
+            self.session,
+            at=at,
+            actor=None,
+            action="session.open",
+            target_kind="account",
+            target_id=account_id,
+            request_id=visit.request_id,
+            ip=visit.ip,
+            details={"session_id": str(opened.id), "kind": kind},
+        )
+        return SignedIn(
+            token=token,
+            session_id=opened.id,
+            account_id=account_id,
+            kind=kind,
+            csrf_secret=opened.csrf_secret,
+            expires_at=opened.expires_at,
+        )
+
+    async def end(self, *, identity: Identity, session_id: UUID, at: datetime, visit: Visit) -> None:
+        """End one of the account's own sessions; raises `SessionNotFound`, also for another account's."""
+        ended = await self.session.scalar(
+            update(Session)
+            .where(
+                Session.id == session_id,
+                Session.account_id == identity.account_id,
+                Session.revoked_at.is_(None),
+            )
+            .values(revoked_at=at, revoke_reason="signed_out")
+            .returning(Session.id)
+        )
+        if ended is None:
+            raise SessionNotFound
+        await self._note_end(identity, "session.end", "session", session_id, at=at, visit=visit)
+
+    async def end_all(self, *, identity: Identity, at: datetime, visit: Visit) -> None:
+        """End every session of the own account, this one included."""
+        await end_every_session(self.session, account_id=identity.account_id, at=at, reason="signed_out_everywhere")
+        await self._note_end(identity, "session.end_all", "account", identity.account_id, at=at, visit=visit)
+
+    async def end_all_of(self, *, account_id: UUID, agent: Identity, reason: str, at: datetime, visit: Visit) -> None:
+        """Sign a customer out everywhere on behalf of support; the route has checked the permission."""
+        await end_every_session(self.session, account_id=account_id, at=at, reason="ended_by_support")
+        await self._note_end(agent, "session.end_all", "account", account_id, at=at, visit=visit, reason=reason)
+
+    async def _renew_hash(self, row: asyncpg.Record, renewed: str) -> None:
+        # Only over the hash that was verified: a reset in between must not be undone.
+        await self.session.execute(
+            update(Account)
+            .where(Account.id == row["id"], Account.password_hash == row["password_hash"])
+            .values(password_hash=renewed)
+        )
+
+    async def _revoke(self, session_id: UUID, *, at: datetime, reason: str) -> None:
+        await self.session.execute(
+            update(Session)
+            .where(Session.id == session_id, Session.revoked_at.is_(None))
+            .values(revoked_at=at, revoke_reason=reason)
+        )
+
+    async def _note_failure(self, account_id: UUID | None, *, at: datetime, visit: Visit) -> None:
+        """In a transaction of its own, as the refusal ends the request's; for unknown addresses just the same."""
+        async with self.database.sessions.begin() as own:
+            await audit.record(
+                own,
+                at=at,
+                actor=None,
+                action="session.open",
+                target_kind="account",
+                target_id=account_id or "unknown",
+                outcome="refused",
+                reason="wrong_credentials",
+                request_id=visit.request_id,
+                ip=visit.ip,
+            )
+
+    async def _note_end(
+        self,
+        actor: Identity,
+        action: str,
+        target_kind: str,
+        target_id: UUID,
+        *,
+        at: datetime,
+        visit: Visit,
+        reason: str | None = None,
+    ) -> None:
+        await audit.record(
+            self.session,
+            at=at,
+            actor=actor,
+            action=action,
+            target_kind=target_kind,
+            target_id=target_id,
+            reason=reason,
+            request_id=visit.request_id,
+            ip=visit.ip,
+        )
+
+
+async def end_every_session(session: AsyncSession, *, account_id: UUID, at: datetime, reason: str) -> None:
+    """End all sessions of an account: one new epoch kills them, and their rows say when and why."""
+    await session.execute(update(Account).where(Account.id == account_id).values(auth_epoch=Account.auth_epoch + 1))
+    await session.execute(
+        update(Session)
+        .where(Session.account_id == account_id, Session.revoked_at.is_(None))
+        .values(revoked_at=at, revoke_reason=reason)
+    )
+
+
+async def list_sessions(session: AsyncSession, *, account_id: UUID, at: datetime) -> Sequence[Session]:
+    """The account's living sessions, the last used first."""
+    statement = (
+        select(Session)
+        .join(Account, Account.id == Session.account_id)
+        .where(
+            Session.account_id == account_id,
+            Session.epoch == Account.auth_epoch,
+            Session.revoked_at.is_(None),
+            Session.idle_expires_at > at,
+            Session.expires_at > at,
+        )
+        .order_by(Session.last_seen_at.desc())
+    )
+    return (await session.scalars(statement)).all()

@@ -1,0 +1,90 @@
+"""Where a request comes from: the one function that decides a client's address, and what is kept of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+
+_UNKNOWN = "0.0.0.0"  # noqa: S104 - what is said of a peer without an address; nothing binds to it
+_LONGEST_AGENT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What limits, sessions and the audit trail may know of a request's origin."""
+
+    ip: str
+    """The client's address in full; kept nowhere but in the audit trail."""
+    user_agent: str = ""
+    """As sent, shortened to printable characters."""
+    request_id: str | None = None
+
+    @property
+    def limit_key(self) -> str:
+        """What limits count: the IPv4 address, or the /64 that an IPv6 customer owns as a whole."""
+        address = ip_address(self.ip)
+        if isinstance(address, IPv6Address):
+            return str(ip_network((address, 64), strict=False))
+        return str(address)
+
+    @property
+    def network(self) -> str:
+        """The address as it is kept beside sessions: /24 or /48."""
+        prefix = 48 if isinstance(ip_address(self.ip), IPv6Address) else 24
+        return str(ip_network((self.ip, prefix), strict=False))
+
+
+def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
+    """The origin of a request, by the settings' trusted proxies."""
+    peer = connection.client.host if connection.client else _UNKNOWN
+    forwarded = [value for name, value in connection.scope["headers"] if name == b"x-forwarded-for"]
+    return Visit(
+        ip=client_address(
+            peer,
+            b",".join(forwarded).decode("latin-1"),
+            trusted_proxies=connection.app.state.settings.trusted_proxies,
+        ),
+        user_agent=_printable(connection.headers.get("user-agent", "")),
+        request_id=connection.scope["state"].get("request_id"),
+    )
+
+
+def client_address(peer: str, forwarded_for: str, *, trusted_proxies: Sequence[str]) -> str:
+    """The client's address.
+
+    It is the peer's own, unless the peer is a trusted proxy; then it is the rightmost entry of X-Forwarded-For
+    that is none. Everything left of it is the client's own invention.
+    """
+    address = _parse(peer)
+    if address is None:
+        return _UNKNOWN
+    networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
+    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
+    while hops and any(address in network for network in networks):
+        previous = _parse(hops.pop())
+        if previous is None:
+            break
+        address = previous
+    return str(address)
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())[:_LONGEST_AGENT]
+
+
+async def provide_visit(request: Request[Any, Any, Any]) -> Visit:
+    """Dependency `visit`: the origin of the request."""
+    return visit_of(request)

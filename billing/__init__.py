@@ -1,0 +1,1 @@
+"""What someone paid: quotes, orders, payments, the ledger and its exports."""

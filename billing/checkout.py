@@ -1,0 +1,334 @@
+"""From a quote to an order, and from the provider's "succeeded" to paid, booked, invoiced and granted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.ids import new_id
+from auth.models import Account
+from auth.ports import Jobs, Outbox
+from billing.errors import (
+    ConsentsMissing,
+    OrderAlreadyOpen,
+    QuoteExpired,
+    QuoteNotFound,
+)
+from billing.invoices import issue_invoice
+from billing.ledger import book_sale
+from billing.models import Order, OrderLine, OrderState, Payment, PaymentState, Quote
+from billing.orders import lines_of, new_order_number
+from billing.ports import Fulfilment, Intent, Seller
+from billing.refunds import give_back
+
+log = structlog.get_logger("checkout")
+
+ORDER_LIFETIME: Final = timedelta(hours=1)
+"""How long an order waits for its payment.
+
+It must stay well below 24 hours: after that the provider may have forgotten the payment's idempotency key.
+"""
+
+_FINAL: Final = (PaymentState.SUCCEEDED, PaymentState.RETURNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """What the customer declared with the order (BGB 356(5)); both are needed to deliver at once."""
+
+    immediate_performance: bool
+    """Begin before the withdrawal period has ended."""
+    withdrawal_loss: bool
+    """I know that I lose my right of withdrawal by that."""
+
+    def missing(self) -> list[str]:
+        """Names of the declarations that were not made."""
+        return [name for name in ("immediate_performance", "withdrawal_loss") if not getattr(self, name)]
+
+
+class Outcome(StrEnum):
+    """What `settle` did."""
+
+    PAID = "paid"
+    ALREADY = "already"
+    """It had been settled before; nothing changed."""
+    UPDATED = "updated"
+    """Not paid yet; the payment's state was noted."""
+    RETURNED = "returned"
+    """Paid, but nothing could be granted: the money goes back."""
+    FOREIGN = "foreign"
+    """No payment of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The result of `settle`: what it did, to which order and payment (None if foreign)."""
+
+    outcome: Outcome
+    order: Order | None = None
+    payment: Payment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Opens orders and settles payments inside the caller's transaction; it never calls the provider."""
+
+    session: AsyncSession
+    fulfilment: Fulfilment
+    jobs: Jobs
+    outbox: Outbox
+    seller: Seller
+
+    async def open_order(
+        self,
+        *,
+        quote_id: UUID,
+        account_id: UUID,
+        consents: Consents,
+        button: str,
+        channel: str,
+        locale: str,
+        client_address: str | None,
+        at: datetime,
+    ) -> Order:
+        """Open the one order of a quote, with its first payment attempt; repeated, it answers the same order.
+
+        Raises `QuoteNotFound`, `QuoteExpired`, `ConsentsMissing`, `OrderAlreadyOpen`, or why nothing may be
+        delivered.
+        """
+        quote = await self.session.scalar(
+            select(Quote).where(Quote.id == quote_id, Quote.account_id == account_id).with_for_update()
+        )
+        if quote is None:
+            raise QuoteNotFound()
+        if (opened := await self.session.scalar(select(Order).where(Order.quote_id == quote.id))) is not None:
+            return opened
+        if at >= quote.expires_at:
+            raise QuoteExpired(expired_at=quote.expires_at.isoformat())
+        if missing := consents.missing():
+            raise ConsentsMissing(missing=missing)
+        account = await self.session.get_one(Account, account_id)
+        order = _order(quote, account, await new_order_number(self.session, at), at)
+        order.button, order.channel, order.locale, order.client_address = button, channel, locale, client_address
+        line = _line(quote, order)
+        await self._claim_subject(order, line)
+        # Asked only now: whoever held the subject a moment ago may just have been granted it.
+        refusal = await self.fulfilment.may_deliver(self.session, account_id=account_id, line=line, at=at)
+        if refusal is not None:
+            raise refusal
+        self.session.add(_attempt(order, 1, at))
+        await self.session.flush()
+        return order
+
+    async def _claim_subject(self, order: Order, line: OrderLine) -> None:
+        """Write order and line; the partial unique index lets only one open order of a subject through."""
+        try:
+            async with self.session.begin_nested():
+                self.session.add(order)
+                await self.session.flush()
+                self.session.add(line)
+                await self.session.flush()
+        except IntegrityError as fault:
+            held = await self.session.scalar(
+                select(Order)
+                .join(OrderLine, OrderLine.order_id == Order.id)
+                .where(OrderLine.account_id == line.account_id, OrderLine.subject == line.subject)
+                .where(OrderLine.is_open)
+            )
+            if held is None:
+                raise
+            raise OrderAlreadyOpen(order_id=str(held.id), order_number=held.order_number) from fault
+
+    async def settle(self, intent: Intent, *, at: datetime) -> Settlement:
+        """Bring order and payment to what the provider says of the intent; safe to repeat and to race.
+
+        A payment that succeeded is either granted (paid, booked, invoiced, delivered, confirmed by mail) or goes
+        back; both in this transaction.
+        """
+        payment = await self._locked_payment(intent)
+        if payment is None:
+            return Settlement(Outcome.FOREIGN)
+        order = await self.session.get_one(Order, payment.order_id)
+        if payment.intent_id not in (None, intent.id):
+            return await self._settle_second_intent(intent, order, payment, at)
+        payment.intent_id = intent.id
+        if payment.state in _FINAL:
+            return Settlement(Outcome.ALREADY, order, payment)
+        if intent.state is not PaymentState.SUCCEEDED:
+            return await self._note(intent, order, payment, at)
+        lines = await lines_of(self.session, order.id)
+        reason = await self._reason_to_return(intent, order, payment, lines, at)
+        payment.updated_at, payment.decline = at, None
+        if reason is not None:
+            payment.state = PaymentState.RETURNED
+            return await self._return(intent, order, payment, reason, at)
+        payment.state = PaymentState.SUCCEEDED
+        order.state, order.paid_at = OrderState.PAID, at
+        await self._release_subjects(order, at)
+        await self.fulfilment.deliver(self.session, order=order, lines=lines, at=at)
+        invoice = await issue_invoice(self.session, order=order, lines=lines, seller=self.seller, at=at)
+        await book_sale(
+            self.session,
+            order=order,
+            lines=lines,
+            payment_id=payment.id,
+            document_number=invoice.document_number,
+            at=at,
+        )
+        await self.outbox.queue(
+            self.session,
+            kind="order_confirmation",
+            account_id=order.account_id,
+            reference=order.id,
+            locale=order.locale,
+        )
+        return Settlement(Outcome.PAID, order, payment)
+
+    async def close(self, order: Order, *, at: datetime) -> None:
+        """Mark a locked, open order as cancelled; the caller has cancelled its payment at the provider before."""
+        order.state = OrderState.CANCELLED
+        await self.session.execute(
+            update(Payment)
+            .where(Payment.order_id == order.id, Payment.intent_id.is_(None))
+            .values(state=PaymentState.CANCELED, updated_at=at)
+        )
+        await self._release_subjects(order, at)
+
+    async def _locked_payment(self, intent: Intent) -> Payment | None:
+        """The payment of an intent, its order locked first and itself second: every caller in this order."""
+        mine = [Payment.intent_id == intent.id]
+        if intent.payment_id is not None:
+            mine.append(Payment.id == intent.payment_id)
+        # Two rows match only if somebody wrote another payment's id into the metadata: the intent's own row wins.
+        by_intent_first = (Payment.intent_id == intent.id).desc().nulls_last()
+        found = (
+            await self.session.execute(
+                select(Payment.id, Payment.order_id).where(or_(*mine)).order_by(by_intent_first).limit(1)
+            )
+        ).one_or_none()
+        if found is None:
+            return None
+        await lock_order(self.session, found.order_id)
+        return await self.session.get_one(Payment, found.id, with_for_update=True, populate_existing=True)
+
+    async def _note(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> Settlement:
+        """Keep the state of a payment that is not paid; a cancelled one is followed by the next attempt."""
+        if payment.state is PaymentState.CANCELED:
+            return Settlement(Outcome.ALREADY, order, payment)
+        if intent.state is PaymentState.CANCELED and order.state is OrderState.OPEN:
+            self.session.add(_attempt(order, payment.attempt + 1, at))
+        payment.state, payment.decline, payment.updated_at = intent.state, intent.decline, at
+        await self.session.flush()
+        return Settlement(Outcome.UPDATED, order, payment)
+
+    async def _reason_to_return(
+        self, intent: Intent, order: Order, payment: Payment, lines: Sequence[OrderLine], at: datetime
+    ) -> str | None:
+        """Why money that came cannot be kept, as a code; None if everything can be granted."""
+        if intent.received != order.price:
+            return "amount_mismatch"
+        if (intent.order_id, intent.payment_id) != (order.id, payment.id):
+            return "metadata_mismatch"
+        if order.state is OrderState.PAID:
+            return "order_already_paid"
+        if order.state is OrderState.REFUNDED:
+            return "order_closed"
+        for line in lines:
+            refusal = await self.fulfilment.may_deliver(self.session, account_id=order.account_id, line=line, at=at)
+            if refusal is not None:
+                return refusal.code
+        return None
+
+    async def _settle_second_intent(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> Settlement:
+        """Another intent claims the same payment (a key used after the provider forgot it): its money goes back."""
+        if intent.state is not PaymentState.SUCCEEDED:
+            return Settlement(Outcome.ALREADY, order, payment)
+        return await self._return(intent, order, payment, "second_intent", at)
+
+    async def _return(self, intent: Intent, order: Order, payment: Payment, reason: str, at: datetime) -> Settlement:
+        given_back = await give_back(
+            self.session, self.jobs, order=order, payment=payment, intent=intent, reason=reason, at=at
+        )
+        if not given_back:
+            return Settlement(Outcome.ALREADY, order, payment)
+        log.error("money goes back", order_id=str(order.id), payment_id=str(payment.id), reason=reason)
+        if order.state is not OrderState.PAID:
+            order.state = OrderState.REFUNDED
+            await self._release_subjects(order, at)
+        return Settlement(Outcome.RETURNED, order, payment)
+
+    async def _release_subjects(self, order: Order, at: datetime) -> None:
+        """The order waits no longer, so its subjects may be ordered again."""
+        order.closed_at = at
+        await self.session.execute(
+            update(OrderLine).where(OrderLine.order_id == order.id, OrderLine.is_open).values(is_open=False)
+        )
+
+
+async def lock_order(session: AsyncSession, order_id: UUID) -> Order:
+    """The order, locked until the transaction ends: first of all locks, before its payments."""
+    return await session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
+
+
+def _order(quote: Quote, account: Account, order_number: str, at: datetime) -> Order:
+    return Order(
+        id=new_id(),
+        order_number=order_number,
+        account_id=account.id,
+        customer_pseudonym=account.pseudonym,
+        quote_id=quote.id,
+        market=quote.market,
+        state=OrderState.OPEN,
+        currency=quote.currency,
+        gross=quote.gross,
+        net=quote.net,
+        tax=quote.tax,
+        tax_country=quote.tax_country,
+        tax_evidence={"residence_country": account.residence_country, "items": account.residence_evidence},
+        texts=quote.texts,
+        ordered_at=at,
+        performance_consent_at=at,
+        withdrawal_loss_acknowledged_at=at,
+        created_at=at,
+        expires_at=at + ORDER_LIFETIME,
+    )
+
+
+def _line(quote: Quote, order: Order) -> OrderLine:
+    return OrderLine(
+        order_id=order.id,
+        position=1,
+        account_id=quote.account_id,
+        is_open=True,
+        item=quote.item,
+        subject=quote.subject,
+        kind=quote.kind,
+        description=quote.description,
+        gross=quote.gross,
+        net=quote.net,
+        tax=quote.tax,
+        tax_rate_bp=quote.tax_rate_bp,
+        terms=quote.terms,
+        licensor_terms=quote.licensor_terms,
+    )
+
+
+def _attempt(order: Order, number: int, at: datetime) -> Payment:
+    return Payment(
+        order_id=order.id,
+        attempt=number,
+        provider="stripe",
+        idempotency_key=f"order:{order.id}:attempt:{number}",
+        state=PaymentState.CREATING,
+        amount=order.gross,
+        currency=order.currency,
+        created_at=at,
+        updated_at=at,
+    )

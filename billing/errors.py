@@ -1,0 +1,134 @@
+"""Every refusal of billing, with its stable code and the sentence a customer can act on."""
+
+from collections.abc import Mapping
+
+from auth.errors import Refusal
+
+
+class BillingError(Refusal):
+    """Base of every refusal about money."""
+
+
+class QuoteNotFound(BillingError):
+    """No quote of this id belongs to the account; another account's quote looks the same."""
+
+    status, code = 404, "quote_not_found"
+    de = "Dieses Angebot kennen wir nicht. Bitte rufen Sie den Film noch einmal auf."
+    en = "We do not know this quote. Please open the film again."
+
+
+class QuoteExpired(BillingError):
+    """The quote is older than its ten minutes; `expired_at` says since when."""
+
+    status, code = 409, "quote_expired"
+    de = "Das Preisangebot galt zehn Minuten und ist abgelaufen. Es ist nichts bestellt; fordern Sie es neu an."
+    en = "The quote was good for ten minutes and has expired. Nothing was ordered; please ask for a new one."
+
+
+class ConsentsMissing(BillingError):
+    """A declaration that the order needs was not made; `missing` names them."""
+
+    status, code = 409, "consents_missing"
+    de = "Es fehlt noch Ihre Zustimmung. Es ist nichts bestellt; bitte bestätigen Sie die markierten Erklärungen."
+    en = "Your consent is still missing. Nothing was ordered; please confirm the marked declarations."
+
+
+class OrderNotFound(BillingError):
+    """No order of this id belongs to the account; another account's order looks the same."""
+
+    status, code = 404, "order_not_found"
+    de = "Diese Bestellung gibt es nicht."
+    en = "There is no such order."
+
+
+class OrderAlreadyOpen(BillingError):
+    """The account has an unpaid order of the same subject: `order_id`, `order_number`."""
+
+    status, code = 409, "order_already_open"
+    de = "Für diesen Film ist Ihre Bestellung {order_number} noch offen. Bezahlen oder stornieren Sie sie zuerst."
+    en = "Your order {order_number} for this film is still open. Please pay or cancel it first."
+
+
+class OrderAlreadyPaid(BillingError):
+    """The order is paid; there is nothing left to pay or to cancel."""
+
+    status, code = 409, "order_already_paid"
+    de = "Die Bestellung {order_number} ist schon bezahlt."
+    en = "Order {order_number} has already been paid."
+
+
+class OrderClosed(BillingError):
+    """The order was cancelled, or its money goes back: it cannot be paid any more."""
+
+    status, code = 409, "order_closed"
+    de = "Die Bestellung {order_number} ist geschlossen. Bitte bestellen Sie den Film neu."
+    en = "Order {order_number} is closed. Please order the film again."
+
+
+class PaymentUnderWay(BillingError):
+    """The payment is being processed, so the order can no longer be cancelled."""
+
+    status, code = 409, "payment_under_way"
+    de = "Ihre Zahlung wird gerade bearbeitet; die Bestellung {order_number} lässt sich jetzt nicht stornieren."
+    en = "Your payment is being processed; order {order_number} cannot be cancelled now."
+
+
+class PaymentOutcomeUnknown(BillingError):
+    """The provider did not answer, so what it did is not known yet; asking again is safe."""
+
+    status, code = 503, "payment_outcome_unknown"
+    de = "Der Zahlungsdienst antwortet gerade nicht. Es wird nichts doppelt abgebucht; versuchen Sie es gleich wieder."
+    en = "The payment provider is not answering. Nothing is charged twice; please try again in a moment."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to ask again, in seconds."""
+        return {"Retry-After": "5"}
+
+
+class PaymentProviderRefused(BillingError):
+    """The provider refused our request itself: a fault of the installation, not of the customer."""
+
+    status, code = 502, "payment_provider_refused"
+    de = "Der Zahlungsdienst hat die Anfrage abgelehnt. Es ist nichts abgebucht; wir sehen uns das an."
+    en = "The payment provider refused the request. Nothing was charged; we are looking into it."
+
+
+class PaymentUnknownToProvider(BillingError):
+    """The provider knows no such object: it belongs to another environment."""
+
+    status, code = 404, "payment_unknown_to_provider"
+    de = "Diese Zahlung kennt der Zahlungsdienst nicht."
+    en = "The payment provider does not know this payment."
+
+
+class WebhookNotVerified(BillingError):
+    """A webhook without a signature, with a wrong one, or with one too old or from the future."""
+
+    status, code = 400, "webhook_not_verified"
+    de = "Die Signatur fehlt oder ist ungültig."
+    en = "The signature is missing or invalid."
+
+
+class TaxRateUnknown(BillingError):
+    """No tax rate is recorded for the country on that day: nothing may be sold there."""
+
+    status, code = 409, "tax_rate_unknown"
+    de = "In diesem Land können wir zurzeit nicht verkaufen."
+    en = "We cannot sell in this country at present."
+
+
+class PeriodInvalid(BillingError):
+    """The period ends before it begins, or is longer than the export takes."""
+
+    status, code = 400, "period_invalid"
+    de = "Der Zeitraum ist ungültig: Das Ende muss nach dem Anfang liegen, höchstens {longest_days} Tage."
+    en = "The period is invalid: it must end after it begins and last at most {longest_days} days."
+
+
+class CursorInvalid(BillingError):
+    """The cursor was not made by this list."""
+
+    status, code = 400, "cursor_invalid"
+    de = "Diese Stelle der Liste gibt es nicht. Bitte beginnen Sie von vorn."
+    en = "There is no such place in the list. Please start again."

@@ -1,0 +1,131 @@
+"""The books: an append-only double-entry ledger, one journal per money event, debit positive and credit negative."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.models import Journal, LedgerAccount, Order, OrderLine, Posting
+from billing.money import Money
+from billing.tax import rate_text
+
+CLEARING: Final = "clearing:stripe"
+"""What the provider owes us until it pays out."""
+
+TO_REFUND: Final = "liability:refunds"
+"""Money that came without a claim of ours and has to go back."""
+
+_KINDS: Final = {
+    "clearing": "asset",
+    "liability": "liability",
+    "vat": "liability",
+    "revenue": "revenue",
+}
+
+
+async def book_sale(
+    session: AsyncSession,
+    *,
+    order: Order,
+    lines: Sequence[OrderLine],
+    payment_id: UUID,
+    document_number: str,
+    at: datetime,
+) -> Journal:
+    """Book a paid order: the provider owes us its gross; revenue and VAT by kind, country and rate."""
+    sides: dict[str, int] = defaultdict(int)
+    for line in lines:
+        sides[CLEARING] += line.gross
+        sides[f"revenue:{line.kind}:{order.tax_country}"] -= line.net
+        sides[f"vat:{order.tax_country}:{rate_text(line.tax_rate_bp)}"] -= line.tax
+    return await book(
+        session,
+        kind="sale",
+        source=("payment", payment_id),
+        order=order,
+        payment_id=payment_id,
+        document_number=document_number,
+        description=lines[0].description["de"],
+        currency=order.currency,
+        sides=sides,
+        at=at,
+    )
+
+
+async def book_unfulfilled(
+    session: AsyncSession,
+    *,
+    kind: str,
+    order: Order,
+    payment_id: UUID,
+    refund_id: UUID,
+    received: Money,
+    at: datetime,
+) -> Journal:
+    """Book money that came without a claim of ours (positive) or its way back (negative): no revenue, no VAT."""
+    return await book(
+        session,
+        kind=kind,
+        source=("refund", refund_id),
+        order=order,
+        payment_id=payment_id,
+        document_number=None,
+        description=f"Zahlung ohne Leistung zu {order.order_number}",
+        currency=received.currency,
+        sides={CLEARING: received.minor, TO_REFUND: -received.minor},
+        at=at,
+    )
+
+
+async def book(
+    session: AsyncSession,
+    *,
+    kind: str,
+    source: tuple[str, UUID],
+    order: Order,
+    payment_id: UUID,
+    document_number: str | None,
+    description: str,
+    currency: str,
+    sides: Mapping[str, int],
+    at: datetime,
+) -> Journal:
+    """Write one journal with its postings (account -> minor units; zeros are left out).
+
+    The same source and kind are booked once, by constraint. The database refuses, at commit, a journal whose
+    postings do not sum up to nothing.
+    """
+    sides = {account: minor for account, minor in sides.items() if minor}
+    await _open_accounts(session, sides)
+    journal = Journal(
+        booked_at=at,
+        source=source[0],
+        source_id=source[1],
+        kind=kind,
+        currency=currency,
+        country=order.tax_country,
+        order_id=order.id,
+        order_number=order.order_number,
+        document_number=document_number,
+        payment_id=payment_id,
+        customer_pseudonym=order.customer_pseudonym,
+        description=description[:200],
+    )
+    session.add(journal)
+    await session.flush()
+    session.add_all(
+        Posting(journal_id=journal.id, line=number, account=account, minor=minor)
+        for number, (account, minor) in enumerate(sides.items(), start=1)
+    )
+    await session.flush()
+    return journal
+
+
+async def _open_accounts(session: AsyncSession, codes: Mapping[str, int]) -> None:
+    """Open the accounts that do not exist yet: a new tax rate must never keep a paid order from being booked."""
+    rows = [{"code": code, "kind": _KINDS[code.partition(":")[0]]} for code in sorted(codes)]
+    await session.execute(insert(LedgerAccount).values(rows).on_conflict_do_nothing())

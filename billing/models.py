@@ -1,0 +1,418 @@
+"""Tables of what someone paid: quotes, orders, payments, refunds, the ledger and its documents.
+
+Amounts are integers in minor units beside an ISO 4217 currency; rates are basis points (1900 = 19 %);
+spans are half-open; instants are UTC.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from auth.ids import NAMING, new_id
+from auth.models import Account
+from billing.money import Money
+from billing.schema_rules import DDL as DDL
+
+
+class Base(DeclarativeBase):
+    """Declarative base of schema `billing`."""
+
+    metadata = MetaData(schema="billing", naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        int: BigInteger,
+    }
+
+
+def _words(kind: type[StrEnum], name: str) -> Enum:
+    """A text column that takes the values of a StrEnum only."""
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class OrderState(StrEnum):
+    """What became of an order."""
+
+    OPEN = "open"
+    """Waits for its payment."""
+    PAID = "paid"
+    """Paid, booked and granted."""
+    CANCELLED = "cancelled"
+    """Given up by the customer or by time; money that still comes is granted or goes back."""
+    REFUNDED = "refunded"
+    """Money came that could not be granted, and goes back."""
+
+
+class PaymentState(StrEnum):
+    """What the provider last said of a payment; `succeeded` and `returned` are final."""
+
+    CREATING = "creating"
+    UNKNOWN = "unknown"
+    """The provider was asked and did not answer: ask again with the same key."""
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    CANCELED = "canceled"
+    SUCCEEDED = "succeeded"
+    RETURNED = "returned"
+    """The money came but nothing could be granted for it: a refund row exists."""
+
+
+class RefundState(StrEnum):
+    """How far the way back of some money is."""
+
+    REQUESTED = "requested"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class TaxRate(Base):
+    """The VAT rate of a country and category from a day on, until the next row's day."""
+
+    __tablename__ = "tax_rates"
+
+    country: Mapped[str] = mapped_column(String(2), primary_key=True)
+    """ISO 3166-1 alpha-2."""
+    category: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """`standard`, or another category that a market names."""
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    rate_bp: Mapped[int]
+
+    __table_args__ = (CheckConstraint("rate_bp BETWEEN 0 AND 10000", name="rate"),)
+
+
+class Quote(Base):
+    """A price promised to one account for ten minutes, with all that the order will copy."""
+
+    __tablename__ = "quotes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), index=True)
+    market: Mapped[str] = mapped_column(String(8))
+    device_id: Mapped[UUID | None]
+    item: Mapped[str] = mapped_column(String(80))
+    """What to grant; billing does not read it."""
+    subject: Mapped[str] = mapped_column(String(80))
+    """What must not be bought twice at once; billing does not read it."""
+    kind: Mapped[str] = mapped_column(String(16))
+    """`rent`, `buy`, …: part of the revenue account's name."""
+    description: Mapped[dict[str, Any]]
+    """`{"de": ..., "en": ...}`: what is bought, in words."""
+    currency: Mapped[str] = mapped_column(String(3))
+    gross: Mapped[int]
+    net: Mapped[int]
+    tax: Mapped[int]
+    tax_rate_bp: Mapped[int]
+    tax_country: Mapped[str] = mapped_column(String(2))
+    terms: Mapped[dict[str, Any]]
+    """What the grant needs (days to start, hours to watch, …), as data."""
+    licensor_terms: Mapped[dict[str, Any]]
+    """What is owed to the licensor for this sale, as agreed at this moment."""
+    texts: Mapped[dict[str, Any]]
+    """`{name: {"version": ..., "sha256": {"de": ..., "en": ...}}}` of every legal text shown."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint("gross > 0 AND net + tax = gross AND tax >= 0", name="amounts"),
+        CheckConstraint("expires_at > created_at", name="span"),
+    )
+
+    @property
+    def price(self) -> Money:
+        """What the customer pays, VAT included."""
+        return Money(self.gross, self.currency)
+
+
+class Order(Base):
+    """A contract: the copy of everything that was agreed, and what became of it."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    order_number: Mapped[str] = mapped_column(String(24), unique=True)
+    """What people say aloud, such as `V-2026-KRMT-4821`."""
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    customer_pseudonym: Mapped[UUID]
+    """The only customer key that goes into the books."""
+    quote_id: Mapped[UUID] = mapped_column(ForeignKey(Quote.id), unique=True)
+    """A quote opens at most one order."""
+    market: Mapped[str] = mapped_column(String(8))
+    channel: Mapped[str] = mapped_column(String(16))
+    """`web` or `api`: the interface on which the contract was made."""
+    locale: Mapped[str] = mapped_column(String(5))
+    state: Mapped[OrderState] = mapped_column(_words(OrderState, "state"))
+    currency: Mapped[str] = mapped_column(String(3))
+    gross: Mapped[int]
+    net: Mapped[int]
+    tax: Mapped[int]
+    tax_country: Mapped[str] = mapped_column(String(2))
+    tax_evidence: Mapped[dict[str, Any]]
+    """Why this country: the items of Regulation (EU) 282/2011, Article 24f, as known when it was ordered."""
+    texts: Mapped[dict[str, Any]]
+    """Versions and hashes of the legal texts that the customer saw."""
+    button: Mapped[str] = mapped_column(String(80))
+    """The words on the button that ordered (BGB 312j(3))."""
+    ordered_at: Mapped[datetime]
+    """When the button was pressed."""
+    performance_consent_at: Mapped[datetime | None]
+    """When the customer asked for immediate performance (BGB 356(5) no. 2)."""
+    withdrawal_loss_acknowledged_at: Mapped[datetime | None]
+    """When the customer acknowledged losing the right of withdrawal by that (BGB 356(5) no. 3)."""
+    confirmation_sent_at: Mapped[datetime | None]
+    """When the contract was confirmed on a durable medium (BGB 312f(3))."""
+    client_address: Mapped[str | None] = mapped_column(String(45))
+    """IP address from which was ordered."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    """An order that is unpaid until then is cancelled by the sweep."""
+    paid_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+
+    lines: Mapped[list["OrderLine"]] = relationship(order_by="OrderLine.position", lazy="raise", viewonly=True)
+    """Only where the query asked for them."""
+
+    __table_args__ = (
+        CheckConstraint("gross > 0 AND net + tax = gross AND tax >= 0", name="amounts"),
+        CheckConstraint("state <> 'paid' OR paid_at IS NOT NULL", name="paid"),
+        Index("ix_orders_account_id_created_at", "account_id", "created_at"),
+        Index("ix_orders_expires_at_open", "expires_at", postgresql_where=text("state = 'open'")),
+    )
+
+    @property
+    def price(self) -> Money:
+        """What the customer pays, VAT included."""
+        return Money(self.gross, self.currency)
+
+
+class OrderLine(Base):
+    """One thing bought: what to grant, what must not be bought twice, and the copy of its terms."""
+
+    __tablename__ = "order_lines"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id))
+    position: Mapped[int]
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    is_open: Mapped[bool]
+    """Whether the order still waits for its payment: at most one such line per account and subject."""
+    item: Mapped[str] = mapped_column(String(80))
+    subject: Mapped[str] = mapped_column(String(80))
+    kind: Mapped[str] = mapped_column(String(16))
+    description: Mapped[dict[str, Any]]
+    gross: Mapped[int]
+    net: Mapped[int]
+    tax: Mapped[int]
+    tax_rate_bp: Mapped[int]
+    terms: Mapped[dict[str, Any]]
+    licensor_terms: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        UniqueConstraint("order_id", "position"),
+        CheckConstraint("net + tax = gross AND tax >= 0", name="amounts"),
+        Index(
+            "uq_order_lines_open_subject",
+            "account_id",
+            "subject",
+            unique=True,
+            postgresql_where=text("is_open"),
+        ),
+    )
+
+
+class Payment(Base):
+    """One attempt to pay an order: one PaymentIntent, reused when a card is declined."""
+
+    __tablename__ = "payments"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id))
+    attempt: Mapped[int]
+    provider: Mapped[str] = mapped_column(String(16))
+    idempotency_key: Mapped[str] = mapped_column(String(120), unique=True)
+    """Written before the provider is asked, so that asking again makes no second intent."""
+    intent_id: Mapped[str | None] = mapped_column(String(80), unique=True)
+    state: Mapped[PaymentState] = mapped_column(_words(PaymentState, "state"))
+    decline: Mapped[str | None] = mapped_column(String(32))
+    """Why the last try was declined, in the words of `billing.declines`."""
+    amount: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("order_id", "attempt"),
+        CheckConstraint("amount > 0", name="amount"),
+        Index("uq_payments_succeeded", "order_id", unique=True, postgresql_where=text("state = 'succeeded'")),
+        Index(
+            "ix_payments_updated_at_pending",
+            "updated_at",
+            postgresql_where=text("state NOT IN ('succeeded', 'returned', 'canceled')"),
+        ),
+    )
+
+
+class Refund(Base):
+    """Money on its way back; the row and its key exist before the provider is asked."""
+
+    __tablename__ = "refunds"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), index=True)
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey(Payment.id), index=True)
+    intent_id: Mapped[str] = mapped_column(String(80))
+    """The intent whose money goes back (it may be a second one that claims the same payment)."""
+    amount: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    reason: Mapped[str] = mapped_column(String(40))
+    """Code of the refusal: `amount_mismatch`, `order_already_paid`, `already_entitled`, …"""
+    idempotency_key: Mapped[str] = mapped_column(String(160), unique=True)
+    provider_refund_id: Mapped[str | None] = mapped_column(String(80), unique=True)
+    state: Mapped[RefundState] = mapped_column(_words(RefundState, "state"))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        Index(
+            "ix_refunds_updated_at_pending",
+            "updated_at",
+            postgresql_where=text("state IN ('requested', 'pending')"),
+        ),
+    )
+
+    @property
+    def money(self) -> Money:
+        """What goes back."""
+        return Money(self.amount, self.currency)
+
+
+class WebhookEvent(Base):
+    """An event from outside, recorded once by its key; its payload stays with the provider."""
+
+    __tablename__ = "webhook_events"
+
+    source: Mapped[str] = mapped_column(String(16), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    type: Mapped[str] = mapped_column(String(80))
+    object_id: Mapped[str | None] = mapped_column(String(80))
+    outcome: Mapped[str] = mapped_column(String(32))
+    """`settled`, `updated`, …, or `parked` with the reason in `note`."""
+    note: Mapped[str | None] = mapped_column(String(120))
+    received_at: Mapped[datetime]
+
+
+class LedgerAccount(Base):
+    """An account of the ledger, such as `clearing:stripe` or `vat:DE:19`."""
+
+    __tablename__ = "ledger_accounts"
+
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+
+    __table_args__ = (CheckConstraint("kind IN ('asset', 'liability', 'revenue', 'expense')", name="kind"),)
+
+
+class DocumentSeries(Base):
+    """The next number of a series of documents, such as `R-2026`: a locked row, so that none is skipped."""
+
+    __tablename__ = "document_series"
+
+    code: Mapped[str] = mapped_column(String(24), primary_key=True)
+    next_number: Mapped[int]
+
+
+class Document(Base):
+    """An invoice or a credit note: written once, never changed; mistakes are cancelled by another document."""
+
+    __tablename__ = "documents"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    series: Mapped[str] = mapped_column(ForeignKey(DocumentSeries.code))
+    number: Mapped[int]
+    document_number: Mapped[str] = mapped_column(String(32), unique=True)
+    """What stands on the document, such as `R-2026-000042`."""
+    kind: Mapped[str] = mapped_column(String(16))
+    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id))
+    issued_at: Mapped[datetime]
+    currency: Mapped[str] = mapped_column(String(3))
+    gross: Mapped[int]
+    net: Mapped[int]
+    tax: Mapped[int]
+    content: Mapped[dict[str, Any]]
+    """Seller, lines, rates and texts as printed."""
+
+    __table_args__ = (
+        UniqueConstraint("series", "number"),
+        UniqueConstraint("order_id", "kind"),
+        CheckConstraint("kind IN ('invoice', 'credit_note')", name="kind"),
+        CheckConstraint("net + tax = gross", name="amounts"),
+    )
+
+
+class Journal(Base):
+    """One money event of the books; its postings sum up to nothing. Nobody can change or remove it."""
+
+    __tablename__ = "journals"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    booked_at: Mapped[datetime]
+    source: Mapped[str] = mapped_column(String(16))
+    """`payment` or `refund`: the table of what caused it."""
+    source_id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(String(32))
+    """`sale`, `unfulfilled_receipt`, `unfulfilled_refund`, `refund_reversal`."""
+    currency: Mapped[str] = mapped_column(String(3))
+    country: Mapped[str] = mapped_column(String(2))
+    """Where the supply is taxed (ISO 3166-1 alpha-2)."""
+    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), index=True)
+    order_number: Mapped[str] = mapped_column(String(24))
+    document_number: Mapped[str | None] = mapped_column(String(32))
+    payment_id: Mapped[UUID]
+    customer_pseudonym: Mapped[UUID]
+    description: Mapped[str] = mapped_column(String(200))
+    """What was sold, in the seller's language."""
+
+    __table_args__ = (
+        UniqueConstraint("source", "source_id", "kind"),
+        Index("ix_journals_booked_at_id", "booked_at", "id"),
+    )
+
+
+class Posting(Base):
+    """One side of a journal: debit is positive, credit negative, in the journal's currency."""
+
+    __tablename__ = "postings"
+
+    journal_id: Mapped[UUID] = mapped_column(ForeignKey(Journal.id), primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey(LedgerAccount.code), index=True)
+    minor: Mapped[int]
+
+    __table_args__ = (CheckConstraint("minor <> 0", name="minor"),)

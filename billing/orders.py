@@ -1,0 +1,77 @@
+"""Reading orders, and the numbers by which people speak of them."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from billing.errors import OrderNotFound
+from billing.models import Document, Order, OrderLine, Payment
+from billing.tax import accounting_day
+
+_LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"
+"""No vowels (so no words come out) and no I or O (so none is taken for a digit)."""
+
+
+async def new_order_number(session: AsyncSession, at: datetime) -> str:
+    """A number that can be said on the telephone, such as `V-2026-KRMT-4821`: 1.6 thousand million a year."""
+    while True:
+        letters = "".join(secrets.choice(_LETTERS) for _ in range(4))
+        number = f"V-{accounting_day(at).year}-{letters}-{secrets.randbelow(10_000):04d}"
+        if not await session.scalar(select(exists().where(Order.order_number == number))):
+            return number
+
+
+async def find_order(session: AsyncSession, *, order_id: UUID, account_id: UUID) -> Order:
+    """An order of the account with its lines; raises `OrderNotFound` for another account's just as for none."""
+    order = await session.scalar(
+        select(Order).where(Order.id == order_id, Order.account_id == account_id).options(selectinload(Order.lines))
+    )
+    if order is None:
+        raise OrderNotFound()
+    return order
+
+
+async def list_orders(
+    session: AsyncSession, *, account_id: UUID, before: tuple[datetime, UUID] | None = None, limit: int = 20
+) -> Sequence[Order]:
+    """The account's orders with their lines, newest first; `before` is the place of the last one seen."""
+    query = (
+        select(Order)
+        .where(Order.account_id == account_id)
+        .order_by(Order.created_at.desc(), Order.id.desc())
+        .limit(limit)
+        .options(selectinload(Order.lines))
+    )
+    if before is not None:
+        created_at, order_id = before
+        query = query.where(
+            (Order.created_at < created_at) | ((Order.created_at == created_at) & (Order.id < order_id))
+        )
+    return (await session.scalars(query)).all()
+
+
+async def lines_of(session: AsyncSession, order_id: UUID) -> Sequence[OrderLine]:
+    """The lines of an order in their order."""
+    return (
+        await session.scalars(select(OrderLine).where(OrderLine.order_id == order_id).order_by(OrderLine.position))
+    ).all()
+
+
+async def latest_payment(session: AsyncSession, order_id: UUID) -> Payment:
+    """The last attempt to pay an order; every order has one from the start."""
+    return (
+        await session.scalars(
+            select(Payment).where(Payment.order_id == order_id).order_by(Payment.attempt.desc()).limit(1)
+        )
+    ).one()
+
+
+async def invoice_of(session: AsyncSession, order_id: UUID) -> Document | None:
+    """The invoice of a paid order."""
+    return await session.scalar(select(Document).where(Document.order_id == order_id, Document.kind == "invoice"))

@@ -1,0 +1,167 @@
+"""Asking the provider about a payment: never while a transaction is open, always with the persisted key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.ports import OpenDatabase
+from billing.checkout import Checkout, lock_order
+from billing.errors import (
+    BillingError,
+    OrderAlreadyPaid,
+    OrderClosed,
+    PaymentOutcomeUnknown,
+    PaymentUnderWay,
+)
+from billing.models import Order, OrderState, Payment, PaymentState
+from billing.money import Money
+from billing.orders import find_order, latest_payment
+from billing.ports import Intent, PaymentGateway
+
+log = structlog.get_logger("payments")
+
+SWEEP_AFTER: Final = timedelta(seconds=30)
+"""A payment without news for this long is asked about by the sweep."""
+
+SWEEP_AT_ONCE: Final = 200
+
+_SETTLED: Final = (PaymentState.SUCCEEDED, PaymentState.RETURNED, PaymentState.CANCELED)
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """What is asked of the provider for the customer, for his return and for the sweep.
+
+    Everything here runs in short transactions of its own: call it before the first statement of a request's.
+    """
+
+    database: OpenDatabase
+    gateway: PaymentGateway
+    checkouts: Callable[[AsyncSession], Checkout]
+    """Makes a checkout over a session."""
+
+    async def ask_intent(self, *, order_id: UUID, account_id: UUID, at: datetime) -> Intent:
+        """The intent by which an open order is paid, opened at the provider if there is none yet.
+
+        Raises `OrderNotFound`, `OrderAlreadyPaid`, `OrderClosed` or `PaymentOutcomeUnknown`.
+        """
+        order, payment = await self._read(order_id, account_id)
+        if order.state is OrderState.PAID:
+            raise OrderAlreadyPaid(order_number=order.order_number)
+        if order.state is not OrderState.OPEN or at >= order.expires_at:
+            raise OrderClosed(order_number=order.order_number)
+        intent = await self._ask(order, payment, at)
+        if intent.state is PaymentState.CANCELED:
+            # Cancelled at the provider: noting it opens the next attempt, with a key of its own.
+            await self._settle(intent, at)
+            order, payment = await self._read(order_id, account_id)
+            intent = await self._ask(order, payment, at)
+        return intent
+
+    async def check(self, *, order_id: UUID, account_id: UUID, at: datetime) -> Intent | None:
+        """What the provider says of the order's last payment; None while it was never asked to open one."""
+        order, payment = await self._read(order_id, account_id)
+        return await self._ask(order, payment, at) if payment.intent_id is not None else None
+
+    async def cancel(self, *, order_id: UUID, account_id: UUID, at: datetime) -> None:
+        """Cancel an open order, at the provider first; cancelling a closed one changes nothing.
+
+        Raises `OrderNotFound`, `OrderAlreadyPaid` or `PaymentUnderWay`.
+        """
+        order, payment = await self._read(order_id, account_id)
+        await self._cancel(order, payment, at)
+
+    async def sweep(self, *, at: datetime) -> int:
+        """Settle what nobody came back for and cancel what expired; answers how many payments were asked about."""
+        async with self.database.sessions() as session:
+            stale = (
+                await session.execute(
+                    select(Order, Payment)
+                    .join(Payment, Payment.order_id == Order.id)
+                    .where(Payment.state.not_in(_SETTLED), Payment.updated_at <= at - SWEEP_AFTER)
+                    # Asked less and less often: after half of the time that it has been waiting already.
+                    .where(
+                        (at - Payment.updated_at) + (at - Payment.updated_at) >= Payment.updated_at - Payment.created_at
+                    )
+                    .order_by(Payment.updated_at)
+                    .limit(SWEEP_AT_ONCE)
+                )
+            ).all()
+        for order, payment in stale:
+            try:
+                await self._sweep_one(order, payment, at)
+            except BillingError as refusal:
+                log.warning("not swept", order_id=str(order.id), code=refusal.code)
+        return len(stale)
+
+    async def _sweep_one(self, order: Order, payment: Payment, at: datetime) -> None:
+        if order.state is OrderState.OPEN and at >= order.expires_at:
+            await self._cancel(order, payment, at)
+        else:
+            await self._settle(await self._ask(order, payment, at), at)
+
+    async def _cancel(self, order: Order, payment: Payment, at: datetime) -> None:
+        if order.state is OrderState.PAID:
+            raise OrderAlreadyPaid(order_number=order.order_number)
+        if order.state is not OrderState.OPEN:
+            return
+        intent = None
+        if payment.intent_id is not None:
+            intent = await self.gateway.cancel_intent(payment.intent_id)
+        elif payment.state is PaymentState.UNKNOWN:
+            intent = await self.gateway.cancel_intent((await self._ask(order, payment, at)).id)
+        async with self.database.sessions.begin() as session:
+            checkout = self.checkouts(session)
+            locked = await lock_order(session, order.id)
+            is_unpayable = intent is None or intent.state is PaymentState.CANCELED
+            if is_unpayable and locked.state is OrderState.OPEN:
+                await checkout.close(locked, at=at)
+            if intent is not None:
+                await checkout.settle(intent, at=at)
+            state = locked.state
+        if state is OrderState.PAID:
+            raise OrderAlreadyPaid(order_number=order.order_number)
+        if state is OrderState.OPEN:
+            raise PaymentUnderWay(order_number=order.order_number)
+
+    async def _ask(self, order: Order, payment: Payment, at: datetime) -> Intent:
+        """Retrieve the intent, or open it with the payment's key; no answer is kept as `unknown`."""
+        try:
+            if payment.intent_id is not None:
+                return await self.gateway.retrieve_intent(payment.intent_id)
+            return await self.gateway.open_intent(
+                price=Money(payment.amount, payment.currency),
+                idempotency_key=payment.idempotency_key,
+                order_id=order.id,
+                payment_id=payment.id,
+                description=order.order_number,
+            )
+        except PaymentOutcomeUnknown:
+            if payment.intent_id is None:
+                await self._note_unknown(payment, at)
+            raise
+
+    async def _note_unknown(self, payment: Payment, at: datetime) -> None:
+        """Keep that no answer came, unless the intent became known meanwhile."""
+        async with self.database.sessions.begin() as session:
+            await session.execute(
+                update(Payment)
+                .where(Payment.id == payment.id, Payment.intent_id.is_(None))
+                .where(Payment.state.not_in(_SETTLED))
+                .values(state=PaymentState.UNKNOWN, updated_at=at)
+            )
+
+    async def _settle(self, intent: Intent, at: datetime) -> None:
+        async with self.database.sessions.begin() as session:
+            await self.checkouts(session).settle(intent, at=at)
+
+    async def _read(self, order_id: UUID, account_id: UUID) -> tuple[Order, Payment]:
+        async with self.database.sessions() as session:
+            order = await find_order(session, order_id=order_id, account_id=account_id)
+            return order, await latest_payment(session, order_id)

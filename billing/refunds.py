@@ -1,0 +1,169 @@
+"""Money on its way back: written down with its key, requested by a job, booked when the provider says it went."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.ids import new_id
+from auth.ports import Jobs, OpenDatabase
+from billing.errors import BillingError
+from billing.ledger import book_unfulfilled
+from billing.models import Order, Payment, Refund, RefundState
+from billing.ports import Intent, PaymentGateway, ProviderRefund
+
+log = structlog.get_logger("refunds")
+
+SWEEP_AFTER: Final = timedelta(minutes=2)
+KEY_LIFETIME: Final = timedelta(hours=23)
+"""The provider may forget an idempotency key after 24 hours; before that it is searched instead."""
+
+_NEXT: Final[dict[RefundState, frozenset[RefundState]]] = {
+    RefundState.REQUESTED: frozenset(
+        {RefundState.PENDING, RefundState.SUCCEEDED, RefundState.FAILED, RefundState.CANCELED}
+    ),
+    RefundState.PENDING: frozenset({RefundState.SUCCEEDED, RefundState.FAILED, RefundState.CANCELED}),
+    # A bank can send a refund back days after it had succeeded.
+    RefundState.SUCCEEDED: frozenset({RefundState.FAILED}),
+    RefundState.FAILED: frozenset(),
+    RefundState.CANCELED: frozenset(),
+}
+"""Which states may follow which; anything else is old news."""
+
+
+async def give_back(
+    session: AsyncSession,
+    jobs: Jobs,
+    *,
+    order: Order,
+    payment: Payment,
+    intent: Intent,
+    reason: str,
+    at: datetime,
+) -> bool:
+    """Book money that came for nothing and have it sent back by a job; False if that was done before."""
+    writing = (
+        insert(Refund)
+        .values(
+            id=new_id(),
+            order_id=order.id,
+            payment_id=payment.id,
+            intent_id=intent.id,
+            amount=intent.received.minor,
+            currency=intent.received.currency,
+            reason=reason,
+            idempotency_key=f"return:{intent.id}",
+            state=RefundState.REQUESTED,
+            created_at=at,
+            updated_at=at,
+        )
+        .on_conflict_do_nothing(index_elements=[Refund.idempotency_key])
+        .returning(Refund.id)
+    )
+    refund_id = await session.scalar(writing)
+    if refund_id is None:
+        return False
+    await book_unfulfilled(
+        session,
+        kind="unfulfilled_receipt",
+        order=order,
+        payment_id=payment.id,
+        refund_id=refund_id,
+        received=intent.received,
+        at=at,
+    )
+    await jobs.enqueue(session, "request_refund", dedupe_key=f"request_refund:{refund_id}", refund_id=str(refund_id))
+    return True
+
+
+async def note_refund(session: AsyncSession, observed: ProviderRefund, *, at: datetime) -> bool:
+    """Bring a refund to what the provider says, booking what that means; False if it is none of ours."""
+    mine = [Refund.provider_refund_id == observed.id]
+    if observed.refund_id is not None:
+        mine.append(Refund.id == observed.refund_id)
+    refund = await session.scalar(select(Refund).where(or_(*mine)).with_for_update().limit(1))
+    if refund is None:
+        return False
+    refund.provider_refund_id = refund.provider_refund_id or observed.id
+    if observed.state not in _NEXT[refund.state]:
+        return True
+    before, refund.state, refund.updated_at = refund.state, observed.state, at
+    if observed.state is RefundState.SUCCEEDED:
+        await _book(session, refund, kind="unfulfilled_refund", sign=-1, at=at)
+    elif observed.state in (RefundState.FAILED, RefundState.CANCELED):
+        log.error("refund failed: a person has to send the money", refund_id=str(refund.id), before=before)
+        if before is RefundState.SUCCEEDED:
+            await _book(session, refund, kind="refund_reversal", sign=1, at=at)
+    return True
+
+
+async def _book(session: AsyncSession, refund: Refund, *, kind: str, sign: int, at: datetime) -> None:
+    order = await session.get_one(Order, refund.order_id)
+    await book_unfulfilled(
+        session,
+        kind=kind,
+        order=order,
+        payment_id=refund.payment_id,
+        refund_id=refund.id,
+        received=refund.money if sign > 0 else -refund.money,
+        at=at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Refunds:
+    """Asks the provider for refunds that are written down; used by the worker, in short transactions of its own."""
+
+    database: OpenDatabase
+    gateway: PaymentGateway
+
+    async def request(self, *, refund_id: UUID, at: datetime) -> None:
+        """Ask for one refund with its persisted key and note the answer; safe to repeat.
+
+        Raises `PaymentOutcomeUnknown` when no answer came: the job is tried again with the same key.
+        """
+        async with self.database.sessions() as session:
+            refund = await session.get(Refund, refund_id)
+        if refund is None or refund.state not in (RefundState.REQUESTED, RefundState.PENDING):
+            return
+        observed = await self._ask(refund, at)
+        async with self.database.sessions.begin() as session:
+            await note_refund(session, observed, at=at)
+
+    async def sweep(self, *, at: datetime) -> int:
+        """Ask again for every refund that has not arrived and was not looked at lately; answers how many."""
+        async with self.database.sessions() as session:
+            stale = (
+                await session.scalars(
+                    select(Refund.id)
+                    .where(Refund.state.in_((RefundState.REQUESTED, RefundState.PENDING)))
+                    .where(Refund.updated_at <= at - SWEEP_AFTER)
+                    .order_by(Refund.updated_at)
+                    .limit(100)
+                )
+            ).all()
+        for refund_id in stale:
+            try:
+                await self.request(refund_id=refund_id, at=at)
+            except BillingError as refusal:
+                log.warning("not requested", refund_id=str(refund_id), code=refusal.code)
+        return len(stale)
+
+    async def _ask(self, refund: Refund, at: datetime) -> ProviderRefund:
+        if refund.provider_refund_id is not None:
+            return await self.gateway.retrieve_refund(refund.provider_refund_id)
+        if at - refund.created_at > KEY_LIFETIME:
+            found = await self.gateway.find_refund(intent_id=refund.intent_id, refund_id=refund.id)
+            if found is not None:
+                return found
+        return await self.gateway.request_refund(
+            intent_id=refund.intent_id,
+            amount=refund.money,
+            idempotency_key=refund.idempotency_key,
+            refund_id=refund.id,
+        )

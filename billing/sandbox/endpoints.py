@@ -1,0 +1,50 @@
+"""Every address of the API, and how the one that was called is found."""
+
+from collections import defaultdict
+
+from billing.sandbox import (
+    balance_transactions,
+    charges,
+    customers,
+    events,
+    payment_intents,
+    payment_methods,
+    refunds,
+)
+from billing.sandbox.calls import Endpoint
+from billing.sandbox.errors import StripeRefusal
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *payment_intents.ENDPOINTS,
+    *refunds.ENDPOINTS,
+    *charges.ENDPOINTS,
+    *customers.ENDPOINTS,
+    *payment_methods.ENDPOINTS,
+    *balance_transactions.ENDPOINTS,
+    *events.ENDPOINTS,
+)
+
+_BY_LENGTH: dict[tuple[str, int], list[tuple[list[str], Endpoint]]] = defaultdict(list)
+for _endpoint in ENDPOINTS:
+    _parts = _endpoint.path.split("/")
+    _BY_LENGTH[_endpoint.method, len(_parts)].append((_parts, _endpoint))
+
+
+def find_endpoint(method: str, path: str) -> tuple[Endpoint, str]:
+    """The endpoint at an address and the id in it; 404 when there is none."""
+    asked = path.split("/")
+    for parts, endpoint in _BY_LENGTH.get((method, len(asked)), ()):
+        target = ""
+        for part, given in zip(parts, asked, strict=True):
+            if part.startswith("{") and given:
+                target = given
+            elif part != given:
+                break
+        else:
+            return endpoint, target
+    raise StripeRefusal(
+        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove the trailing"
+        " slash. If you are trying to retrieve an object, make sure you passed a valid (non-empty) identifier"
+        " in your code.",
+        status=404,
+    )

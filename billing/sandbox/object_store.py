@@ -1,0 +1,104 @@
+"""Stripe's objects as JSON documents in SQLite, found by id or listed newest first."""
+
+import json
+import secrets
+import sqlite3
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from billing.sandbox.errors import JsonObject, missing_object
+
+_LETTERS = string.ascii_letters + string.digits
+
+_FILTERS = {
+    "customer": "AND customer = :customer",
+    "payment_intent": "AND payment_intent = :payment_intent",
+    "charge": "AND charge = :charge",
+    "source": "AND source = :source",
+    "type": "AND type = :type",
+    "types": "AND type IN (SELECT value FROM json_each(:types))",
+    "email": "AND email = :email",
+    "currency": "AND currency = :currency",
+    "gt": "AND created > :gt",
+    "gte": "AND created >= :gte",
+    "lt": "AND created < :lt",
+    "lte": "AND created <= :lte",
+    "older_than": "AND sequence < (SELECT sequence FROM objects WHERE id = :older_than)",
+    "newer_than": "AND sequence > (SELECT sequence FROM objects WHERE id = :newer_than)",
+}
+
+
+def new_identifier(prefix: str, length: int = 24) -> str:
+    """A random id as Stripe writes them: a prefix, then letters and digits."""
+    return prefix + "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which stretch of a list is asked for."""
+
+    limit: int = 10
+    filters: Mapping[str, object] = field(default_factory=dict)
+    """Names of `_FILTERS` and what they must equal; `types` as JSON array."""
+    older_than: str | None = None
+    newer_than: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """Reads and writes Stripe's objects; every method is one statement."""
+
+    connection: sqlite3.Connection
+
+    def put(self, document: JsonObject) -> JsonObject:
+        """Write a new object or the new state of one; its `object` and `created` never change."""
+        self.connection.execute(
+            "INSERT INTO objects (id, kind, created, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            (document["id"], document["object"], document["created"], json.dumps(document)),
+        )
+        return document
+
+    def find(self, identifier: str, kind: str | None = None) -> JsonObject | None:
+        """The object of this id, if there is one (of this kind)."""
+        row = self.connection.execute("SELECT kind, body FROM objects WHERE id = ?", (identifier,)).fetchone()
+        if row is None or (kind is not None and row["kind"] != kind):
+            return None
+        found: JsonObject = json.loads(row["body"])
+        return found
+
+    def get(self, kind: str, identifier: str, *, param: str | None = None) -> JsonObject:
+        """The object of this id; else 404, or 400 when it was named by the parameter `param`."""
+        found = self.find(identifier, kind)
+        if found is None:
+            raise missing_object(kind, identifier, param=param or _name_in_address(kind), status=400 if param else 404)
+        return found
+
+    def list(self, kind: str, page: Page) -> tuple[Sequence[JsonObject], bool]:
+        """Up to `limit` objects, newest first, and whether there are more in the same direction."""
+        values = {name: value for name, value in page.filters.items() if value is not None}
+        for name, anchor, param in (
+            ("older_than", page.older_than, "starting_after"),
+            ("newer_than", page.newer_than, "ending_before"),
+        ):
+            if anchor is not None:
+                self.get(kind, anchor, param=param)
+                values[name] = anchor
+        forwards = page.newer_than is not None
+        statement = [
+            "SELECT body FROM objects WHERE kind = :kind",
+            *(_FILTERS[name] for name in values),
+            "ORDER BY sequence" if forwards else "ORDER BY sequence DESC",
+            "LIMIT :enough",
+        ]
+        rows = self.connection.execute(
+            " ".join(statement), {**values, "kind": kind, "enough": page.limit + 1}
+        ).fetchall()
+        found = [json.loads(row["body"]) for row in rows[: page.limit]]
+        return found[::-1] if forwards else found, len(rows) > page.limit
+
+
+def _name_in_address(kind: str) -> str:
+    """What Stripe calls the id in the address of a kind of object."""
+    return {"payment_intent": "intent", "event": "id", "balance_transaction": "id"}.get(kind, kind)

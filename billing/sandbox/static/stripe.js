@@ -1,0 +1,398 @@
+// The payment sandbox's Stripe.js: the surface that the store's checkout uses, with test payments in place of cards.
+// It never asks for a card number. It works under a strict content security policy: styles come from a constructable
+// stylesheet in a shadow root, so the page needs to allow nothing but this script and calls to its origin.
+"use strict";
+
+(() => {
+  const here = new URL(document.currentScript.src);
+  const API = here.host === "js.stripe.com" ? "https://api.stripe.com" : here.origin;
+
+  const METHODS = [
+    { id: "pm_card_visa", icon: "good" },
+    { id: "pm_card_visa_chargeDeclined", icon: "bad" },
+    { id: "pm_card_chargeDeclinedInsufficientFunds", icon: "bad" },
+    { id: "pm_card_threeDSecure2Required", icon: "ask" },
+  ];
+
+  const TEXTS = {
+    de: {
+      legend: "Testzahlung wählen",
+      note: "Sandbox: Es fließt kein Geld. Statt einer Karte wählen Sie, wie die Zahlung ausgehen soll.",
+      methods: {
+        pm_card_visa: ["Zahlung gelingt", "Visa, wird sofort bezahlt"],
+        pm_card_visa_chargeDeclined: ["Karte wird abgelehnt", "Visa, die Bank nennt keinen Grund"],
+        pm_card_chargeDeclinedInsufficientFunds: ["Konto nicht gedeckt", "Visa, die Bank lehnt mangels Deckung ab"],
+        pm_card_threeDSecure2Required: ["3-D Secure", "Visa, die Bank fragt auf einer eigenen Seite nach"],
+      },
+      incomplete: "Bitte wählen Sie eine Testzahlung.",
+      offline: "Der Zahlungsdienst ist gerade nicht erreichbar. Bitte versuchen Sie es gleich noch einmal.",
+      errors: {
+        insufficient_funds: "Das Konto der Karte ist nicht ausreichend gedeckt. Bitte wählen Sie eine andere Zahlungsart.",
+        card_declined: "Die Karte wurde abgelehnt. Bitte wählen Sie eine andere Zahlungsart.",
+        payment_intent_authentication_failure:
+          "Die Zahlung wurde bei der Bank nicht freigegeben. Bitte wählen Sie eine andere Zahlungsart.",
+      },
+    },
+    en: {
+      legend: "Choose a test payment",
+      note: "Sandbox: no money moves. Instead of a card, choose how the payment shall end.",
+      methods: {
+        pm_card_visa: ["Payment succeeds", "Visa, paid at once"],
+        pm_card_visa_chargeDeclined: ["Card is declined", "Visa, the bank gives no reason"],
+        pm_card_chargeDeclinedInsufficientFunds: ["Insufficient funds", "Visa, declined for lack of funds"],
+        pm_card_threeDSecure2Required: ["3-D Secure", "Visa, the bank asks on a page of its own"],
+      },
+      incomplete: "Please choose a test payment.",
+      offline: "The payment service cannot be reached right now. Please try again in a moment.",
+      errors: {},
+    },
+  };
+
+  const STYLES = `
+    :host { display: block; font: inherit; color: inherit; }
+    :host([hidden]) { display: none; }
+    fieldset { margin: 0; padding: 0; border: 0; min-width: 0; }
+    legend { padding: 0; margin-block-end: 4px; font-weight: 600; }
+    .note, .detail { font-size: var(--t1, 0.875em); color: var(--muted, GrayText); line-height: 1.45; }
+    .note { margin: 0 0 12px; }
+    .list { display: grid; gap: 8px; }
+    label {
+      display: grid;
+      grid-template-columns: auto 1fr auto;
+      align-items: center;
+      gap: 2px 12px;
+      min-height: 60px;
+      box-sizing: border-box;
+      padding: 10px 14px;
+      border: 1px solid var(--line, GrayText);
+      border-radius: var(--radius, 6px);
+      background: var(--surface, transparent);
+      cursor: pointer;
+    }
+    label:hover { border-color: var(--edge, currentColor); }
+    label:has(:checked) { border-color: var(--accent, Highlight); box-shadow: inset 0 0 0 1px var(--accent, Highlight); }
+    label:has(:focus-visible) { outline: 2px solid var(--accent, Highlight); outline-offset: 2px; }
+    input { grid-row: 1 / span 2; width: 20px; height: 20px; margin: 0; accent-color: var(--accent, auto); cursor: inherit; }
+    input:focus-visible { outline: none; }
+    .name { grid-column: 2; font-weight: 550; }
+    .detail { grid-column: 2; }
+    svg { grid-column: 3; grid-row: 1 / span 2; width: 22px; height: 22px; fill: none; stroke: currentColor;
+      stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
+    .good { color: var(--good, green); } .bad { color: var(--bad, red); } .ask { color: var(--warn, orange); }
+    .missing { margin: 0; color: var(--bad, red); }
+    .missing:not(:empty) { margin-block-start: 8px; }
+    fieldset[disabled] label { cursor: not-allowed; opacity: 0.6; }
+  `;
+  const ICONS = {
+    good: "M4 12.5l5 5L20 6.5",
+    bad: "M6 6l12 12M18 6L6 18",
+    ask: "M12 3l8 3v6c0 4.5-3.4 7.6-8 9-4.6-1.4-8-4.5-8-9V6zM9 12l2 2 4-4",
+  };
+  let sheet;
+
+  function textsFor(locale) {
+    const wanted = locale && locale !== "auto" ? locale : document.documentElement.lang;
+    return TEXTS[(wanted || "en").toLowerCase().startsWith("de") ? "de" : "en"];
+  }
+
+  function make(name, properties, ...children) {
+    const node = document.createElement(name);
+    Object.assign(node, properties);
+    node.append(...children);
+    return node;
+  }
+
+  function drawIcon(kind) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "0 0 24 24");
+    svg.setAttribute("aria-hidden", "true");
+    svg.setAttribute("class", kind);
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", ICONS[kind]);
+    svg.append(path);
+    return svg;
+  }
+
+  // What on() registers; create() and mount() report ready, change, focus and blur as Stripe's elements do.
+  class Reports {
+    #listeners = new Map();
+    on(event, listener) {
+      this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), listener]);
+      return this;
+    }
+    off(event, listener) {
+      const kept = (this.#listeners.get(event) ?? []).filter((known) => listener && known !== listener);
+      this.#listeners.set(event, kept);
+      return this;
+    }
+    report(event, payload) {
+      for (const listener of this.#listeners.get(event) ?? []) listener(payload);
+    }
+  }
+
+  class SandboxElement extends Reports {
+    #destroyed = false;
+    constructor(type, elements, options) {
+      super();
+      this.type = type;
+      this.elements = elements;
+      this.options = { ...options };
+      this.host = null;
+    }
+    mount(place) {
+      if (this.#destroyed) throw integrationError("This Element has been destroyed. Please create a new one.");
+      const target = typeof place === "string" ? document.querySelector(place) : place;
+      if (!target) throw integrationError(`The selector you specified (${place}) applies to no DOM elements.`);
+      this.unmount();
+      this.host = document.createElement("div");
+      const root = this.host.attachShadow({ mode: "open" });
+      if (!sheet) {
+        sheet = new CSSStyleSheet();
+        sheet.replaceSync(STYLES);
+      }
+      root.adoptedStyleSheets = [sheet];
+      this.draw(root);
+      target.replaceChildren(this.host);
+      queueMicrotask(() => this.host && this.report("ready", this.readiness()));
+    }
+    unmount() {
+      this.host?.remove();
+      this.host = null;
+    }
+    destroy() {
+      this.unmount();
+      this.#destroyed = true;
+      this.elements.forget(this);
+    }
+    update(options) {
+      Object.assign(this.options, options);
+      if (this.host) this.apply();
+    }
+    readiness() {
+      return { elementType: this.type };
+    }
+    draw() {}
+    apply() {}
+    focus() {}
+    blur() {}
+    clear() {}
+    collapse() {}
+  }
+
+  class PaymentElement extends SandboxElement {
+    #fieldset = null;
+    #missing = null;
+    chosen = null;
+
+    draw(root) {
+      const texts = textsFor(this.elements.locale);
+      this.#missing = make("p", { className: "missing", id: "missing" });
+      this.#missing.setAttribute("role", "alert");
+      const list = make("div", { className: "list" });
+      for (const { id, icon } of METHODS) {
+        const [name, detail] = texts.methods[id];
+        const input = make("input", { type: "radio", name: "method", value: id, required: true });
+        input.checked = id === this.chosen;
+        input.setAttribute("aria-labelledby", `${id}-name`);
+        input.setAttribute("aria-describedby", `${id}-detail`);
+        list.append(
+          make(
+            "label",
+            {},
+            input,
+            make("span", { className: "name", id: `${id}-name`, textContent: name }),
+            make("span", { className: "detail", id: `${id}-detail`, textContent: detail }),
+            drawIcon(icon),
+          ),
+        );
+      }
+      const note = make("p", { className: "note", id: "note", textContent: texts.note });
+      this.#fieldset = make("fieldset", {}, make("legend", { textContent: texts.legend }), note, list, this.#missing);
+      this.#fieldset.setAttribute("aria-describedby", "note");
+      this.#fieldset.addEventListener("change", (event) => {
+        this.chosen = event.target.value;
+        this.#missing.textContent = "";
+        this.report("change", this.#state());
+      });
+      this.#fieldset.addEventListener("focusin", () => this.report("focus", { elementType: this.type }));
+      this.#fieldset.addEventListener("focusout", () => this.report("blur", { elementType: this.type }));
+      this.apply();
+      root.append(this.#fieldset);
+    }
+    apply() {
+      this.#fieldset.disabled = Boolean(this.options.readOnly);
+    }
+    focus() {
+      const inputs = [...(this.#fieldset?.querySelectorAll("input") ?? [])];
+      (inputs.find((input) => input.checked) ?? inputs[0])?.focus();
+    }
+    blur() {
+      this.host?.shadowRoot.activeElement?.blur();
+    }
+    clear() {
+      this.chosen = null;
+      for (const input of this.#fieldset?.querySelectorAll("input") ?? []) input.checked = false;
+      this.report("change", this.#state());
+    }
+    // What submit() and confirmPayment() ask first: an error beside the choice, and the focus on it.
+    complain() {
+      const texts = textsFor(this.elements.locale);
+      if (this.#missing) this.#missing.textContent = texts.incomplete;
+      this.focus();
+      return { type: "validation_error", code: "incomplete_payment_details", message: texts.incomplete };
+    }
+    #state() {
+      const complete = this.chosen !== null;
+      return {
+        elementType: "payment",
+        complete,
+        empty: !complete,
+        collapsed: false,
+        value: { type: "card", payment_method: undefined },
+      };
+    }
+  }
+
+  // No wallets in the sandbox: Stripe reports exactly that, and shows nothing.
+  class ExpressCheckoutElement extends SandboxElement {
+    readiness() {
+      return { elementType: this.type, availablePaymentMethods: undefined };
+    }
+  }
+
+  class Elements {
+    #mounted = new Map();
+    constructor(options) {
+      this.options = { ...options };
+    }
+    get clientSecret() {
+      return this.options.clientSecret;
+    }
+    get locale() {
+      return this.options.locale;
+    }
+    create(type, options = {}) {
+      const kinds = { payment: PaymentElement, expressCheckout: ExpressCheckoutElement };
+      if (!kinds[type]) throw integrationError(`The sandbox has no element of type ${type}.`);
+      if (this.#mounted.has(type)) throw integrationError(`Can only create one Element of type ${type}.`);
+      const element = new kinds[type](type, this, options);
+      this.#mounted.set(type, element);
+      return element;
+    }
+    getElement(type) {
+      return this.#mounted.get(type) ?? null;
+    }
+    update(options) {
+      Object.assign(this.options, options);
+    }
+    async fetchUpdates() {
+      return {};
+    }
+    async submit() {
+      const element = this.getElement("payment");
+      if (!element) throw integrationError("elements.submit() was called before a payment element was created.");
+      return element.chosen ? { selectedPaymentMethod: "card" } : { error: element.complain() };
+    }
+    forget(element) {
+      this.#mounted.delete(element.type);
+    }
+  }
+
+  function integrationError(message) {
+    const error = new Error(message);
+    error.name = "IntegrationError";
+    return error;
+  }
+
+  function intentOf(clientSecret) {
+    const [, id] = /^(pi_[A-Za-z0-9]+)_secret_[A-Za-z0-9]+$/.exec(clientSecret ?? "") ?? [];
+    if (!id) throw integrationError("The client secret should look like pi_…_secret_….");
+    return id;
+  }
+
+  const never = () => new Promise(() => {});
+
+  class StripeStandIn {
+    #key;
+    #locale;
+    constructor(publishableKey, options = {}) {
+      if (!/^pk_/.test(publishableKey ?? "")) {
+        throw integrationError("Please call Stripe() with your publishable key. It starts with pk_.");
+      }
+      this.#key = publishableKey;
+      this.#locale = options.locale;
+    }
+
+    elements(options = {}) {
+      return new Elements({ locale: this.#locale, ...options });
+    }
+
+    async retrievePaymentIntent(clientSecret) {
+      const path = `/v1/payment_intents/${intentOf(clientSecret)}`;
+      const { error, ...paymentIntent } = await this.#ask("GET", path, { client_secret: clientSecret });
+      return error ? { error } : { paymentIntent };
+    }
+
+    async confirmPayment({ elements, clientSecret, confirmParams = {}, redirect = "always" }) {
+      const secret = clientSecret ?? elements?.clientSecret;
+      const intent = intentOf(secret);
+      if (redirect === "always" && !confirmParams.return_url) {
+        throw integrationError("confirmPayment() needs confirmParams.return_url unless redirect is if_required.");
+      }
+      const chosen = confirmParams.payment_method ?? elements?.getElement("payment")?.chosen;
+      if (!chosen) {
+        const element = elements?.getElement("payment");
+        if (!element) throw integrationError("confirmPayment() needs elements with a payment element.");
+        return { error: element.complain() };
+      }
+      const { error, ...paid } = await this.#ask("POST", `/v1/payment_intents/${intent}/confirm`, {
+        client_secret: secret,
+        payment_method: chosen,
+        return_url: new URL(confirmParams.return_url ?? location.href, location.href).href,
+      });
+      if (error) return { error };
+      if (paid.status === "requires_action") return this.#leaveForAction(paid);
+      if (redirect === "if_required") return { paymentIntent: paid };
+      const back = new URL(confirmParams.return_url, location.href);
+      back.searchParams.set("payment_intent", paid.id);
+      back.searchParams.set("payment_intent_client_secret", secret);
+      back.searchParams.set("redirect_status", paid.status === "succeeded" ? "succeeded" : "pending");
+      location.assign(back);
+      return never();
+    }
+
+    async handleNextAction({ clientSecret }) {
+      const { error, paymentIntent } = await this.retrievePaymentIntent(clientSecret);
+      if (error) return { error };
+      return paymentIntent.status === "requires_action" ? this.#leaveForAction(paymentIntent) : { paymentIntent };
+    }
+
+    #leaveForAction(intent) {
+      location.assign(intent.next_action.redirect_to_url.url);
+      return never();
+    }
+
+    // A plain form request, so that the browser needs no permission first; the key is a parameter, as in Stripe.js.
+    async #ask(method, path, parameters) {
+      const texts = textsFor(this.#locale);
+      const form = new URLSearchParams({ key: this.#key, ...parameters });
+      try {
+        const response = await fetch(
+          method === "GET" ? `${API}${path}?${form}` : `${API}${path}`,
+          method === "GET" ? { credentials: "omit" } : { method, body: form, credentials: "omit" },
+        );
+        const answer = await response.json();
+        if (answer.error) {
+          const { decline_code: declined, code } = answer.error;
+          answer.error.message = texts.errors[declined] ?? texts.errors[code] ?? answer.error.message;
+        }
+        return answer;
+      } catch {
+        return { error: { type: "api_connection_error", message: texts.offline } };
+      }
+    }
+  }
+
+  window.Stripe = (publishableKey, options) => new StripeStandIn(publishableKey, options);
+  window.Stripe.version = "sandbox";
+})();

@@ -1,0 +1,116 @@
+"""Shapes of billing's answers."""
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from billing.declines import decline_sentence
+from billing.exports import Transaction
+from billing.models import Payment
+from billing.money import Money, MoneyOut
+
+
+class ProblemOut(msgspec.Struct, frozen=True):
+    """Why something did not work, as a stable code and in words."""
+
+    code: str
+    sentence: str
+
+
+class PaymentOut(msgspec.Struct, frozen=True):
+    """A payment as its customer sees it."""
+
+    id: UUID
+    order_id: UUID
+    state: str
+    """`creating`, `unknown`, `requires_payment_method`, `requires_confirmation`, `requires_action`, `processing`,
+    `canceled`, `succeeded` or `returned`."""
+    amount: MoneyOut
+    problem: ProblemOut | None
+    """Why the last try was declined; the order stays open."""
+
+    @classmethod
+    def of(cls, payment: Payment, locale: str) -> Self:
+        """The answer's form of a payment, in `de` or `en`."""
+        return cls(
+            id=payment.id,
+            order_id=payment.order_id,
+            state=payment.state.value,
+            amount=MoneyOut.of(Money(payment.amount, payment.currency)),
+            problem=_problem(payment.decline, locale),
+        )
+
+
+class PayableOut(msgspec.Struct, frozen=True):
+    """What the customer's program needs to pay by the provider's own form."""
+
+    payment: PaymentOut
+    provider: str
+    publishable_key: str
+    client_secret: str | None
+    """For this one payment; given to nobody else."""
+
+
+class PaymentCheckOut(msgspec.Struct, frozen=True):
+    """What became of an order after the provider was asked."""
+
+    order_state: str
+    """`open`, `paid`, `cancelled` or `refunded`."""
+    payment: PaymentOut
+
+
+class TransactionOut(msgspec.Struct, frozen=True):
+    """One money event of the books; gross = net + tax + to_refund."""
+
+    journal_id: UUID
+    booked_at: datetime
+    kind: str
+    """`sale`, `unfulfilled_receipt`, `unfulfilled_refund` or `refund_reversal`."""
+    order_number: str
+    invoice_number: str | None
+    customer: UUID
+    """Pseudonym."""
+    country: str
+    tax_rate: str | None
+    """Percent."""
+    gross: MoneyOut
+    net: MoneyOut
+    tax: MoneyOut
+    to_refund: MoneyOut
+    """Money that came without a claim of ours."""
+    payment_id: UUID
+    description: str
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> Self:
+        """The answer's form of a transaction."""
+        return cls(
+            journal_id=transaction.journal_id,
+            booked_at=transaction.booked_at,
+            kind=transaction.kind,
+            order_number=transaction.order_number,
+            invoice_number=transaction.invoice_number,
+            customer=transaction.customer,
+            country=transaction.country,
+            tax_rate=transaction.tax_rate,
+            gross=MoneyOut.of(transaction.gross),
+            net=MoneyOut.of(transaction.net),
+            tax=MoneyOut.of(transaction.tax),
+            to_refund=MoneyOut.of(transaction.to_refund),
+            payment_id=transaction.payment_id,
+            description=transaction.description,
+        )
+
+
+class TransactionsOut(msgspec.Struct, frozen=True):
+    """A page of transactions in the order of time."""
+
+    transactions: list[TransactionOut]
+    next_cursor: str | None
+    """Give it back to go on; None: that was all."""
+
+
+def _problem(decline: str | None, locale: str) -> ProblemOut | None:
+    return ProblemOut(decline, decline_sentence(decline, locale)) if decline else None

@@ -1,0 +1,56 @@
+"""VAT: the rate of a country on a day, and the split of a gross price in whole cents."""
+
+from datetime import date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.errors import TaxRateUnknown
+from billing.models import TaxRate
+
+SELLER_ZONE: Final = ZoneInfo("Europe/Berlin")
+"""Accounting days, periods and years are those of the seller."""
+
+STANDARD: Final = "standard"
+"""Category of electronically supplied services."""
+
+
+async def rate_on(session: AsyncSession, *, country: str, at: datetime, category: str = STANDARD) -> int:
+    """The rate in basis points on the accounting day of `at`; raises `TaxRateUnknown`."""
+    rate = await session.scalar(
+        select(TaxRate.rate_bp)
+        .where(TaxRate.country == country, TaxRate.category == category)
+        .where(TaxRate.valid_from <= accounting_day(at))
+        .order_by(TaxRate.valid_from.desc())
+        .limit(1)
+    )
+    if rate is None:
+        raise TaxRateUnknown(country=country)
+    return rate
+
+
+def accounting_day(at: datetime) -> date:
+    """The seller's calendar day of an instant."""
+    return at.astimezone(SELLER_ZONE).date()
+
+
+def split_gross(gross: int, rate_bp: int) -> tuple[int, int]:
+    """Net and tax of a gross amount in minor units; net = gross / (1 + rate), half a cent rounded up.
+
+    The rule is applied to the sum of an invoice's lines of one rate (EN 16931, BR-CO-17). A negative gross gives the
+    exact opposite of the positive one, so that a refund cancels its sale.
+    """
+    if gross < 0:
+        net, tax = split_gross(-gross, rate_bp)
+        return -net, -tax
+    whole = 10_000 + rate_bp
+    net = (2 * gross * 10_000 + whole) // (2 * whole)
+    return net, gross - net
+
+
+def rate_text(rate_bp: int) -> str:
+    """A rate in percent without needless zeros: 1900 -> `19`, 2550 -> `25.5`."""
+    whole, rest = divmod(rate_bp, 100)
+    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") if rest else str(whole)

@@ -1,0 +1,1 @@
+"""What someone may watch: the catalogue, entitlements, pages, and the wiring of it all."""

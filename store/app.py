@@ -1,0 +1,134 @@
+"""The map of the web process: which routes there are and what every request passes through."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request, get
+from litestar.di import NamedDependency
+from litestar.middleware import DefineMiddleware
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.types import ControllerRouterHandler
+
+import auth.routes
+import billing.routes
+import store.catalogue.routes
+import store.entitlement.routes
+import store.purchase_routes
+import store.support_routes
+import store.web.routes
+from auth.authentication import AuthenticationMiddleware
+from auth.csrf import check_csrf
+from billing.ports import PaymentGateway
+from store.clock import Clock, SystemClock
+from store.composition import assemble
+from store.database import Database
+from store.dependencies import dependencies
+from store.envelope import Envelope
+from store.errors import UnsupportedMediaType
+from store.logs import configure_logs
+from store.problems import exception_handlers
+from store.settings import Settings
+from store.web.pages import error_page
+
+LARGEST_BODY = 65_536
+"""Bytes of a request's body, unless a route says otherwise."""
+
+
+@get("/health/live", summary="Is the process there?", exclude_from_auth=True, sync_to_thread=False)
+def live() -> dict[str, str]:
+    """Answer as long as the process can answer at all."""
+    return {"status": "live"}
+
+
+@get("/health/ready", summary="Can it serve?", exclude_from_auth=True)
+async def ready(database: NamedDependency[Database]) -> dict[str, str]:
+    """Answer 200 when the database answers; Redis is no condition, for nothing depends on it alone."""
+    await database.reads.fetchval("SELECT 1")
+    return {"status": "ready"}
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    clock: Clock | None = None,
+    database: Database | None = None,
+    gateway: PaymentGateway | None = None,
+    extra_routes: Sequence[ControllerRouterHandler] = (),
+) -> Litestar:
+    """Wire the web process. Tests hand in a clock, open pools or a gateway; `extra_routes` are the sandbox's own."""
+    settings = settings or Settings.from_env(os.environ)
+    configure_logs()
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        pools = database or await Database.connect(settings.database_url)
+        parts = await assemble(settings, database=pools, clock=clock or SystemClock(), gateway=gateway)
+        app.state.parts, app.state.database, app.state.settings = parts, pools, settings
+        try:
+            yield
+        finally:
+            await parts.close()
+            if database is None:
+                await pools.close()
+
+    app = Litestar(
+        route_handlers=[
+            live,
+            ready,
+            auth.routes.router,
+            billing.routes.router,
+            store.catalogue.routes.router,
+            store.entitlement.routes.router,
+            store.purchase_routes.router,
+            store.support_routes.router,
+            *store.web.routes.routers(),
+            *extra_routes,
+        ],
+        lifespan=[lifespan],
+        dependencies=dependencies(),
+        middleware=[DefineMiddleware(AuthenticationMiddleware)],
+        exception_handlers=exception_handlers(error_page),
+        before_request=check_request,
+        request_max_body_size=LARGEST_BODY,
+        openapi_config=_openapi(settings),
+        debug=False,
+        logging_config=None,
+    )
+    app.asgi_handler = Envelope(
+        app.asgi_handler,
+        allowed_hosts=frozenset(host.encode() for host in settings.allowed_hosts),
+        secure=settings.secure,
+    )
+    return app
+
+
+async def check_request(request: Request[Any, Any, Any]) -> None:
+    """What every request must pass before its body is read: its content type, then its origin."""
+    require_json(request)
+    await check_csrf(request)
+
+
+def require_json(request: Request[Any, Any, Any]) -> None:
+    """Refuse bodies under /v1 that are not declared as JSON, unless the route takes others (ASVS 5.0, 3.5.2)."""
+    if request.method in ("GET", "HEAD", "OPTIONS") or not request.scope["path"].startswith("/v1/"):
+        return
+    if request.route_handler.opt.get("any_content_type"):
+        return
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if has_body and declared != "application/json":
+        raise UnsupportedMediaType()
+
+
+def _openapi(settings: Settings) -> OpenAPIConfig | None:
+    """The API's contract at /schema; its pages only in the sandbox, where they may load a script from elsewhere."""
+    return OpenAPIConfig(
+        title="Videothek",
+        version="1.0.0",
+        description="The open backend of a film store without subscription.",
+        path="/schema",
+        render_plugins=[ScalarRenderPlugin(js_url="/static/vendor/scalar.js")] if settings.mode == "sandbox" else [],
+    )

@@ -1,0 +1,1 @@
+"""What there is to watch: titles, people, offers, and the pages, lists and posters made from them."""

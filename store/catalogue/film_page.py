@@ -1,0 +1,138 @@
+"""Stored film pages: read by one query, built when missing or past their time, forgotten when something changes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.catalogue.errors import TitleNotFound
+from store.catalogue.models import Title, TitlePage
+from store.catalogue.page_building import BuiltPage, build_pages
+from store.database import Database
+
+BATCH: Final = 400
+"""Pages that are built together when many are prepared."""
+
+_READ: Final = """
+    SELECT document, etag FROM store.title_pages
+    WHERE slug = $1 AND market = $2 AND locale = $3
+        AND valid_from <= $4 AND (valid_until IS NULL OR valid_until > $4)
+"""
+
+_STORE: Final = """
+    INSERT INTO store.title_pages (slug, market, locale, title_id, document, etag, valid_from, valid_until)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (slug, market, locale) DO UPDATE SET title_id = excluded.title_id, document = excluded.document,
+        etag = excluded.etag, valid_from = excluded.valid_from, valid_until = excluded.valid_until
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A film page as it is answered: `schemas.FilmPage` as JSON, and its strong entity tag."""
+
+    document: bytes
+    etag: str
+
+
+async def load_film_page(
+    database: Database, *, slug: str, market: str, locale: str, at: datetime
+) -> StoredPage:
+    """The page of a title; one query where it is stored and still holds, else it is built and stored.
+
+    Raises `TitleNotFound`.
+    """
+    row = await database.reads.fetchrow(_READ, slug, market, locale, at)
+    if row is not None:
+        return StoredPage(row["document"], row["etag"])
+    return await _build_and_store(database, slug=slug, market=market, locale=locale, at=at)
+
+
+async def forget_pages(session: AsyncSession, *, title_ids: Sequence[UUID]) -> None:
+    """Forget the stored pages of titles; called in the transaction that changes them or their offers.
+
+    It locks the titles first: a page that is being built from the old rows is waited for and then forgotten too,
+    and none is built before this transaction ends.
+    """
+    await session.execute(select(Title.id).where(Title.id.in_(title_ids)).order_by(Title.id).with_for_update())
+    await session.execute(delete(TitlePage).where(TitlePage.title_id.in_(title_ids)))
+
+
+async def prepare_pages(
+    database: Database,
+    *,
+    market: str,
+    locale: str,
+    at: datetime,
+    slugs: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Build and store the pages of all titles (or of `slugs`) ahead of their first readers; gives how many.
+
+    `progress` is told how many of how many are done.
+    """
+    wanted = await database.reads.fetch(
+        "SELECT id FROM store.titles WHERE $1::text[] IS NULL OR slug = ANY ($1) ORDER BY id", slugs
+    )
+    ids = [row["id"] for row in wanted]
+    for start in range(0, len(ids), BATCH):
+        async with database.reads.acquire() as connection, connection.transaction():
+            batch = ids[start : start + BATCH]
+            await connection.execute(
+                "SELECT FROM store.titles WHERE id = ANY ($1::uuid[]) ORDER BY id FOR SHARE", batch
+            )
+            await _store(
+                connection,
+                await build_pages(connection, batch, market=market, locale=locale, at=at),
+                market=market,
+                locale=locale,
+            )
+        if progress is not None:
+            progress(min(start + BATCH, len(ids)), len(ids))
+    return len(ids)
+
+
+async def _build_and_store(
+    database: Database, *, slug: str, market: str, locale: str, at: datetime
+) -> StoredPage:
+    """Build one page in a short transaction of its own, under a lock that whoever changes the title waits for."""
+    async with database.reads.acquire() as connection, connection.transaction():
+        title_id = await connection.fetchval("SELECT id FROM store.titles WHERE slug = $1 FOR SHARE", slug)
+        if title_id is None:
+            raise TitleNotFound(slug=slug)
+        built = await build_pages(connection, [title_id], market=market, locale=locale, at=at)
+        return (await _store(connection, built, market=market, locale=locale))[0]
+
+
+async def _store(
+    connection: asyncpg.pool.PoolConnectionProxy, pages: Sequence[BuiltPage], *, market: str, locale: str
+) -> list[StoredPage]:
+    stored = [StoredPage(document, _etag(document)) for document in (msgspec.json.encode(p.page) for p in pages)]
+    await connection.executemany(
+        _STORE,
+        [
+            (
+                built.page.slug,
+                market,
+                locale,
+                built.page.id,
+                page.document,
+                page.etag,
+                built.valid_from,
+                built.valid_until,
+            )
+            for built, page in zip(pages, stored, strict=True)
+        ],
+    )
+    return stored
+
+
+def _etag(document: bytes) -> str:
+    return f'"{blake2b(document, digest_size=12).hexdigest()}"'

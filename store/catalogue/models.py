@@ -1,0 +1,431 @@
+"""Tables of the catalogue: titles with their people and texts, and what is offered of them where and when.
+
+title -> edition (a cut with its sound) -> product (what a licensor delivers) -> offer (a price in a window).
+Amounts are integers in minor units beside an ISO 4217 currency; spans are half-open; instants are UTC.
+"""
+
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from auth.ids import NAMING, new_id
+
+QUALITIES: Final = ("SD", "HD", "UHD")
+"""Qualities that are sold, ascending."""
+
+
+class Base(DeclarativeBase):
+    """Declarative base of schema `store`, also for entitlements and mails."""
+
+    metadata = MetaData(schema="store", naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads this name from the class and never writes it
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        list[str]: ARRAY(String),
+    }
+
+
+class Licensor(Base):
+    """Who licenses films to the store."""
+
+    __tablename__ = "licensors"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(unique=True)
+    invented: Mapped[bool] = mapped_column(default=False)
+    """Part of the demonstration only."""
+
+
+class Market(Base):
+    """A country in which is sold, with its money, its clock and its tax category."""
+
+    __tablename__ = "markets"
+
+    code: Mapped[str] = mapped_column(String(8), primary_key=True)
+    country: Mapped[str] = mapped_column(String(2))
+    """ISO 3166-1 alpha-2."""
+    currency: Mapped[str] = mapped_column(String(3))
+    """ISO 4217."""
+    time_zone: Mapped[str]
+    """IANA name; a licensor's windows are meant in this zone and stored in UTC."""
+    tax_category: Mapped[str] = mapped_column(String(32), default="standard")
+    """Category of `billing.tax_rates`."""
+
+
+class Genre(Base):
+    """A genre and its names; titles hold its code."""
+
+    __tablename__ = "genres"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name_de: Mapped[str]
+    name_en: Mapped[str]
+
+
+class Person(Base):
+    """Someone who made films."""
+
+    __tablename__ = "people"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    slug: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    search_text: Mapped[str]
+    """The name folded by `search.fold`."""
+    search: Mapped[Any] = mapped_column(
+        TSVECTOR, Computed("to_tsvector('simple', search_text)", persisted=True), deferred=True
+    )
+    film_count: Mapped[int] = mapped_column(default=0)
+    """Titles with a credit of this person: what comes first when several have a name."""
+    invented: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (Index(None, "search", postgresql_using="gin"),)
+
+
+class Title(Base):
+    """A film, a series, a season of one, or an episode of a season."""
+
+    __tablename__ = "titles"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    slug: Mapped[str] = mapped_column(unique=True)
+    """What stands in addresses; it never changes once published."""
+    kind: Mapped[str] = mapped_column(String(8))
+    """`film`, `series`, `season` or `episode`."""
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("titles.id"))
+    """The series of a season, the season of an episode."""
+    number: Mapped[int | None]
+    """A season's or episode's number, counted from 1."""
+    original_title: Mapped[str]
+    year: Mapped[int | None]
+    runtime_minutes: Mapped[int | None]
+    countries: Mapped[list[str]]
+    """Countries of production: ISO 3166-1 alpha-2, or a former country's code of ISO 3166-3 (`SUHH`)."""
+    languages: Mapped[list[str]]
+    """Original languages: BCP 47, or a name in English where there is no code."""
+    genres: Mapped[list[str]]
+    """Codes of `genres`, the most telling first. An array, because it is always read with its title."""
+    rights_line: Mapped[str | None]
+    """The rights holder's trademark and copyright line."""
+    invented: Mapped[bool] = mapped_column(default=False)
+    """Whether the title exists in the demonstration only."""
+    source: Mapped[str] = mapped_column(String(16), default="editors")
+    """Where the facts come from: `editors`, `wikidata`, `licensor` or `invented`."""
+    cast_order: Mapped[str] = mapped_column(String(16), default="unknown")
+    """`billing`, `alphabetical` or `unknown`."""
+    popularity: Mapped[int] = mapped_column(default=0)
+    """0 to 1000: what comes first in lists and searches."""
+    sort_key: Mapped[str]
+    """What lists by title are sorted by (bytewise): folded, without a leading article."""
+    search_text: Mapped[str]
+    """All its titles folded by `search.fold`, each word once; empty for seasons, which are not searched."""
+    search: Mapped[Any] = mapped_column(
+        TSVECTOR, Computed("to_tsvector('simple', search_text)", persisted=True), deferred=True
+    )
+    added_at: Mapped[datetime]
+    """When it came into the store."""
+    changed_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('film', 'series', 'season', 'episode')", "kind"),
+        CheckConstraint("(kind IN ('season', 'episode')) = (parent_id IS NOT NULL)", "parent"),
+        CheckConstraint("(parent_id IS NULL) = (number IS NULL)", "number"),
+        CheckConstraint("source IN ('editors', 'wikidata', 'licensor', 'invented')", "source"),
+        CheckConstraint("cast_order IN ('billing', 'alphabetical', 'unknown')", "cast_order"),
+        CheckConstraint("popularity BETWEEN 0 AND 1000", "popularity"),
+        Index(
+            "uq_titles_parent_id_number",
+            "parent_id",
+            "number",
+            unique=True,
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(None, "search", postgresql_using="gin"),
+        Index(
+            "ix_titles_popularity_listed",
+            text("popularity DESC"),
+            "id",
+            postgresql_where=text("kind IN ('film', 'series')"),
+        ),
+        Index(
+            "ix_titles_genre_popularity_listed",
+            text("(genres[1])"),
+            text("popularity DESC"),
+            "id",
+            postgresql_where=text("kind IN ('film', 'series')"),
+        ),
+        Index(
+            "ix_titles_added_at_listed",
+            text("added_at DESC"),
+            "id",
+            postgresql_where=text("kind IN ('film', 'series')"),
+        ),
+    )
+
+
+class Credit(Base):
+    """What a person did for a title, in the order in which they are named."""
+
+    __tablename__ = "credits"
+
+    title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id), primary_key=True)
+    role: Mapped[str] = mapped_column(String(8), primary_key=True)
+    """`actor`, `director` or `writer`."""
+    position: Mapped[int] = mapped_column(primary_key=True)
+    """Counted from 1; what it means for actors says `Title.cast_order`."""
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(Person.id), index=True)
+    character: Mapped[str | None]
+
+    __table_args__ = (CheckConstraint("role IN ('actor', 'director', 'writer')", "role"),)
+
+
+class TitleText(Base):
+    """A title's name and synopsis in one language."""
+
+    __tablename__ = "title_texts"
+
+    title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id), primary_key=True)
+    locale: Mapped[str] = mapped_column(String(5), primary_key=True)
+    """`de` or `en`."""
+    title: Mapped[str]
+    synopsis: Mapped[list[dict[str, Any]] | None]
+    """`[{"heading": ..., "text": ...}, ...]`; None: there is none."""
+
+
+class Opinion(Base):
+    """What the store's own editors think of a title, kept apart from the rights holder's text."""
+
+    __tablename__ = "opinions"
+
+    title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id), primary_key=True)
+    locale: Mapped[str] = mapped_column(String(5), primary_key=True)
+    heading: Mapped[str]
+    text: Mapped[str]
+    author: Mapped[str]
+    published_on: Mapped[date]
+
+
+class Rating(Base):
+    """An age label of a title in a market (JuSchG 14a: whose, and found how)."""
+
+    __tablename__ = "ratings"
+
+    title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id), primary_key=True)
+    market: Mapped[str] = mapped_column(ForeignKey(Market.code), primary_key=True)
+    system: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """Such as `FSK`."""
+    label: Mapped[str] = mapped_column(String(16))
+    """Such as `12`."""
+    minimum_age: Mapped[int]
+    """Years; what a profile's limit is compared with."""
+    method: Mapped[str | None]
+    """How it was found, where that is known."""
+
+
+class Edition(Base):
+    """One cut of a title, with what can be heard and read in it."""
+
+    __tablename__ = "editions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id), index=True)
+    name: Mapped[str | None]
+    """Such as "Director's Cut"; None: the usual cut."""
+    runtime_minutes: Mapped[int | None]
+    audio_languages: Mapped[list[str]]
+    """BCP 47."""
+    subtitle_languages: Mapped[list[str]]
+    """BCP 47."""
+
+
+class Product(Base):
+    """An edition as a licensor delivers it."""
+
+    __tablename__ = "products"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    edition_id: Mapped[UUID] = mapped_column(ForeignKey(Edition.id), index=True)
+    licensor_id: Mapped[UUID] = mapped_column(ForeignKey(Licensor.id))
+    alid: Mapped[str]
+    """The licensor's Asset Logical ID: text, with its leading zeros."""
+
+    __table_args__ = (UniqueConstraint("licensor_id", "alid"),)
+
+
+class Offer(Base):
+    """One version of what is sold at which terms; only its end may still be set, other terms are a new offer."""
+
+    __tablename__ = "offers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey(Product.id))
+    supersedes_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"))
+    """The version before this one."""
+    market: Mapped[str] = mapped_column(ForeignKey(Market.code))
+    kind: Mapped[str] = mapped_column(String(8))
+    """`rent` or `buy`."""
+    quality: Mapped[str] = mapped_column(String(4))
+    """`SD`, `HD` or `UHD`."""
+    languages: Mapped[list[str]]
+    """Audio languages sold with it (BCP 47)."""
+    starts_at: Mapped[datetime]
+    """From when on it is sold (inclusive)."""
+    ends_at: Mapped[datetime | None]
+    """Until when it is sold (exclusive); None: no end is agreed."""
+    visible_from: Mapped[datetime]
+    """From when on it may be announced; not after `starts_at`."""
+    playable_from: Mapped[datetime]
+    """From when on it may be watched."""
+    gross: Mapped[int]
+    """Price in minor units, VAT included."""
+    currency: Mapped[str] = mapped_column(String(3))
+    cost: Mapped[int | None]
+    """What is owed to the licensor per sale, in minor units net."""
+    minimum_price: Mapped[int | None]
+    """Below this gross price (minor units) the licensor forbids to sell."""
+    start_days: Mapped[int | None]
+    """Rentals: days in which the film must be started."""
+    watch_hours: Mapped[int | None]
+    """Rentals: hours from the first play to the end."""
+    near_end: Mapped[str] = mapped_column(String(4), default="full")
+    """Rentals started late: `full` keeps all their hours, `cut` ends them with the days to start."""
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('rent', 'buy')", "kind"),
+        CheckConstraint("quality IN ('SD', 'HD', 'UHD')", "quality"),
+        CheckConstraint("near_end IN ('full', 'cut')", "near_end"),
+        CheckConstraint("ends_at > starts_at", "span"),
+        CheckConstraint("visible_from <= starts_at", "visible_from"),
+        CheckConstraint("gross > 0 AND cost >= 0 AND gross >= coalesce(minimum_price, 0)", "amounts"),
+        CheckConstraint(
+            "(kind = 'rent') = (start_days IS NOT NULL AND watch_hours IS NOT NULL) "
+            "AND start_days > 0 AND watch_hours > 0",
+            "rental_terms",
+        ),
+        Index(
+            "uq_offers_supersedes_id",
+            "supersedes_id",
+            unique=True,
+            postgresql_where=text("supersedes_id IS NOT NULL"),
+        ),
+        Index(None, "product_id"),
+    )
+
+
+class TitlePage(Base):
+    """The stored film page of a title in a market and a language: what `GET /v1/titles/{slug}` answers, as bytes."""
+
+    __tablename__ = "title_pages"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    """The title's slug: the page is found without reading the title."""
+    market: Mapped[str] = mapped_column(ForeignKey(Market.code), primary_key=True)
+    locale: Mapped[str] = mapped_column(String(5), primary_key=True)
+    title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id), index=True)
+    document: Mapped[bytes] = mapped_column(LargeBinary)
+    """`schemas.FilmPage` as JSON."""
+    etag: Mapped[str]
+    """Strong entity tag of the document, with its quotation marks."""
+    valid_from: Mapped[datetime]
+    """It shows what holds from here on (inclusive) …"""
+    valid_until: Mapped[datetime | None]
+    """… until one of its windows changes (exclusive); None: nothing is going to change by itself."""
+
+
+class SearchWord(Base):
+    """A word that occurs in titles or names, folded: what a mistyped word is corrected to."""
+
+    __tablename__ = "search_words"
+
+    word: Mapped[str] = mapped_column(primary_key=True)
+    frequency: Mapped[int]
+    """In how many titles and names."""
+
+    __table_args__ = (Index(None, "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),)
+
+
+GENRES: Final = (
+    ("action", "Action", "Action"),
+    ("adventure", "Abenteuer", "Adventure"),
+    ("animation", "Animation", "Animation"),
+    ("biography", "Biografie", "Biography"),
+    ("comedy", "Komödie", "Comedy"),
+    ("crime", "Krimi", "Crime"),
+    ("documentary", "Dokumentarfilm", "Documentary"),
+    ("drama", "Drama", "Drama"),
+    ("family", "Familie", "Family"),
+    ("fantasy", "Fantasy", "Fantasy"),
+    ("history", "Historie", "History"),
+    ("horror", "Horror", "Horror"),
+    ("music", "Musik", "Music"),
+    ("musical", "Musical", "Musical"),
+    ("mystery", "Mystery", "Mystery"),
+    ("romance", "Liebe", "Romance"),
+    ("sci-fi", "Science-Fiction", "Science fiction"),
+    ("sport", "Sport", "Sport"),
+    ("thriller", "Thriller", "Thriller"),
+    ("war", "Kriegsfilm", "War"),
+    ("western", "Western", "Western"),
+)
+"""Genres that the store knows: code, German name, English name."""
+
+_GENRE_ROWS = ", ".join(f"('{code}', '{de}', '{en}')" for code, de, en in GENRES)
+
+DDL: tuple[str, ...] = (
+    # One price at a time: no two offers of the same product, market, kind and quality may overlap.
+    """
+    DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'ex_offers_overlap') THEN
+            ALTER TABLE store.offers ADD CONSTRAINT ex_offers_overlap EXCLUDE USING gist (
+                product_id WITH =, market WITH =, kind WITH =, quality WITH =,
+                tstzrange(starts_at, ends_at) WITH &&
+            );
+        END IF;
+    END $$
+    """,
+    """
+    CREATE OR REPLACE FUNCTION store.refuse_change_of_offer() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'UPDATE'
+            AND to_jsonb(NEW) - 'ends_at' = to_jsonb(OLD) - 'ends_at'
+            AND (OLD.ends_at IS NULL OR NEW.ends_at <= OLD.ends_at)
+        THEN
+            RETURN NEW;
+        END IF;
+        RAISE EXCEPTION 'an offer is never changed or removed: end it and make a new one'
+            USING ERRCODE = 'restrict_violation';
+    END $$
+    """,
+    """
+    CREATE OR REPLACE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON store.offers
+        FOR EACH ROW EXECUTE FUNCTION store.refuse_change_of_offer()
+    """,
+    """
+    CREATE OR REPLACE TRIGGER refuse_truncate BEFORE TRUNCATE ON store.offers
+        FOR EACH STATEMENT EXECUTE FUNCTION store.refuse_change_of_offer()
+    """,
+    # The two markets that the store begins with (DESIGN: markets are data).
+    """
+    INSERT INTO store.markets (code, country, currency, time_zone, tax_category) VALUES
+        ('DE', 'DE', 'EUR', 'Europe/Berlin', 'standard'), ('AT', 'AT', 'EUR', 'Europe/Vienna', 'standard')
+    ON CONFLICT DO NOTHING
+    """,
+    f"INSERT INTO store.genres (code, name_de, name_en) VALUES {_GENRE_ROWS} ON CONFLICT DO NOTHING",  # noqa: S608
+)
+"""What metadata cannot say; run after the tables stand, and safe to run again."""

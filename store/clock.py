@@ -1,0 +1,23 @@
+"""Business time: what windows, rentals, quotes and deadlines are measured by.
+
+Security time (sessions, proofs, throttles, signatures) is always `datetime.now(UTC)`.
+"""
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the business time; only the sandbox has one that can be moved."""
+
+    async def now(self) -> datetime:
+        """The present business time, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock: the only one in production."""
+
+    async def now(self) -> datetime:
+        """The present time, in UTC."""
+        return datetime.now(UTC)

@@ -1,0 +1,142 @@
+"""The composition root: which implementation meets which port, for the web process, the worker and the commands."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncSession
+
+import auth.letters
+import store.purchase_confirmation
+from auth import audit
+from auth.passwords import PasswordHasher
+from auth.ports import Outbox, Throttle
+from billing.checkout import Checkout
+from billing.payments import Payments
+from billing.ports import PaymentGateway
+from billing.refunds import Refunds
+from billing.stripe_gateway import StripeGateway
+from store.clock import Clock
+from store.database import Database
+from store.entitlement.grants import Grants
+from store.entitlement.keys import KeySeal
+from store.entitlement.tokens import PlaybackTokens
+from store.jobs import PostgresJobs
+from store.mail import MailOutbox, MailRoom
+from store.settings import Settings
+from store.throttling import GcraThrottle
+
+
+class JobHandler(Protocol):
+    """Runs one job; the payload's members are its keyword arguments."""
+
+    async def __call__(self, **payload: Any) -> object:
+        """Do the work; raising has the job tried again later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that lives as long as the process."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    gateway: PaymentGateway
+    throttle: Throttle
+    outbox: Outbox
+    mail_room: MailRoom
+    hasher: PasswordHasher
+    seal: KeySeal
+    tokens: PlaybackTokens
+    jobs: PostgresJobs
+    grants: Grants
+    redis: Redis | None
+
+    def checkout(self, session: AsyncSession) -> Checkout:
+        """A checkout over a session."""
+        return Checkout(
+            session=session,
+            fulfilment=self.grants,
+            jobs=self.jobs,
+            outbox=self.outbox,
+            seller=self.settings.seller,
+        )
+
+    @property
+    def payments(self) -> Payments:
+        """What asks the provider."""
+        return Payments(database=self.database, gateway=self.gateway, checkouts=self.checkout)
+
+    async def close(self) -> None:
+        """Let go of what is not the database."""
+        self.hasher.close()
+        if self.redis is not None:
+            await self.redis.aclose()
+
+
+async def assemble(
+    settings: Settings, *, database: Database, clock: Clock, gateway: PaymentGateway | None = None
+) -> Parts:
+    """Build the parts; a test may hand in a gateway of its own."""
+    redis = Redis.from_url(settings.redis_url) if settings.redis_url else None
+    hasher = PasswordHasher()
+    await asyncio.to_thread(hasher.warm_up)
+    composers = {**auth.letters.composers(settings), **store.purchase_confirmation.composers(settings)}
+    jobs = PostgresJobs()
+    return Parts(
+        settings=settings,
+        database=database,
+        clock=clock,
+        gateway=gateway
+        or StripeGateway.connect(
+            secret_key=settings.stripe_secret_key,
+            publishable_key=settings.stripe_publishable_key,
+            webhook_secrets=settings.stripe_webhook_secrets,
+            api_base=settings.stripe_api_base,
+        ),
+        throttle=GcraThrottle(database=database, redis=redis, key=settings.derive("throttle")),
+        outbox=MailOutbox(jobs=jobs),
+        mail_room=MailRoom(database=database, settings=settings, composers=composers),
+        hasher=hasher,
+        seal=KeySeal.from_secret(settings.content_key_secret),
+        tokens=PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url),
+        jobs=jobs,
+        grants=Grants(),
+        redis=redis,
+    )
+
+
+def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
+    """Every job by its name."""
+
+    async def deliver_mail(*, mail_id: str) -> None:
+        await parts.mail_room.deliver(mail_id=UUID(mail_id), at=datetime.now(UTC))
+
+    async def request_refund(*, refund_id: str) -> None:
+        refunds = Refunds(database=parts.database, gateway=parts.gateway)
+        await refunds.request(refund_id=UUID(refund_id), at=await parts.clock.now())
+
+    return {"deliver_mail": deliver_mail, "request_refund": request_refund}
+
+
+def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
+    """Every sweep by its name, with the times (crontab) at which it runs."""
+
+    async def sweep_payments(**_: Any) -> None:
+        at = await parts.clock.now()
+        await parts.payments.sweep(at=at)
+        await Refunds(database=parts.database, gateway=parts.gateway).sweep(at=at)
+
+    async def seal_audit_trail(**_: Any) -> None:
+        async with parts.database.sessions.begin() as session:
+            await audit.seal(session, at=datetime.now(UTC))
+
+    return {
+        "sweep_payments": ("* * * * *", sweep_payments),
+        "seal_audit_trail": ("* * * * *", seal_audit_trail),
+    }

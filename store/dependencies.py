@@ -1,0 +1,180 @@
+"""What a request's handlers can ask for by name, made from the process's parts and the request's transaction."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.accounts import Accounts
+from auth.authentication import identity_of, provide_identity, provide_visitor
+from auth.identity import Identity
+from auth.password_reset import PasswordReset
+from auth.registration import Registration
+from auth.sessions import Sessions
+from auth.visits import Visit, visit_of
+from billing.checkout import Checkout
+from billing.webhooks import Webhooks
+from store.catalogue.search import count_videos
+from store.composition import Parts
+from store.database import provide_session
+from store.entitlement.devices import Devices
+from store.entitlement.licences import Licences
+from store.entitlement.playback import Playback
+from store.problems import locale_of
+from store.purchase import Purchase
+from store.support import CustomerDesk
+
+AnyRequest = Request[Any, Any, Any]
+Session = NamedDependency[AsyncSession]
+
+VIDEO_COUNT_LIVES = 60.0
+"""Seconds for which a process keeps the number of videos that the pages show."""
+
+
+def dependencies() -> Mapping[str, Provide]:
+    """Every name that a handler can ask for."""
+    from_parts = {
+        name: Provide(_part(name), sync_to_thread=False)
+        for name in ("settings", "database", "jobs", "outbox", "throttle", "gateway", "payments", "clock")
+    }
+    made = {
+        "session": _session,
+        "at": _at,
+        "real_now": _real_now,
+        "visitor": provide_visitor,
+        "identity": provide_identity,
+        "visit": _visit,
+        "locale": _locale,
+        "market": _market,
+        "video_count": _video_count,
+        "sessions": _sessions,
+        "registration": _registration,
+        "password_reset": _password_reset,
+        "accounts": _accounts,
+        "checkout": _checkout,
+        "webhooks": _webhooks,
+        "purchase": _purchase,
+        "devices": _devices,
+        "playback": _playback,
+        "licences": _licences,
+        "customer_desk": _customer_desk,
+    }
+    return {**from_parts, **{name: Provide(provider) for name, provider in made.items()}}
+
+
+def parts_of(state: State) -> Parts:
+    """The parts of the running process."""
+    parts: Parts = state.parts
+    return parts
+
+
+def _part(name: str) -> Any:
+    def provide(state: State) -> Any:
+        return getattr(state.parts, name)
+
+    return provide
+
+
+async def _session(state: State) -> AsyncIterator[AsyncSession]:
+    """The request's one transaction."""
+    async for session in provide_session(parts_of(state).database):
+        yield session
+
+
+async def _at(state: State) -> datetime:
+    """Business time."""
+    return await parts_of(state).clock.now()
+
+
+async def _real_now() -> datetime:
+    """Security time."""
+    return datetime.now(UTC)
+
+
+async def _visit(request: AnyRequest) -> Visit:
+    return visit_of(request)
+
+
+async def _locale(request: AnyRequest) -> str:
+    """The page's language, or the one asked for, or the account's."""
+    identity = identity_of(request)
+    if identity is not None and "accept-language" not in request.headers and request.scope["path"].startswith("/v1/"):
+        return identity.locale
+    return locale_of(request)
+
+
+async def _market(request: AnyRequest, state: State) -> str:
+    """The country of residence decides; a visitor may look around in another market."""
+    identity = identity_of(request)
+    if identity is not None:
+        return identity.market
+    settings = parts_of(state).settings
+    wanted = request.query_params.get("market") or request.cookies.get("market") or settings.default_market
+    return wanted if wanted in settings.markets else settings.default_market
+
+
+async def _video_count(state: State, market: NamedDependency[str], at: NamedDependency[datetime]) -> int:
+    """How many videos a market offers; counted anew once a minute."""
+    kept: dict[str, tuple[float, int]] = state.setdefault("video_counts", {})
+    counted_at, count = kept.get(market, (float("-inf"), 0))
+    if time.monotonic() - counted_at > VIDEO_COUNT_LIVES:
+        count = await count_videos(parts_of(state).database, market=market, at=at)
+        kept[market] = (time.monotonic(), count)
+    return count
+
+
+async def _sessions(state: State, session: Session) -> Sessions:
+    parts = parts_of(state)
+    return Sessions(session, parts.database, parts.hasher, parts.throttle)
+
+
+async def _registration(state: State, session: Session) -> Registration:
+    parts = parts_of(state)
+    return Registration(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
+
+
+async def _password_reset(state: State, session: Session) -> PasswordReset:
+    parts = parts_of(state)
+    return PasswordReset(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
+
+
+async def _accounts(state: State, session: Session) -> Accounts:
+    return Accounts(session, parts_of(state).hasher)
+
+
+async def _checkout(state: State, session: Session) -> Checkout:
+    return parts_of(state).checkout(session)
+
+
+async def _webhooks(state: State, session: Session, checkout: NamedDependency[Checkout]) -> Webhooks:
+    return Webhooks(session, parts_of(state).gateway, checkout)
+
+
+async def _purchase(session: Session, checkout: NamedDependency[Checkout]) -> Purchase:
+    return Purchase(session, checkout)
+
+
+async def _devices(session: Session) -> Devices:
+    return Devices(session)
+
+
+async def _playback(state: State, session: Session) -> Playback:
+    parts = parts_of(state)
+    return Playback(session, parts.database, parts.tokens)
+
+
+async def _licences(state: State, session: Session) -> Licences:
+    parts = parts_of(state)
+    return Licences(session, parts.database, parts.tokens, parts.seal)
+
+
+async def _customer_desk(
+    state: State, session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]
+) -> CustomerDesk:
+    return CustomerDesk(session, parts_of(state).database, identity, visit)
+

@@ -1,0 +1,253 @@
+"""Refusals of rights, devices, playback and licences."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from store.errors import StoreError
+
+
+class EntitlementError(StoreError):
+    """Base of the refusals of this package; instants among the details are RFC 3339, UTC."""
+
+    def __init__(self, **details: Any) -> None:
+        plain = {name: _rfc3339(value) if isinstance(value, datetime) else value for name, value in details.items()}
+        super().__init__(**plain)
+        self.instants = {name: value for name, value in details.items() if isinstance(value, datetime)}
+
+    def leading(self, reasons: Sequence["EntitlementError"]) -> Self:
+        """This refusal with the codes of all that stand in the way, as its detail `reasons`."""
+        return type(self)(**{**self.details, **self.instants, "reasons": [reason.code for reason in reasons]})
+
+    def sentence(self, locale: str) -> str:
+        """What happened and what to do; instants are told by day and minute, in UTC."""
+        pattern = "%d.%m.%Y, %H:%M Uhr (UTC)" if locale == "de" else "%Y-%m-%d, %H:%M (UTC)"
+        told = {name: instant.strftime(pattern) for name, instant in self.instants.items()}
+        return (self.de if locale == "de" else self.en).format(**{**self.details, **told})
+
+
+def _rfc3339(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+# --- proofs and tokens (RFC 9449, 7.1) --------------------------------------------------------------------------
+
+
+class ProofInvalid(EntitlementError):
+    """The DPoP proof is missing, faulty, too old, for another request, or was used before."""
+
+    status, code = 401, "invalid_dpop_proof"
+    de = "Dieses Gerät hat sich nicht ausweisen können ({reason}). Bitte laden Sie die Seite neu."
+    en = "This device could not prove itself ({reason}). Please reload the page."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """How to do better."""
+        return {"WWW-Authenticate": 'DPoP error="invalid_dpop_proof", algs="ES256"'}
+
+
+class TokenInvalid(EntitlementError):
+    """The playback token is missing, not ours, expired, or bound to another device's key."""
+
+    status, code = 401, "invalid_token"
+    de = "Die Freigabe für diese Wiedergabe gilt nicht mehr. Bitte starten Sie den Film neu."
+    en = "The permission for this playback is no longer valid. Please start the film again."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """How to do better."""
+        return {"WWW-Authenticate": 'DPoP error="invalid_token", algs="ES256"'}
+
+
+# --- devices ----------------------------------------------------------------------------------------------------
+
+
+class DeviceNotRegistered(EntitlementError):
+    """The proof is right, but its key is no device of this account (or was removed)."""
+
+    status, code = 403, "device_not_registered"
+    de = "Dieses Gerät ist bei Ihnen nicht angemeldet. Melden Sie es an, dann können Sie hier schauen."
+    en = "This device is not registered with your account. Register it and you can watch here."
+
+
+class DeviceLimitReached(EntitlementError):
+    """As many devices as allowed are registered; `devices` names them."""
+
+    status, code = 409, "device_limit_reached"
+    de = "Es sind schon {limit} Geräte angemeldet. Entfernen Sie eines, dann ist hier sofort Platz."
+    en = "{limit} devices are registered already. Remove one and this one can take its place at once."
+
+
+class NewDevicesExhausted(EntitlementError):
+    """Too many different devices were added lately; `next_free_at` is the exact instant of the next free place."""
+
+    status, code = 409, "new_devices_exhausted"
+    de = (
+        "In den letzten {days} Tagen sind {limit} neue Geräte dazugekommen, mehr geht nicht. "
+        "Das nächste neue Gerät ist ab {next_free_at} möglich; frühere Geräte jederzeit."
+    )
+    en = (
+        "{limit} new devices were added within the last {days} days, which is the most. "
+        "The next new one is possible from {next_free_at}; earlier devices at any time."
+    )
+
+
+class DeviceNotFound(EntitlementError):
+    """No such device in this account."""
+
+    status, code = 404, "device_not_found"
+    de = "Dieses Gerät gibt es in Ihrem Konto nicht."
+    en = "There is no such device in your account."
+
+
+# --- rights -----------------------------------------------------------------------------------------------------
+
+
+class AlreadyEntitled(EntitlementError):
+    """The account has this already; `entitlement_id` says by which right, `until` how long."""
+
+    status, code = 409, "already_entitled"
+    de = "Das haben Sie schon: Sie finden es unter „Meine Filme“."
+    en = "You already have this: it is in “My films”."
+
+
+class FilmUnknown(EntitlementError):
+    """No title has this name."""
+
+    status, code = 404, "film_unknown"
+    de = "Diesen Film gibt es hier nicht."
+    en = "There is no such film here."
+
+
+class NotEntitled(EntitlementError):
+    """The account has never rented or bought this."""
+
+    status, code = 403, "not_entitled"
+    de = "Diesen Film haben Sie nicht geliehen oder gekauft."
+    en = "You have not rented or bought this film."
+
+
+class RentalOver(EntitlementError):
+    """The hours of the rental are over since `ended_at`."""
+
+    status, code = 403, "rental_over"
+    de = "Ihre Leihe ist vorbei. Sie können den Film noch einmal leihen oder kaufen."
+    en = "Your rental is over. You can rent the film again or buy it."
+
+
+class RentalNotStarted(EntitlementError):
+    """The rental was not started before `start_by`."""
+
+    status, code = 403, "rental_not_started_in_time"
+    de = "Die Zeit, in der Sie diese Leihe beginnen konnten, ist abgelaufen. Sie können den Film noch einmal leihen."
+    en = "The time in which this rental could be started has passed. You can rent the film again."
+
+
+class RightPaused(EntitlementError):
+    """The right rests for a while; `paused_reason` says why."""
+
+    status, code = 403, "right_paused"
+    de = "Dieser Film ist für Sie vorübergehend angehalten. Unser Kundendienst hilft Ihnen weiter."
+    en = "This film is on hold for you at the moment. Our customer service can help."
+
+
+class RightRevoked(EntitlementError):
+    """The right was taken back, for instance by a refund."""
+
+    status, code = 403, "right_revoked"
+    de = "Das Recht an diesem Film ist zurückgenommen worden, zum Beispiel weil er erstattet wurde."
+    en = "The right to this film was taken back, for instance because it was refunded."
+
+
+# --- playback ---------------------------------------------------------------------------------------------------
+
+
+class StartConfirmationNeeded(EntitlementError):
+    """Playing now would begin the rental's hours: say so with `start_confirmed: true`; they would end at `ends_at`."""
+
+    status, code = 409, "start_confirmation_needed"
+    de = "Mit dem Start beginnt Ihre Leihzeit; sie endet am {ends_at}. Bitte bestätigen Sie, dass es losgehen soll."
+    en = "Starting begins your rental time; it ends at {ends_at}. Please confirm that you want to start."
+
+
+class FilmNotReady(EntitlementError):
+    """There is a right, but no encrypted film to play yet."""
+
+    status, code = 409, "film_not_ready"
+    de = "Dieser Film liegt noch nicht zum Abspielen bereit. Ihr Recht daran bleibt unberührt."
+    en = "This film is not ready to be played yet. Your right to it is unaffected."
+
+
+class StreamsBusy(EntitlementError):
+    """As many films as allowed are playing; `sessions` names the devices, and each can be stopped."""
+
+    status, code = 409, "streams_busy"
+    de = "Es laufen schon {limit} Wiedergaben auf anderen Geräten. Beenden Sie eine davon, dann geht es hier weiter."
+    en = "{limit} films are playing on other devices already. Stop one of them and you can go on here."
+
+
+class RentalStreamBusy(EntitlementError):
+    """This rental is playing on another device; `sessions` names it, and it can be stopped."""
+
+    status, code = 409, "rental_stream_busy"
+    de = "Diese Leihe läuft gerade auf einem anderen Gerät. Beenden Sie sie dort, dann geht es hier weiter."
+    en = "This rental is playing on another device right now. Stop it there and you can go on here."
+
+
+class PlaybackNotFound(EntitlementError):
+    """No such playback in this account (or on this device)."""
+
+    status, code = 404, "playback_not_found"
+    de = "Diese Wiedergabe gibt es nicht."
+    en = "There is no such playback."
+
+
+class PlaybackEnded(EntitlementError):
+    """The playback was stopped, replaced, or fell silent; `end_reason` says which."""
+
+    status, code = 410, "playback_ended"
+    de = "Diese Wiedergabe ist beendet worden. Starten Sie den Film neu, um weiterzuschauen."
+    en = "This playback was ended. Start the film again to go on watching."
+
+
+# --- licences ---------------------------------------------------------------------------------------------------
+
+
+class LicenceRequestMalformed(EntitlementError):
+    """The key ids are missing, too many, or no key ids."""
+
+    status, code = 400, "licence_request_malformed"
+    de = "Die Lizenzanfrage ist nicht lesbar: {place}."
+    en = "The licence request cannot be read: {place}."
+
+
+class ForeignKeyAsked(EntitlementError):
+    """A key id is unknown or belongs to another film: the whole request is refused."""
+
+    status, code = 403, "key_of_another_film"
+    de = "Diese Lizenzanfrage passt nicht zu dem Film, der gestartet wurde."
+    en = "This licence request does not match the film that was started."
+
+
+class NothingGranted(EntitlementError):
+    """None of the keys asked for belongs to the quality that was paid."""
+
+    status, code = 403, "quality_not_granted"
+    de = "In dieser Qualität haben Sie den Film nicht geliehen oder gekauft."
+    en = "You have not rented or bought the film in this quality."
+
+
+class StartNotConfirmed(EntitlementError):
+    """The playback was opened without agreeing that the rental begins, so it cannot begin it."""
+
+    status, code = 403, "start_not_confirmed"
+    de = "Der Beginn der Leihzeit ist nicht bestätigt. Bitte starten Sie den Film neu."
+    en = "The beginning of the rental time was not confirmed. Please start the film again."
+
+
+class KeysUnreadable(EntitlementError):
+    """Our fault: the film's keys were sealed with a secret that this process does not have."""
+
+    status, code = 503, "keys_unreadable"
+    de = "Der Film kann gerade nicht freigegeben werden. Es liegt an uns; Ihre Leihzeit hat nicht begonnen."
+    en = "The film cannot be unlocked right now. It is our fault; your rental time has not begun."

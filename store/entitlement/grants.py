@@ -1,0 +1,147 @@
+"""Handing over what was bought: the `Fulfilment` of this shop, and taking a right back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.errors import Refusal
+from auth.ids import new_id
+from billing.models import Order, OrderLine
+from store.entitlement.errors import AlreadyEntitled
+from store.entitlement.models import Entitlement
+from store.entitlement.rights import ending, holds
+
+
+class SoldTerms(msgspec.Struct, frozen=True):
+    """What the grant reads from the terms that were copied to the order line at the sale."""
+
+    kind: Literal["rent", "buy"]
+    quality: Literal["SD", "HD", "UHD"]
+    title_id: UUID
+    start_days: int | None = None
+    """Rentals: days from the grant in which the first play must lie."""
+    watch_hours: int | None = None
+    """Rentals: hours from the first play to the end."""
+    near_end: Literal["full", "cut"] = "full"
+
+    @classmethod
+    def of(cls, terms: dict[str, Any]) -> "SoldTerms":
+        """Read an order line's terms; raises `msgspec.ValidationError` for terms that nobody could grant."""
+        sold = msgspec.convert(terms, cls)
+        if sold.kind == "rent" and not (sold.start_days and sold.watch_hours):
+            raise msgspec.ValidationError("a rental needs start_days and watch_hours")
+        return sold
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """Implements `billing.ports.Fulfilment`: delivered means that the title can be watched at once.
+
+    Asking and delivering take the same lock on account and title, which is held until the transaction ends: of two
+    orders for one title that are settled at the same instant, the second one sees what the first one granted.
+    """
+
+    async def may_deliver(
+        self, session: AsyncSession, *, account_id: UUID, line: OrderLine, at: datetime
+    ) -> Refusal | None:
+        """`AlreadyEntitled` for a title that the account owns, or rents while it would rent it; else None."""
+        sold = SoldTerms.of(line.terms)
+        await _lock(session, account_id, sold.title_id)
+        rights = await session.scalars(
+            select(Entitlement).where(
+                Entitlement.account_id == account_id,
+                Entitlement.title_id == sold.title_id,
+                Entitlement.revoked_at.is_(None),
+            )
+        )
+        for right in rights:
+            # A right on hold still counts: it comes back. A purchase may follow while a rental runs.
+            if (holds(right, at=at) or right.paused_at is not None) and (right.kind, sold.kind) != ("rent", "buy"):
+                until = right.ends_at or right.start_by
+                return AlreadyEntitled(
+                    entitlement_id=str(right.id), title_id=str(right.title_id), kind=right.kind, until=until
+                )
+        return None
+
+    async def deliver(self, session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], at: datetime) -> None:
+        """Grant every line of a paid order from `at` on; safe to repeat: one right per line and title."""
+        for line in sorted(lines, key=lambda line: line.terms["title_id"]):
+            sold = SoldTerms.of(line.terms)
+            await _lock(session, order.account_id, sold.title_id)
+            is_rental = sold.kind == "rent"
+            right = insert(Entitlement).values(
+                id=new_id(),
+                account_id=order.account_id,
+                order_line_id=line.id,
+                title_id=sold.title_id,
+                kind=sold.kind,
+                quality=sold.quality,
+                source="sale",
+                granted_at=at,
+                start_by=at + timedelta(days=sold.start_days or 0) if is_rental else None,
+                watch_hours=sold.watch_hours if is_rental else None,
+                near_end=sold.near_end,
+            )
+            await session.execute(
+                right.on_conflict_do_nothing(index_elements=[Entitlement.order_line_id, Entitlement.title_id])
+            )
+
+    async def revoke(self, session: AsyncSession, *, lines: Sequence[UUID], reason: str, at: datetime) -> list[UUID]:
+        """Take back the rights of order lines (a refund); gives the rights that this call took.
+
+        What is playing stops at its next heartbeat or licence.
+        """
+        taken = await session.scalars(
+            update(Entitlement)
+            .where(Entitlement.order_line_id.in_(lines), Entitlement.revoked_at.is_(None))
+            .values(revoked_at=at, revoke_reason=reason)
+            .returning(Entitlement.id)
+        )
+        return list(taken)
+
+
+async def begin_clock(session: AsyncSession, right: Entitlement, *, playback_session_id: UUID, at: datetime) -> bool:
+    """Begin a rental's hours with the first licence; whether it was this call that did.
+
+    The condition on the row makes it once: of many licences at the same instant one finds the clock standing, and
+    the others wait for it and keep its times.
+    """
+    began = await session.execute(
+        update(Entitlement)
+        .where(Entitlement.id == right.id, Entitlement.kind == "rent", Entitlement.first_played_at.is_(None))
+        .values(first_played_at=at, ends_at=ending(right, at=at).ends_at, started_by=playback_session_id)
+        .returning(Entitlement.id)
+    )
+    return began.first() is not None
+
+
+async def take_back_start(
+    session: AsyncSession, *, entitlement_id: UUID, playback_session_id: UUID, at: datetime
+) -> bool:
+    """Stop a rental's clock that this playback began, because no picture was seen; once per rental."""
+    taken = await session.execute(
+        update(Entitlement)
+        .where(
+            Entitlement.id == entitlement_id,
+            Entitlement.kind == "rent",
+            Entitlement.started_by == playback_session_id,
+            Entitlement.start_taken_back_at.is_(None),
+            Entitlement.ends_at > at,
+        )
+        .values(first_played_at=None, ends_at=None, started_by=None, start_taken_back_at=at)
+        .returning(Entitlement.id)
+    )
+    return taken.first() is not None
+
+
+async def _lock(session: AsyncSession, account_id: UUID, title_id: UUID) -> None:
+    """Hold account and title until the transaction ends; there may be no row of theirs to lock yet."""
+    key = func.hashtextextended(f"grant:{account_id}:{title_id}", 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))

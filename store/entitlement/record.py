@@ -1,0 +1,58 @@
+"""The record of what was granted and refused: with the grant, or in a transaction of its own."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.errors import Refusal
+from store.database import Database
+from store.entitlement.models import LicenceEvent
+
+
+@dataclass(slots=True)
+class Question:
+    """What is being asked, filled in as far as it is known; becomes one `LicenceEvent`."""
+
+    step: str
+    """`playback` or `licence`."""
+    at: datetime
+    real_now: datetime
+    account_id: UUID
+    title_id: UUID | None = None
+    entitlement_id: UUID | None = None
+    device_id: UUID | None = None
+    playback_session_id: UUID | None = None
+    kids: list[UUID] = field(default_factory=list)
+    started_clock: bool = False
+
+    def granted(self, session: AsyncSession) -> None:
+        """Record the grant in the transaction that makes it."""
+        session.add(self._event("granted", None))
+
+    async def refused(self, session: AsyncSession, database: Database, refusal: Refusal) -> None:
+        """Undo what `session` did, then record the refusal in a short transaction of its own.
+
+        The first comes first so that no request holds two connections at once.
+        """
+        await session.rollback()
+        self.kids, self.started_clock = [], False
+        async with database.sessions.begin() as own:
+            own.add(self._event("refused", refusal.code))
+
+    def _event(self, outcome: str, reason: str | None) -> LicenceEvent:
+        return LicenceEvent(
+            at=self.at,
+            recorded_at=self.real_now,
+            step=self.step,
+            outcome=outcome,
+            reason=reason,
+            account_id=self.account_id,
+            title_id=self.title_id,
+            entitlement_id=self.entitlement_id,
+            device_id=self.device_id,
+            playback_session_id=self.playback_session_id,
+            kids=self.kids,
+            started_clock=self.started_clock,
+        )

@@ -1,0 +1,112 @@
+"""The rules of a right: whether it holds at an instant, when it would end, and which of several is used."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from store.catalogue.models import QUALITIES
+from store.entitlement.errors import (
+    EntitlementError,
+    NotEntitled,
+    RentalNotStarted,
+    RentalOver,
+    RightPaused,
+    RightRevoked,
+)
+from store.entitlement.models import Entitlement, Track
+
+TRACKS: Final = {
+    "SD": (Track.AUDIO, Track.SD),
+    "HD": (Track.AUDIO, Track.SD, Track.HD),
+    "UHD": (Track.AUDIO, Track.SD, Track.HD, Track.UHD),
+}
+"""Quality that was paid -> the tracks whose keys it opens."""
+
+Standing = Literal["ready", "running", "missed", "over", "paused", "revoked"]
+"""`ready`: may be started, or is owned. `running`: a rental whose hours run. `missed`: was never started in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When a right ends, or would end if it were first played at the instant asked about."""
+
+    ends_at: datetime | None
+    """Exclusive; None: never."""
+    bound_by: Literal["watch_hours", "start_by"] | None
+    """What decides: the rental's hours, or (under the policy `cut`) the end of the time to start."""
+
+
+def standing(right: Entitlement, *, at: datetime) -> Standing:
+    """How a right stands at an instant; every end is exclusive."""
+    if right.revoked_at is not None:
+        return "revoked"
+    if right.paused_at is not None:
+        return "paused"
+    if right.ends_at is not None:
+        return "running" if at < right.ends_at else "over"
+    if right.start_by is not None and at >= right.start_by:
+        return "missed"
+    return "ready"
+
+
+def holds(right: Entitlement, *, at: datetime) -> bool:
+    """Whether the title may be watched by this right at an instant."""
+    return standing(right, at=at) in ("ready", "running")
+
+
+def obstacles(right: Entitlement, *, at: datetime) -> list[EntitlementError]:
+    """Every reason against watching by this right at an instant, the weightiest first; empty: it holds."""
+    found: list[EntitlementError] = []
+    if right.revoked_at is not None:
+        found.append(RightRevoked())
+    if right.paused_at is not None:
+        found.append(RightPaused(paused_reason=right.pause_reason))
+    if right.ends_at is not None and at >= right.ends_at:
+        found.append(RentalOver(ended_at=right.ends_at))
+    elif right.ends_at is None and right.start_by is not None and at >= right.start_by:
+        found.append(RentalNotStarted(start_by=right.start_by))
+    return found
+
+
+def ending(right: Entitlement, *, at: datetime) -> Ending:
+    """When a right ends if it is played at `at`: as it is fixed already, or as the first play would fix it."""
+    if right.kind == "buy" or right.start_by is None or right.watch_hours is None:
+        return Ending(ends_at=right.ends_at, bound_by=None)
+    full = (right.first_played_at or at) + timedelta(hours=right.watch_hours)
+    if right.near_end == "cut" and right.start_by < full:
+        return Ending(ends_at=right.start_by, bound_by="start_by")
+    return Ending(ends_at=full, bound_by="watch_hours")
+
+
+def needs_start(right: Entitlement) -> bool:
+    """Whether playing by this right would begin a rental's hours."""
+    return right.kind == "rent" and right.first_played_at is None
+
+
+def choose(rights: Sequence[Entitlement], *, at: datetime) -> Entitlement:
+    """The right to watch by, of all that an account has for a title.
+
+    One that holds, if any: bought before rented, better quality first, a running rental before a fresh one. Without
+    any that holds the newest one, to say why not; raises `NotEntitled` where there is none at all.
+    """
+    if not rights:
+        raise NotEntitled
+    held = [right for right in rights if holds(right, at=at)]
+    if held:
+        return max(held, key=_preference)
+    return max(rights, key=lambda right: right.granted_at)
+
+
+def _preference(right: Entitlement) -> tuple[bool, int, bool, datetime]:
+    return (
+        right.kind == "buy",
+        QUALITIES.index(right.quality),
+        right.first_played_at is not None,
+        right.granted_at,
+    )
+
+
+def granted_tracks(right: Entitlement, tracks: Iterable[str]) -> list[str]:
+    """Those of a film's tracks that the paid quality opens."""
+    return [track for track in tracks if track in TRACKS[right.quality]]

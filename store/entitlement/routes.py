@@ -1,0 +1,313 @@
+"""HTTP for the library, devices, playback, licences and media."""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Router, delete, get, post
+from litestar.datastructures import ResponseHeader
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.authentication import Identity, customer_only
+from store.database import Database
+from store.entitlement.devices import Devices, list_devices
+from store.entitlement.dpop import PublicKey, encode, read_proof, use_once
+from store.entitlement.errors import ProofInvalid
+from store.entitlement.keys import KeySeal
+from store.entitlement.library import list_library
+from store.entitlement.licences import LicenceQuestion, Licences
+from store.entitlement.media import serve_film
+from store.entitlement.playback import Playback, list_streams
+from store.entitlement.schemas import (
+    LICENCE_URL,
+    DeviceCreate,
+    DeviceOut,
+    DevicesOut,
+    FailureOut,
+    HeartbeatCreate,
+    HeartbeatOut,
+    KeyOut,
+    LibraryOut,
+    LicenceOut,
+    LicenceRequest,
+    PlaybackCreate,
+    PlaybackOut,
+    StreamsOut,
+)
+from store.entitlement.tokens import PlaybackTokens
+from store.settings import Settings
+
+AnyRequest = Request[Any, Any, Any]
+
+NO_STORE = [ResponseHeader(name="Cache-Control", value="no-store")]
+
+
+def public_url(request: AnyRequest, settings: Settings) -> str:
+    """The address that the customer's program asked, as it must stand in a proof."""
+    return settings.base_url + str(request.scope["path"])
+
+
+def proof_header(request: AnyRequest) -> str | None:
+    """The one DPoP header of a request; raises `ProofInvalid` where there are several (RFC 9449, 4.3)."""
+    headers: list[str] = request.headers.getall("dpop", [])
+    if len(headers) > 1:
+        raise ProofInvalid(reason="there are several proofs")
+    return headers[0] if headers else None
+
+
+async def provide_device_key(
+    request: AnyRequest,
+    identity: NamedDependency[Identity],  # first: without a session no proof is looked at
+    settings: NamedDependency[Settings],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+) -> PublicKey:
+    """Dependency `device_key`: the key that signed this request's proof, which is used up by that."""
+    proof = read_proof(
+        proof_header(request), method=request.method, url=public_url(request, settings), real_now=real_now
+    )
+    await use_once(database, proof)
+    return proof.key
+
+
+@lru_cache(maxsize=4)
+def playback_tokens(seed: bytes, issuer: str) -> PlaybackTokens:
+    """The signer of a seed: made once, for it is the same for every request."""
+    return PlaybackTokens.from_seed(seed, issuer=issuer)
+
+
+@lru_cache(maxsize=4)
+def key_seal(secret: bytes) -> KeySeal:
+    """The seal of a secret: made once, for it is the same for every request."""
+    return KeySeal.from_secret(secret)
+
+
+async def provide_devices(session: NamedDependency[AsyncSession]) -> Devices:
+    """Dependency `devices`."""
+    return Devices(session)
+
+
+async def provide_playback(
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+) -> Playback:
+    """Dependency `playback`."""
+    return Playback(session, database, playback_tokens(settings.licence_signing_key, settings.base_url))
+
+
+async def provide_licences(
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+) -> Licences:
+    """Dependency `licences`."""
+    tokens = playback_tokens(settings.licence_signing_key, settings.base_url)
+    return Licences(session, database, tokens, key_seal(settings.content_key_secret))
+
+
+@get("/v1/library", guards=[customer_only], summary="What the customer may watch", tags=["library"])
+async def read_library(
+    session: NamedDependency[AsyncSession],
+    identity: NamedDependency[Identity],
+    locale: NamedDependency[str],
+    at: NamedDependency[datetime],
+) -> LibraryOut:
+    """Films to watch, with their deadlines and the server's time, and those that are over."""
+    library = await list_library(session, account_id=identity.account_id, at=at, locale=locale)
+    return LibraryOut.of(library)
+
+
+@get("/v1/devices", guards=[customer_only], summary="The customer's devices", tags=["devices"])
+async def read_devices(
+    session: NamedDependency[AsyncSession],
+    identity: NamedDependency[Identity],
+    at: NamedDependency[datetime],
+) -> DevicesOut:
+    """Registered devices, the room for more, and when the next new one is possible."""
+    places = await list_devices(session, account_id=identity.account_id, at=at)
+    return DevicesOut.of(places, at=at)
+
+
+@post("/v1/devices", guards=[customer_only], summary="Register this device", tags=["devices"])
+async def register_device(
+    data: JSONBody[DeviceCreate],
+    identity: NamedDependency[Identity],
+    device_key: NamedDependency[PublicKey],
+    devices: NamedDependency[Devices],
+    at: NamedDependency[datetime],
+) -> DeviceOut:
+    """Register the P-256 key that signed the DPoP proof; doing so again changes nothing."""
+    device = await devices.register(account_id=identity.account_id, key=device_key, name=data.name, at=at)
+    return DeviceOut.of(device)
+
+
+@delete("/v1/devices/{device_id:uuid}", guards=[customer_only], summary="Remove a device", tags=["devices"])
+async def remove_device(
+    device_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    devices: NamedDependency[Devices],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> None:
+    """Remove a device at once; what it plays stops at its next heartbeat."""
+    await devices.remove(account_id=identity.account_id, device_id=device_id, at=at, real_now=real_now)
+
+
+@get("/v1/playback-sessions", guards=[customer_only], summary="What plays now", tags=["playback"])
+async def read_streams(
+    session: NamedDependency[AsyncSession],
+    identity: NamedDependency[Identity],
+    real_now: NamedDependency[datetime],
+) -> StreamsOut:
+    """Playbacks that take a place at this moment, so that a stuck one can be ended from anywhere."""
+    return StreamsOut.of(await list_streams(session, account_id=identity.account_id, real_now=real_now))
+
+
+@post("/v1/playback-sessions", guards=[customer_only], summary="Play a title", tags=["playback"])
+async def open_playback(
+    data: JSONBody[PlaybackCreate],
+    identity: NamedDependency[Identity],
+    device_key: NamedDependency[PublicKey],
+    playback: NamedDependency[Playback],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> PlaybackOut:
+    """Allow or deny playing a title on the device that signed the proof, with every reason against it."""
+    showing = await playback.open(
+        account_id=identity.account_id,
+        key=device_key,
+        title_slug=data.title,
+        start_confirmed=data.start_confirmed,
+        at=at,
+        real_now=real_now,
+    )
+    return PlaybackOut.of(showing, at=at)
+
+
+@post(
+    "/v1/playback-sessions/{playback_session_id:uuid}/heartbeats",
+    guards=[customer_only],
+    status_code=200,
+    summary="A player's sign of life",
+    tags=["playback"],
+)
+async def beat_playback(
+    playback_session_id: FromPath[UUID],
+    data: JSONBody[HeartbeatCreate],
+    identity: NamedDependency[Identity],
+    device_key: NamedDependency[PublicKey],
+    playback: NamedDependency[Playback],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> HeartbeatOut:
+    """Keep the place of a playback and get a fresh token; a refusal means that the player stops."""
+    beat = await playback.beat(
+        account_id=identity.account_id,
+        key=device_key,
+        playback_session_id=playback_session_id,
+        position=data.position,
+        at=at,
+        real_now=real_now,
+    )
+    return HeartbeatOut.of(beat, at=at)
+
+
+@post(
+    "/v1/playback-sessions/{playback_session_id:uuid}/failures",
+    guards=[customer_only],
+    status_code=200,
+    summary="The player failed",
+    tags=["playback"],
+)
+async def report_playback_failure(
+    playback_session_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    device_key: NamedDependency[PublicKey],
+    playback: NamedDependency[Playback],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> FailureOut:
+    """End a playback that failed; if no picture was seen, the start of a rental is taken back, once."""
+    taken_back = await playback.report_failure(
+        account_id=identity.account_id,
+        key=device_key,
+        playback_session_id=playback_session_id,
+        at=at,
+        real_now=real_now,
+    )
+    return FailureOut(start_taken_back=taken_back)
+
+
+@delete(
+    "/v1/playback-sessions/{playback_session_id:uuid}",
+    guards=[customer_only],
+    summary="Stop a playback",
+    tags=["playback"],
+)
+async def stop_playback(
+    playback_session_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    playback: NamedDependency[Playback],
+    real_now: NamedDependency[datetime],
+) -> None:
+    """Free the place of a playback, on this device or another one of the account."""
+    await playback.stop(account_id=identity.account_id, playback_session_id=playback_session_id, real_now=real_now)
+
+
+@post(
+    LICENCE_URL,
+    status_code=200,
+    summary="A Clear Key licence",
+    tags=["playback"],
+    response_headers=NO_STORE,
+    # Players send no Content-Type. No cookie counts here, so no other site can make a browser ask for anything.
+    any_content_type=True,
+    csrf_exempt=True,
+)
+async def issue_clear_key_licence(
+    request: AnyRequest,
+    data: JSONBody[LicenceRequest],
+    licences: NamedDependency[Licences],
+    settings: NamedDependency[Settings],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> LicenceOut:
+    """Content keys for a playback: `Authorization: DPoP <token>` and a `DPoP` proof that names the token's hash."""
+    asked = LicenceQuestion(
+        authorization=request.headers.get("authorization"),
+        proof=proof_header(request),
+        method=request.method,
+        url=public_url(request, settings),
+        kids=data.kids,
+        kind=data.type,
+    )
+    keys = await licences.issue(asked, at=at, real_now=real_now)
+    return LicenceOut(keys=[KeyOut(kty="oct", kid=encode(kid.bytes), k=encode(key)) for kid, key in keys])
+
+
+router = Router(
+    "/",
+    route_handlers=[
+        read_library,
+        read_devices,
+        register_device,
+        remove_device,
+        read_streams,
+        open_playback,
+        beat_playback,
+        report_playback_failure,
+        stop_playback,
+        issue_clear_key_licence,
+        serve_film,
+    ],
+    dependencies={
+        "device_key": Provide(provide_device_key),
+        "devices": Provide(provide_devices),
+        "playback": Provide(provide_playback),
+        "licences": Provide(provide_licences),
+    },
+)

@@ -1,0 +1,240 @@
+"""What goes over the wire: requests and answers of library, devices, playback and licences."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+
+from store.entitlement.devices import DevicePlaces
+from store.entitlement.library import Library
+from store.entitlement.models import Device, MediaAsset
+from store.entitlement.playback import HEARTBEAT, Beat, Showing, Stream
+from store.entitlement.rights import needs_start
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
+"""Texts without control characters."""
+
+DeviceName = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=NO_CONTROLS, examples=["Wohnzimmer"])]
+TitleSlug = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_CONTROLS, examples=["her-2013"])]
+MediaTime = Annotated[float, msgspec.Meta(ge=0, le=86_400, examples=[312.5])]
+
+
+class DeviceCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device to register; its key is the one that signed the request's DPoP proof."""
+
+    name: DeviceName
+    """What its owner calls it."""
+
+
+class DeviceOut(msgspec.Struct, frozen=True):
+    """A registered device."""
+
+    id: UUID
+    name: str
+    jkt: str
+    """RFC 7638 thumbprint of its key."""
+    registered_at: datetime
+    last_used_at: datetime
+
+    @classmethod
+    def of(cls, device: Device) -> "DeviceOut":
+        """From its row."""
+        return cls(device.id, device.name, device.jkt, device.registered_at, device.last_used_at)
+
+
+class DevicesOut(msgspec.Struct, frozen=True):
+    """The devices of the account and the room there is for more."""
+
+    devices: list[DeviceOut]
+    limit: int
+    """Devices at a time."""
+    new_devices_left: int
+    """How many that were never seen before may be added now."""
+    next_new_device_at: datetime | None
+    """When the next one may be added; null: at once."""
+    server_time: datetime
+
+    @classmethod
+    def of(cls, places: DevicePlaces, *, at: datetime) -> "DevicesOut":
+        """From the account's places."""
+        return cls(
+            devices=[DeviceOut.of(device) for device in places.devices],
+            limit=places.limit,
+            new_devices_left=places.new_devices_left,
+            next_new_device_at=places.next_new_device_at,
+            server_time=at,
+        )
+
+
+class LibraryEntryOut(msgspec.Struct, frozen=True):
+    """A right and how it stands at `server_time`."""
+
+    entitlement_id: UUID
+    title_id: UUID
+    slug: str
+    title: str
+    year: int | None
+    title_kind: Literal["film", "series", "season", "episode"]
+    kind: Literal["rent", "buy"]
+    quality: Literal["SD", "HD", "UHD"]
+    state: Literal["ready", "running", "missed", "over", "paused", "revoked"]
+    granted_at: datetime
+    start_by: datetime | None
+    watch_hours: int | None
+    first_played_at: datetime | None
+    ends_at: datetime | None
+
+
+class LibraryOut(msgspec.Struct, frozen=True):
+    """What the customer may watch, and what is over."""
+
+    server_time: datetime
+    watchable: list[LibraryEntryOut]
+    history: list[LibraryEntryOut]
+
+    @classmethod
+    def of(cls, library: Library) -> "LibraryOut":
+        """From the read."""
+        return msgspec.convert(library, cls, from_attributes=True)
+
+
+class PlaybackCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A title to play on the device that signed the request's DPoP proof."""
+
+    title: TitleSlug
+    """The title's slug."""
+    start_confirmed: bool = False
+    """Whether the customer agreed that the rental's hours begin now."""
+
+
+class PlaybackOut(msgspec.Struct, frozen=True):
+    """A playback that was allowed."""
+
+    id: UUID
+    manifest_url: str
+    licence_url: str
+    token: str
+    """For the licence request: `Authorization: DPoP <token>`."""
+    token_expires_at: datetime
+    """Real time; a heartbeat brings a fresh one."""
+    tracks: list[str]
+    """Tracks whose keys are granted: `AUDIO`, `SD`, `HD`, `UHD`."""
+    kind: Literal["rent", "buy"]
+    quality: Literal["SD", "HD", "UHD"]
+    starts_rental: bool
+    """Whether the first licence of this playback begins the rental's hours."""
+    ends_at: datetime | None
+    """When the right ends, or would end if it were first played now; null: never."""
+    bound_by: Literal["watch_hours", "start_by"] | None
+    """What decides about `ends_at`."""
+    stands_in: bool
+    """The film is the sandbox's test film, for the title has none of its own."""
+    heartbeat_seconds: int
+    server_time: datetime
+    """Business time."""
+
+    @classmethod
+    def of(cls, showing: Showing, *, at: datetime) -> "PlaybackOut":
+        """From what was decided."""
+        right = showing.right
+        return msgspec.convert(
+            {
+                "id": showing.playback_session_id,
+                "manifest_url": manifest_url(showing.film),
+                "licence_url": LICENCE_URL,
+                "token": showing.token.text,
+                "token_expires_at": showing.token.expires_at,
+                "tracks": list(showing.tracks),
+                "kind": right.kind,
+                "quality": right.quality,
+                "starts_rental": needs_start(right),
+                "ends_at": showing.ending.ends_at,
+                "bound_by": showing.ending.bound_by,
+                "stands_in": showing.film.title_id is None,
+                "heartbeat_seconds": int(HEARTBEAT.total_seconds()),
+                "server_time": at,
+            },
+            cls,
+        )
+
+
+LICENCE_URL = "/v1/playback-licences/clearkey"
+
+
+def manifest_url(film: MediaAsset) -> str:
+    """Address of a film's DASH manifest."""
+    return f"/media/{film.id}/{film.version}/{film.manifest}"
+
+
+class StreamOut(msgspec.Struct, frozen=True):
+    """A playback that takes a place at this moment."""
+
+    id: UUID
+    device: str
+    title: str
+    """The title's slug."""
+    opened_at: datetime
+
+
+class StreamsOut(msgspec.Struct, frozen=True):
+    """What plays at this moment."""
+
+    playback_sessions: list[StreamOut]
+
+    @classmethod
+    def of(cls, streams: Sequence[Stream]) -> "StreamsOut":
+        """From the read."""
+        return cls([StreamOut(s.playback_session_id, s.device_name, s.title_slug, s.opened_at) for s in streams])
+
+
+class HeartbeatCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A sign of life of a player."""
+
+    position: MediaTime = 0.0
+    """Media time that is shown, in seconds."""
+
+
+class HeartbeatOut(msgspec.Struct, frozen=True):
+    """How the right stands, and a fresh token."""
+
+    token: str
+    token_expires_at: datetime
+    ends_at: datetime | None
+    server_time: datetime
+
+    @classmethod
+    def of(cls, beat: Beat, *, at: datetime) -> "HeartbeatOut":
+        """From what was decided."""
+        return cls(beat.token.text, beat.token.expires_at, beat.ending.ends_at, at)
+
+
+class FailureOut(msgspec.Struct, frozen=True):
+    """What a reported failure changed."""
+
+    start_taken_back: bool
+    """The rental counts as not begun again."""
+
+
+class LicenceRequest(msgspec.Struct, frozen=True):
+    """W3C Clear Key: the key ids of the media (Encrypted Media Extensions, 9.1.3)."""
+
+    kids: list[str]
+    """16 bytes each, base64url without padding."""
+    type: str = "temporary"
+
+
+class KeyOut(msgspec.Struct, frozen=True):
+    """One key, as a JSON Web Key."""
+
+    kty: Literal["oct"]
+    kid: str
+    k: str
+
+
+class LicenceOut(msgspec.Struct, frozen=True):
+    """W3C Clear Key: a licence (Encrypted Media Extensions, 9.1.4)."""
+
+    keys: list[KeyOut]
+    type: Literal["temporary"] = "temporary"

@@ -1,0 +1,90 @@
+"""What surrounds every answer, whatever made it: request id, allowed hosts, security headers, one log line."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from auth.ids import new_id
+
+log = structlog.get_logger("request")
+
+API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""Content security policy of answers that are not pages; a page brings its own."""
+
+PRIVATE_PATHS: Final = ("/v1/", "/de/", "/en/")
+"""Paths whose answers may depend on who asks: never kept by a shared cache unless the route says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """ASGI wrapper around the whole application, so that 404, 405 and 500 are covered too (ASVS 5.0, 3.4)."""
+
+    app: ASGIApp
+    allowed_hosts: frozenset[bytes]
+    secure: bool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; anything but HTTP passes through."""
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = str(new_id())
+        scope["state"]["request_id"] = request_id
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    *self._missing_headers(dict(message["headers"]), scope, request_id),
+                ]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            if _header(scope, b"host") in self.allowed_hosts or scope["path"].startswith("/health/"):
+                await self.app(scope, receive, send_with_headers)
+            else:
+                await _refuse_host(send_with_headers)
+            log.info(
+                "answered",
+                method=scope["method"],
+                route=scope.get("path_template", "-"),
+                status=status,
+                milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            )
+
+    def _missing_headers(self, present: dict[bytes, bytes], scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
+        headers = [
+            (b"x-request-id", request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"content-security-policy", API_POLICY),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+            (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+        ]
+        if self.secure:
+            headers.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
+        if scope["path"].startswith(PRIVATE_PATHS):
+            headers.append((b"cache-control", b"no-store"))
+            if b"vary" not in present:
+                headers.append((b"vary", b"Cookie, Authorization, Accept-Language"))
+        return [(name, value) for name, value in headers if name not in present]
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+async def _refuse_host(send: Send) -> None:
+    body = b'{"type":"/problems/unknown_host","title":"Unknown host","status":400,"code":"unknown_host"}'
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,63 @@
+"""Refusals that the store itself speaks; its inner packages derive theirs from `StoreError`."""
+
+from auth.errors import Refusal
+
+
+class StoreError(Refusal):
+    """Base of every refusal of the store, its catalogue and its entitlements."""
+
+
+class MalformedRequest(StoreError):
+    """The request cannot be read; `place` names the faulty part."""
+
+    status, code = 400, "malformed_request"
+    de = "Die Anfrage ist nicht lesbar: {place}."
+    en = "The request cannot be read: {place}."
+
+
+class UnsupportedMediaType(StoreError):
+    """A body that is not JSON where JSON is expected (ASVS 5.0, 3.5.2)."""
+
+    status, code = 415, "unsupported_media_type"
+    de = "Hier wird JSON erwartet (Content-Type: application/json)."
+    en = "JSON is expected here (Content-Type: application/json)."
+
+
+class NotFound(StoreError):
+    """Nothing is at this address."""
+
+    status, code = 404, "not_found"
+    de = "Unter dieser Adresse gibt es nichts."
+    en = "There is nothing at this address."
+
+
+class MethodNotAllowed(StoreError):
+    """The address exists, the method does not."""
+
+    status, code = 405, "method_not_allowed"
+    de = "Diese Adresse versteht die Methode {method} nicht."
+    en = "This address does not understand the method {method}."
+
+
+class BodyTooLarge(StoreError):
+    """More bytes than the route takes."""
+
+    status, code = 413, "body_too_large"
+    de = "Die Anfrage ist zu groß."
+    en = "The request is too large."
+
+
+class InternalError(StoreError):
+    """Our fault; the request id leads to the log line."""
+
+    status, code = 500, "internal_error"
+    de = "Bei uns ist etwas schiefgegangen. Es ist nichts gespeichert worden; bitte versuchen Sie es noch einmal."
+    en = "Something went wrong on our side. Nothing was saved; please try again."
+
+
+class ConcurrentChange(StoreError):
+    """Two requests wanted the same row at once and this one lost; trying again helps."""
+
+    status, code = 409, "concurrent_change"
+    de = "Das wurde im selben Augenblick an anderer Stelle geändert. Bitte versuchen Sie es noch einmal."
+    en = "This was changed elsewhere at the same moment. Please try again."

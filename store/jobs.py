@@ -1,0 +1,67 @@
+"""Background jobs: enqueued in the caller's transaction, run by `store.worker`."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+from pgqueuer.adapters.persistence.qb import (
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.domain.settings import DBSettings
+from pgqueuer.ports.driver import Driver
+from pgqueuer.queries import Queries
+from sqlalchemy.ext.asyncio import AsyncSession
+
+JOBS_SCHEMA = "jobs"
+"""PostgreSQL schema of the queue's own tables."""
+
+
+def queue_settings() -> DBSettings:
+    """Where the queue's tables are: said here, never by an environment variable."""
+    return DBSettings(db_schema=JOBS_SCHEMA)
+
+
+def job_queries(driver: Driver) -> Queries:
+    """The queue's statements over a driver."""
+    settings = queue_settings()
+    return Queries(
+        driver,
+        qbe=QueryBuilderEnvironment(settings),
+        qbq=QueryQueueBuilder(settings),
+        qbs=QuerySchedulerBuilder(settings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _SessionDriver:
+    """Lets the queue write through a SQLAlchemy session, inside the transaction that is open there."""
+
+    session: AsyncSession
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        connection = await self.session.connection()
+        result = await connection.exec_driver_sql(query, args)
+        return [dict(row) for row in result.mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresJobs:
+    """The `auth.ports.Jobs` port over pgqueuer's tables: a rollback takes its jobs with it."""
+
+    async def enqueue(
+        self,
+        session: AsyncSession,
+        job: str,
+        *,
+        dedupe_key: str | None = None,
+        after: timedelta | None = None,
+        **payload: str | int,
+    ) -> None:
+        """Enqueue `job` with a payload of ids (never a secret); a waiting job of the same key is kept instead."""
+        queries = job_queries(cast(Driver, _SessionDriver(session)))
+        await queries.enqueue(
+            job, json.dumps(payload).encode(), execute_after=after, dedupe_key=dedupe_key, on_conflict="skip"
+        )

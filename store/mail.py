@@ -1,0 +1,241 @@
+"""Mails: noted in the transaction that causes them, composed and sent by a job, never stored with their text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Final, Protocol
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import aiosmtplib
+import structlog
+from aiosmtplib.errors import SMTPRecipientsRefused, SMTPResponseException
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth.email_addresses import mask_email
+from auth.ids import new_id
+from auth.models import Account
+from auth.ports import Composer, Jobs, Letter, OpenDatabase
+from store.catalogue.models import Base
+from store.letter_templates import Rendered, render
+
+log = structlog.get_logger("mail")
+
+SEND_WITHIN: Final = 20.0
+"""Seconds for one conversation with the mail server."""
+
+
+class Mail(Base):
+    """One mail: that it is due and what became of it. Its recipient and text are made when it leaves."""
+
+    __tablename__ = "mails"
+    __table_args__ = (
+        CheckConstraint("status IN ('queued', 'sent', 'refused', 'dropped')", name="status"),
+        CheckConstraint("locale IN ('de', 'en')", name="locale"),
+        Index(None, "account_id", "created_at"),
+        Index(None, "reference"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id, ondelete="SET NULL"))
+    """Whose mail it is; for requests by address, known once it is composed."""
+    reference: Mapped[UUID | None]
+    """What it is about: an order, a reset; what that is depends on the kind."""
+    locale: Mapped[str]
+    status: Mapped[str] = mapped_column(default="queued", server_default="queued")
+    """`refused`: the mail server will never take it. `dropped`: it was no longer due."""
+    sent_to: Mapped[str | None]
+    """The masked address."""
+    smtp_reply: Mapped[str | None]
+    """What the mail server said last."""
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+
+
+class MailSettings(Protocol):
+    """The settings that mailing needs."""
+
+    @property
+    def base_url(self) -> str:
+        """Public address."""
+        ...
+
+    @property
+    def smtp_url(self) -> str:
+        """`smtp://` or `smtps://`."""
+        ...
+
+    @property
+    def mail_from(self) -> str:
+        """Sender."""
+        ...
+
+    @property
+    def seller(self) -> "Sender":
+        """Who writes."""
+        ...
+
+
+class Sender(Protocol):
+    """The legal entity at the foot of every mail."""
+
+    @property
+    def name(self) -> str:
+        """Legal name."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Postal address."""
+        ...
+
+    @property
+    def email(self) -> str:
+        """Where customers write to."""
+        ...
+
+    @property
+    def vat_id(self) -> str:
+        """VAT identification number."""
+        ...
+
+
+class MailDelayed(Exception):
+    """The mail server could not take a mail now; the job tries again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpMailer:
+    """The `auth.ports.Outbox` port, and the sending that the job does."""
+
+    database: OpenDatabase
+    jobs: Jobs
+    settings: MailSettings
+    composers: Mapping[str, Composer]
+    """Who makes the mails of a kind."""
+
+    async def queue(
+        self, session: AsyncSession, *, kind: str, account_id: UUID | None, reference: UUID | None, locale: str
+    ) -> UUID:
+        """Note in the caller's transaction that a mail is due, and enqueue its delivery."""
+        if kind not in self.composers:
+            raise LookupError(f"nobody composes mails of the kind {kind!r}")
+        mail = Mail(
+            id=new_id(),
+            kind=kind,
+            account_id=account_id,
+            reference=reference,
+            locale=locale,
+            created_at=datetime.now(UTC),
+        )
+        session.add(mail)
+        await session.flush()
+        await self.jobs.enqueue(session, "deliver_mail", dedupe_key=f"mail:{mail.id}", mail_id=str(mail.id))
+        return mail.id
+
+    async def deliver(self, mail_id: UUID, *, at: datetime) -> None:
+        """Send a mail that is still queued; safe to repeat.
+
+        A crash between the server's "accepted" and our note of it sends the mail once more, with the same
+        Message-ID and the same link. Raises `MailDelayed` for passing faults; no transaction is open while the
+        server is spoken to, and what a composer wrote (the hash of a token) is committed before.
+        """
+        async with self.database.sessions.begin() as session:
+            mail = await session.get(Mail, mail_id, with_for_update=True)
+            if mail is None or mail.status != "queued":
+                return
+            mail.attempts += 1
+            letter = await self.composers[mail.kind](
+                session, account_id=mail.account_id, reference=mail.reference, locale=mail.locale, at=at
+            )
+            if letter is None:
+                mail.status = "dropped"
+                return
+            mail.account_id = mail.account_id or letter.account_id
+            mail.locale = letter.locale or mail.locale
+            mail.sent_to = mask_email(letter.recipient)
+            kind, locale = letter.template or mail.kind, mail.locale
+        rendered = render(kind, locale, {**self._common_values(locale), **letter.values})
+        message = self._message(mail_id, letter, rendered, locale=locale, at=at)
+        status, reply = await self._send(message)
+        await self._note(mail_id, status=status, reply=reply, sent_at=at if status == "sent" else None)
+        if status == "queued":
+            raise MailDelayed(reply)
+        log.info("mail_done", mail_id=str(mail_id), kind=kind, status=status)
+
+    def _common_values(self, locale: str) -> dict[str, object]:
+        return {
+            "site": urlsplit(self.settings.base_url).netloc,
+            "base_url": self.settings.base_url,
+            "locale": locale,
+            "seller": self.settings.seller,
+        }
+
+    def _message(self, mail_id: UUID, letter: Letter, rendered: Rendered, *, locale: str, at: datetime) -> EmailMessage:
+        message = EmailMessage(policy=SMTP)
+        message["From"] = self.settings.mail_from
+        message["To"] = letter.recipient
+        message["Subject"] = rendered.subject
+        message["Date"] = format_datetime(at.astimezone(UTC))
+        message["Message-ID"] = f"<{mail_id}@{self._domain()}>"
+        message["Content-Language"] = locale
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(rendered.text)
+        message.add_alternative(rendered.html, subtype="html")
+        return message
+
+    def _domain(self) -> str:
+        return parseaddr(self.settings.mail_from)[1].rpartition("@")[2]
+
+    async def _send(self, message: EmailMessage) -> tuple[str, str]:
+        """Status and reply: `sent`, `refused` for ever (5xx), or `queued` for another try."""
+        server = urlsplit(self.settings.smtp_url)
+        try:
+            _, reply = await aiosmtplib.send(
+                message,
+                hostname=server.hostname,
+                port=server.port,
+                username=unquote(server.username) if server.username else None,
+                password=unquote(server.password) if server.password else None,
+                use_tls=server.scheme == "smtps",
+                timeout=SEND_WITHIN,
+            )
+        except SMTPRecipientsRefused as fault:
+            codes = [refused.code for refused in fault.recipients]
+            reply = "; ".join(f"{refused.code} {refused.message}" for refused in fault.recipients)
+            return ("refused" if all(code >= 500 for code in codes) else "queued"), _one_line(reply)
+        except SMTPResponseException as fault:
+            return ("refused" if fault.code >= 500 else "queued"), _one_line(f"{fault.code} {fault.message}")
+        except (aiosmtplib.SMTPException, OSError) as fault:
+            return "queued", type(fault).__name__
+        return "sent", _one_line(reply)
+
+    async def _note(self, mail_id: UUID, *, status: str, reply: str, sent_at: datetime | None) -> None:
+        async with self.database.sessions.begin() as session:
+            await session.execute(
+                update(Mail).where(Mail.id == mail_id).values(status=status, smtp_reply=reply, sent_at=sent_at)
+            )
+
+
+def _one_line(reply: str) -> str:
+    return " ".join(reply.split())[:200]
+
+
+async def deliver_mail(mailer: SmtpMailer, *, mail_id: str) -> None:
+    """Job: send one mail."""
+    await mailer.deliver(UUID(mail_id), at=datetime.now(UTC))
+
+
+async def list_mails(session: AsyncSession, *, account_id: UUID, limit: int = 50) -> list[Mail]:
+    """An account's mails, newest first: what was sent, never what it said."""
+    statement = (
+        select(Mail).where(Mail.account_id == account_id).order_by(Mail.created_at.desc(), Mail.id.desc()).limit(limit)
+    )
+    return list(await session.scalars(statement))

@@ -1,0 +1,40 @@
+"""Brings a database to the newest schema, or back to nothing; called by the command line and the tests."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's configuration for one open connection."""
+    config = Config(toml_file=str(PROJECT / "pyproject.toml"))
+    config.set_main_option("script_location", str(PROJECT / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def migrate(owner_url: str, *, revision: str = "head") -> None:
+    """Migrate the database at `owner_url` (a `postgresql://` address of the tables' owner) up to `revision`."""
+    engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), revision))
+    finally:
+        await engine.dispose()
+
+
+async def unmigrate(owner_url: str, *, revision: str = "base") -> None:
+    """Take the database at `owner_url` back to `revision`, dropping what came after it with its rows."""
+    engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), revision))
+    finally:
+        await engine.dispose()

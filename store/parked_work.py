@@ -1,0 +1,67 @@
+"""What the machine could not finish and a person has to look at: parked jobs and parked events; read only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from auth.ports import OpenDatabase
+
+NEWEST: Final = 100
+"""Rows of each list."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedJob:
+    """A job that failed too often. Neither its payload nor the fault's text is shown: both may name people."""
+
+    id: int
+    name: str
+    attempts: int
+    created_at: datetime
+    parked_at: datetime
+    fault: str | None
+    """Kind of the last fault, such as `SMTPConnectError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEvent:
+    """A provider's event that was taken in and changed nothing."""
+
+    source: str
+    event_id: str
+    type: str
+    object_id: str | None
+    note: str | None
+    received_at: datetime
+
+
+_JOBS: Final = """
+    SELECT j.id, j.entrypoint, j.attempts, j.created, j.updated, l.traceback ->> 'exception_type' AS fault
+      FROM jobs.pgqueuer AS j
+      LEFT JOIN LATERAL (
+          SELECT traceback FROM jobs.pgqueuer_log
+           WHERE job_id = j.id AND traceback IS NOT NULL ORDER BY created DESC LIMIT 1
+      ) AS l ON true
+     WHERE j.status = 'failed'
+     ORDER BY j.updated DESC LIMIT $1
+"""
+
+_EVENTS: Final = """
+    SELECT source, event_id, type, object_id, note, received_at FROM billing.webhook_events
+     WHERE outcome = 'parked' ORDER BY received_at DESC LIMIT $1
+"""
+
+
+async def list_parked_jobs(database: OpenDatabase) -> Sequence[ParkedJob]:
+    """The newest parked jobs."""
+    rows = await database.reads.fetch(_JOBS, NEWEST)
+    return [
+        ParkedJob(row["id"], row["entrypoint"], row["attempts"], row["created"], row["updated"], row["fault"])
+        for row in rows
+    ]
+
+
+async def list_parked_events(database: OpenDatabase) -> Sequence[ParkedEvent]:
+    """The newest parked events."""
+    return [ParkedEvent(**row) for row in await database.reads.fetch(_EVENTS, NEWEST)]

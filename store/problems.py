@@ -1,0 +1,140 @@
+"""Turns every refusal and every fault into an answer: problem+json (RFC 9457) for programs, a page for people."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from asyncpg import exceptions as postgres
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.types import ExceptionHandlersMap
+from sqlalchemy.exc import DBAPIError
+
+from auth.errors import Refusal
+from store.errors import (
+    BodyTooLarge,
+    ConcurrentChange,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+)
+
+log = structlog.get_logger("problems")
+
+PROGRAM_PATHS = ("/v1/", "/webhooks/", "/health/", "/media/", "/posters/")
+"""Below these, a refusal is problem+json; anywhere else it is a page."""
+
+ErrorPage = Callable[[Request[Any, Any, Any], Refusal], Response[Any]]
+
+_PASSING_FAULTS = (
+    postgres.DeadlockDetectedError,
+    postgres.SerializationError,
+    postgres.LockNotAvailableError,
+)
+
+
+def exception_handlers(error_page: ErrorPage) -> ExceptionHandlersMap:
+    """The handlers of the application; `error_page` draws a refusal for people."""
+
+    def answer(request: Request[Any, Any, Any], fault: Exception) -> Response[Any]:
+        refusal = as_refusal(request, fault)
+        if request.scope["path"].startswith(PROGRAM_PATHS):
+            return problem(request, refusal)
+        return error_page(request, refusal)
+
+    return {Exception: answer}
+
+
+def problem(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
+    """A refusal as `application/problem+json`, in the language asked for."""
+    locale = locale_of(request)
+    body = {
+        "type": f"/problems/{refusal.code}",
+        "title": refusal.code.replace("_", " ").capitalize(),
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.sentence(locale),
+        "instance": request.scope["state"].get("request_id"),
+        **refusal.details,
+    }
+    headers = {"Content-Language": locale, **refusal.headers}
+    return Response(
+        msgspec.json.encode(body),
+        status_code=refusal.status,
+        media_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def as_refusal(request: Request[Any, Any, Any], fault: Exception) -> Refusal:
+    """The refusal that a fault amounts to; what is our own fault is logged with its traceback."""
+    match fault:
+        case Refusal():
+            return fault
+        case ValidationException():
+            return MalformedRequest(**_places(fault))
+        case NotFoundException():
+            return NotFound()
+        case MethodNotAllowedException():
+            return MethodNotAllowed(method=request.scope["method"])
+        case HTTPException(status_code=413):
+            return BodyTooLarge()
+        case ClientException():
+            return MalformedRequest(place=fault.detail)
+        case RecursionError():
+            return MalformedRequest(place="the body is nested too deeply")
+        case UnicodeDecodeError():
+            return MalformedRequest(place=f"byte {fault.start} is not UTF-8")
+        case DBAPIError() if isinstance(_cause(fault), postgres.CharacterNotInRepertoireError):
+            return MalformedRequest(place="a text contains a character that cannot be stored")
+        case DBAPIError() if isinstance(_cause(fault), _PASSING_FAULTS):
+            return ConcurrentChange()
+    log.error("failed", route=request.scope.get("path_template", "-"), exc_info=fault)
+    return InternalError()
+
+
+def locale_of(request: Request[Any, Any, Any]) -> str:
+    """`de` or `en`: from the page's path, else from Accept-Language; German where nothing is asked for."""
+    path = request.scope["path"]
+    if path.startswith(("/de/", "/en/")) or path in ("/de", "/en"):
+        return path[1:3]
+    return preferred_locale(request.headers.get("accept-language", ""))
+
+
+def preferred_locale(accept_language: str) -> str:
+    """The better liked of German and English in an Accept-Language header (RFC 9110, 12.5.4)."""
+    best, best_weight = "de", 0.0
+    for choice in accept_language.split(","):
+        tag, _, parameter = choice.strip().partition(";q=")
+        locale = tag.strip().lower()[:2]
+        try:
+            weight = float(parameter) if parameter else 1.0
+        except ValueError:
+            continue
+        if locale in ("de", "en") and weight > best_weight:
+            best, best_weight = locale, weight
+    return best
+
+
+def _places(fault: ValidationException) -> Mapping[str, Any]:
+    """The faulty places of a request, by their names and rules; never the values that were sent."""
+    errors = []
+    for entry in fault.extra or []:
+        if isinstance(entry, Mapping):
+            place = ".".join(filter(None, (str(entry.get("source", "body")), str(entry.get("key", "")))))
+            errors.append({"place": place, "rule": str(entry.get("message", ""))})
+    if not errors:
+        return {"place": fault.detail}
+    return {"place": ", ".join(error["place"] for error in errors), "errors": errors}
+
+
+def _cause(fault: DBAPIError) -> BaseException | None:
+    return fault.orig.__cause__ if fault.orig is not None else None

@@ -1,0 +1,147 @@
+"""Buying: what the customer chose becomes a quote, and the quote an order; here the shop meets the till."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.checkout import Checkout, Consents
+from billing.models import Order, OrderLine, Quote
+from billing.money import Money
+from billing.quotes import ForSale, write_quote
+from store.catalogue.models import Market, Offer, Product
+from store.catalogue.offers import SellableOffer, find_sellable_offer
+from store.entitlement.errors import DeviceNotFound
+from store.entitlement.models import Device
+from store.legal_texts import BUTTONS, current_versions
+
+_DONE: Final = {"rent": {"de": "leihen", "en": "rental"}, "buy": {"de": "kaufen", "en": "purchase"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """The way from an offer to an order; paying is billing's matter."""
+
+    session: AsyncSession
+    checkout: Checkout
+
+    async def quote(
+        self, *, offer_id: UUID, account_id: UUID, market: str, device_id: UUID | None = None, at: datetime
+    ) -> Quote:
+        """Promise an offer's price to an account for ten minutes.
+
+        Raises `OfferNotOnSale` (in the account's market, now), `DeviceNotFound`, `AlreadyEntitled` (what the account
+        has already, and until when) or `TaxRateUnknown`.
+        """
+        found = await find_sellable_offer(self.session, offer_id=offer_id, market=market, at=at)
+        if device_id is not None:
+            await self._require_device(device_id, account_id)
+        sale = await self._for_sale(found)
+        await self._require_deliverable(account_id, sale, at)
+        return await write_quote(
+            self.session, account_id=account_id, market=market, device_id=device_id, sale=sale, at=at
+        )
+
+    async def order(
+        self,
+        *,
+        quote_id: UUID,
+        account_id: UUID,
+        consents: Consents,
+        channel: str,
+        locale: str,
+        client_address: str | None,
+        at: datetime,
+    ) -> Order:
+        """Order what was quoted; the same quote ordered again answers the same order.
+
+        Raises what `Checkout.open_order` raises. The price and terms are the quote's, also if the offer ended since.
+        """
+        return await self.checkout.open_order(
+            quote_id=quote_id,
+            account_id=account_id,
+            consents=consents,
+            button=BUTTONS[locale],
+            channel=channel,
+            locale=locale,
+            client_address=client_address,
+            at=at,
+        )
+
+    async def _require_device(self, device_id: UUID, account_id: UUID) -> None:
+        mine = exists().where(Device.id == device_id, Device.account_id == account_id, Device.removed_at.is_(None))
+        if not await self.session.scalar(select(mine)):
+            raise DeviceNotFound()
+
+    async def _require_deliverable(self, account_id: UUID, sale: ForSale, at: datetime) -> None:
+        """Ask whoever delivers, by a line that is never stored: the same rule holds at quote, order and payment."""
+        line = OrderLine(item=sale.item, subject=sale.subject, kind=sale.kind, terms=dict(sale.terms))
+        refusal = await self.checkout.fulfilment.may_deliver(self.session, account_id=account_id, line=line, at=at)
+        if refusal is not None:
+            raise refusal
+
+    async def _for_sale(self, found: SellableOffer) -> ForSale:
+        offer = found.offer
+        market = await self.session.get_one(Market, offer.market)
+        product = await self.session.get_one(Product, offer.product_id)
+        return ForSale(
+            item=f"offer:{offer.id}",
+            subject=f"title:{found.title_id}",
+            kind=offer.kind,
+            description=describe(found),
+            price=Money(offer.gross, offer.currency),
+            tax_country=market.country,
+            tax_category=market.tax_category,
+            terms={
+                "kind": offer.kind,
+                "quality": offer.quality,
+                "start_days": offer.start_days,
+                "watch_hours": offer.watch_hours,
+                "near_end": offer.near_end,
+                "title_id": str(found.title_id),
+                "offer_id": str(offer.id),
+                "words": explain_terms(offer),
+            },
+            licensor_terms={
+                "licensor_id": str(product.licensor_id),
+                "alid": product.alid,
+                "cost": offer.cost,
+                "minimum_price": offer.minimum_price,
+                "currency": offer.currency,
+            },
+            texts=current_versions(),
+        )
+
+
+def describe(found: SellableOffer) -> Mapping[str, str]:
+    """What is bought, by locale: `„Her“ (2013) in HD leihen`, `“Her” (2013) in HD, rental`."""
+    year = f" ({found.year})" if found.year else ""
+    words, quality = _DONE[found.offer.kind], found.offer.quality
+    return {
+        "de": f"„{found.names['de']}“{year} in {quality} {words['de']}",
+        "en": f"“{found.names['en']}”{year} in {quality}, {words['en']}",
+    }
+
+
+def explain_terms(offer: Offer) -> dict[str, Any]:
+    """What the offer allows, in a sentence or two, by locale; part of the contract."""
+    if offer.kind == "buy":
+        return {
+            "de": "Sie können den Film auf Dauer ansehen, so oft Sie wollen.",
+            "en": "You can watch the film permanently, as often as you like.",
+        }
+    days, hours = offer.start_days, offer.watch_hours
+    words = {
+        "de": f"Starten Sie den Film innerhalb von {days} Tagen nach der Zahlung. "
+        f"Vom Start an können Sie ihn {hours} Stunden lang ansehen, so oft Sie wollen.",
+        "en": f"Start the film within {days} days after paying. "
+        f"From the start you can watch it for {hours} hours, as often as you like.",
+    }
+    if offer.near_end == "cut":
+        words["de"] += f" Nach den {days} Tagen endet die Leihzeit auch dann, wenn die Stunden noch laufen."
+        words["en"] += f" After the {days} days the rental ends even if the hours are still running."
+    return words

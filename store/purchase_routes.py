@@ -1,0 +1,128 @@
+"""Routes of buying: quotes, orders, legal texts."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.authentication import Identity, customer_only
+from auth.visits import visit_of
+from billing.checkout import Consents
+from billing.cursors import cursor_of, place_of
+from billing.orders import find_order, invoice_of, latest_payment, list_orders
+from store.errors import NotFound
+from store.legal_texts import current_text
+from store.purchase import Purchase
+from store.purchase_schemas import (
+    LegalTextOut,
+    OrderDetailOut,
+    OrderIn,
+    OrderOut,
+    OrdersOut,
+    QuoteIn,
+    QuoteOut,
+    legal_text_out,
+)
+
+
+@post("/quotes", guards=[customer_only], summary="Ask for a price")
+async def make_quote(
+    data: JSONBody[QuoteIn],
+    identity: NamedDependency[Identity],
+    purchase: NamedDependency[Purchase],
+    at: NamedDependency[datetime],
+    locale: NamedDependency[str],
+) -> QuoteOut:
+    """Promise the price of an offer for ten minutes, with all that has to be said before ordering."""
+    quote = await purchase.quote(
+        offer_id=data.offer_id,
+        account_id=identity.account_id,
+        market=identity.market,
+        device_id=data.device_id,
+        at=at,
+    )
+    return QuoteOut.of(quote, locale)
+
+
+@post(
+    "/orders",
+    guards=[customer_only],
+    summary="Order a quote",
+    description="Sent when the customer pressed the ordering button. The same quote always answers the same order.",
+)
+async def open_order(
+    data: JSONBody[OrderIn],
+    request: Request[Any, Any, Any],
+    identity: NamedDependency[Identity],
+    purchase: NamedDependency[Purchase],
+    session: NamedDependency[AsyncSession],
+    at: NamedDependency[datetime],
+    locale: NamedDependency[str],
+) -> OrderDetailOut:
+    """Open the order; it is paid by `POST /v1/orders/{id}/payments`."""
+    order = await purchase.order(
+        quote_id=data.quote_id,
+        account_id=identity.account_id,
+        consents=Consents(data.consents.immediate_performance, data.consents.withdrawal_loss),
+        channel=identity.session_kind,
+        locale=locale,
+        client_address=visit_of(request).ip,
+        at=at,
+    )
+    return await _detail(session, order.id, identity.account_id, locale)
+
+
+@get("/orders", guards=[customer_only], summary="My orders")
+async def show_orders(
+    session: NamedDependency[AsyncSession],
+    identity: NamedDependency[Identity],
+    locale: NamedDependency[str],
+    cursor: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+) -> OrdersOut:
+    """A page of the customer's orders, newest first."""
+    found = await list_orders(session, account_id=identity.account_id, before=place_of(cursor), limit=limit + 1)
+    page = found[:limit]
+    has_more = len(found) > limit
+    return OrdersOut(
+        orders=[OrderOut.of(order, locale) for order in page],
+        next_cursor=cursor_of((page[-1].created_at, page[-1].id)) if has_more else None,
+    )
+
+
+@get("/orders/{order_id:uuid}", guards=[customer_only], summary="One of my orders")
+async def show_order(
+    order_id: FromPath[UUID],
+    session: NamedDependency[AsyncSession],
+    identity: NamedDependency[Identity],
+    locale: NamedDependency[str],
+) -> OrderDetailOut:
+    """The order with its payment, invoice number and contract."""
+    return await _detail(session, order_id, identity.account_id, locale)
+
+
+@get("/legal-texts/{name:str}", summary="A legal text in its current version")
+async def show_legal_text(name: FromPath[str], locale: NamedDependency[str]) -> LegalTextOut:
+    """`terms`, `withdrawal`, `immediate_performance` or `withdrawal_loss`."""
+    try:
+        text = current_text(name, locale)
+    except KeyError as fault:
+        raise NotFound() from fault
+    return legal_text_out(text.name, text.version, locale)
+
+
+async def _detail(session: AsyncSession, order_id: UUID, account_id: UUID, locale: str) -> OrderDetailOut:
+    order = await find_order(session, order_id=order_id, account_id=account_id)
+    payment = await latest_payment(session, order_id)
+    return OrderDetailOut.of(order, payment, await invoice_of(session, order_id), locale)
+
+
+router = Router(
+    "/v1",
+    route_handlers=[make_quote, open_order, show_orders, show_order, show_legal_text],
+    tags=["Buying"],
+)

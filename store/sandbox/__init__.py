@@ -1,0 +1,1 @@
+"""The sandbox: engines, clock, mails and accounts for `make run`; no production module imports it."""

@@ -1,0 +1,83 @@
+"""The whole database schema: which metadata, roles and statements it consists of, in their order."""
+
+from collections.abc import Iterator
+
+from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.util import await_only
+
+import auth.models
+import billing.models
+import store.catalogue.models
+import store.entitlement.models
+import store.mail
+from store.database import APP_ROLE, FINANCE_ROLE
+from store.jobs import JOBS_SCHEMA, queue_settings
+
+METADATA: tuple[MetaData, ...] = (
+    auth.models.Base.metadata,
+    billing.models.Base.metadata,
+    store.catalogue.models.Base.metadata,
+)
+"""One per package; the foreign keys across them point downwards only."""
+
+SCHEMAS = ("auth", "billing", "store")
+
+EXTENSIONS = ("btree_gist", "pg_trgm")
+
+MODULES_WITH_TABLES = (
+    auth.models,
+    billing.models,
+    store.catalogue.models,
+    store.entitlement.models,
+    store.mail,
+)
+"""Every module that declares tables: importing them fills the metadata."""
+
+
+def before_tables() -> Iterator[str]:
+    """Statements that must stand before the first table: roles, schemas, extensions."""
+    for role in (APP_ROLE, FINANCE_ROLE):
+        yield (
+            f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN "
+            f"CREATE ROLE {role} NOLOGIN; END IF; END $$"
+        )
+        yield f"GRANT {role} TO CURRENT_USER"
+    for schema in (*SCHEMAS, JOBS_SCHEMA):
+        yield f"CREATE SCHEMA IF NOT EXISTS {schema}"
+    for extension in EXTENSIONS:
+        yield f"CREATE EXTENSION IF NOT EXISTS {extension}"
+
+
+def after_tables() -> Iterator[str]:
+    """Rights of the application's role, then what the packages cannot say in metadata (triggers, revokes)."""
+    for schema in (*SCHEMAS, JOBS_SCHEMA):
+        yield f"GRANT USAGE ON SCHEMA {schema} TO {APP_ROLE}"
+        yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {APP_ROLE}"
+        yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {APP_ROLE}"
+    for module in MODULES_WITH_TABLES:
+        yield from getattr(module, "DDL", ())
+
+
+def create_queue_tables(connection: Connection) -> None:
+    """Create the queue's own tables, as its library writes them."""
+    run_script(connection, QueryBuilderEnvironment(queue_settings()).build_install_query(create_schema=False))
+
+
+def run_script(connection: Connection, script: str) -> None:
+    """Run several statements at once, in the transaction that is open (a prepared statement takes only one)."""
+    driver_connection = connection.connection.driver_connection
+    if driver_connection is None:
+        raise RuntimeError("the connection is closed")
+    await_only(driver_connection.execute(script))
+
+
+def build_from_models(connection: Connection) -> None:
+    """Build the schema straight from the models: what the migrations must equal."""
+    for statement in before_tables():
+        connection.exec_driver_sql(statement)
+    for metadata in METADATA:
+        metadata.create_all(connection)
+    create_queue_tables(connection)
+    for statement in after_tables():
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,254 @@
+"""Every setting of the system, read once from the environment; production refuses to start unsafe."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+SANDBOX_MARK = "sandbox"
+"""Part of every secret that `make run` makes, so that production can tell and refuse it."""
+
+_SECRET_BYTES = 32
+
+
+class UnsafeSettings(Exception):
+    """The process must not start; `faults` names every reason, and no secret."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """The legal entity that sells (one per installation): on invoices, mails and the imprint."""
+
+    name: str
+    """Legal name."""
+    address: str
+    """Street, postal code and town, country; lines separated by ' · '."""
+    email: str
+    """Where customers write to."""
+    vat_id: str
+    """VAT identification number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. `Settings.variables()` lists the environment variables they come from."""
+
+    mode: Literal["sandbox", "production"]
+    """`sandbox`: the demo with its movable clock and payment stand-in. `production`: neither."""
+    base_url: str
+    """Public address without a trailing slash; every link in a mail begins with it."""
+    database_url: str
+    """PostgreSQL address for web and worker."""
+    database_owner_url: str
+    """PostgreSQL address of the role that owns the tables: migrations only."""
+    redis_url: str | None
+    """Redis or Valkey; None: limits are counted in PostgreSQL."""
+    smtp_url: str
+    """`smtp://user:password@host:port`, `smtps://…`; STARTTLS is used wherever the server offers it."""
+    mail_from: str
+    """Sender of every mail."""
+    stripe_secret_key: str = field(repr=False)
+    """Stripe's secret or restricted key."""
+    stripe_publishable_key: str
+    """Stripe's publishable key, given to the checkout page."""
+    stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
+    """Signing secrets of the webhook endpoint; two while one is being rotated."""
+    stripe_api_base: str
+    """Stripe's API; another address only in the sandbox."""
+    stripe_js_url: str
+    """Address of Stripe.js; another one only in the sandbox."""
+    root_secret: bytes = field(repr=False)
+    """Root of all keys that `derive` makes."""
+    content_key_secret: bytes = field(repr=False)
+    """Key-encryption key of the films' content keys (AES-256)."""
+    licence_signing_key: bytes = field(repr=False)
+    """Seed of the Ed25519 key that signs licence tokens."""
+    allowed_hosts: tuple[str, ...]
+    """Hosts (with port, if not the default one) that requests may name."""
+    trusted_proxies: tuple[str, ...]
+    """Addresses or networks whose X-Forwarded-For is believed."""
+    seller: Seller
+    """Who sells."""
+    default_market: str
+    """Market of visitors who have not signed in."""
+    media_root: Path | None
+    """Folder of the encrypted films; None: only the test film that the project brings."""
+
+    @property
+    def markets(self) -> frozenset[str]:
+        """Codes of the markets that the store sells in (their facts are rows of `store.markets`)."""
+        return frozenset({"DE", "AT"})
+
+    @property
+    def session_cookie(self) -> str:
+        """Name of the session cookie: with the `__Host-` prefix wherever TLS makes that possible."""
+        return "__Host-sid" if self.secure else "sid"
+
+    @property
+    def secure(self) -> bool:
+        """Whether customers reach us by https."""
+        return self.base_url.startswith("https://")
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for one purpose (`reset`, `cursor`, …), by HKDF-SHA256 (RFC 5869) from the root secret."""
+        return HKDF(hashes.SHA256(), _SECRET_BYTES, None, f"videothek/{purpose}".encode()).derive(self.root_secret)
+
+    @classmethod
+    def variables(cls) -> dict[str, str | None]:
+        """Every environment variable and its default; None marks one that has none."""
+        return dict(_VARIABLES)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the settings; raises `UnsafeSettings` with all faults at once."""
+        reader = _Reader(env)
+        settings = cls(
+            mode="sandbox" if reader.text("VIDEOTHEK_MODE") == "sandbox" else "production",
+            base_url=reader.text("BASE_URL").rstrip("/"),
+            database_url=reader.text("DATABASE_URL"),
+            database_owner_url=env.get("DATABASE_OWNER_URL") or env.get("DATABASE_URL", ""),
+            redis_url=env.get("REDIS_URL") or None,
+            smtp_url=reader.text("SMTP_URL"),
+            mail_from=reader.text("MAIL_FROM"),
+            stripe_secret_key=reader.text("STRIPE_SECRET_KEY"),
+            stripe_publishable_key=reader.text("STRIPE_PUBLISHABLE_KEY"),
+            stripe_webhook_secrets=reader.words("STRIPE_WEBHOOK_SECRETS"),
+            stripe_api_base=reader.text("STRIPE_API_BASE").rstrip("/"),
+            stripe_js_url=reader.text("STRIPE_JS_URL"),
+            root_secret=reader.secret("ROOT_SECRET"),
+            content_key_secret=reader.secret("CONTENT_KEY_SECRET"),
+            licence_signing_key=reader.secret("LICENCE_SIGNING_KEY"),
+            allowed_hosts=reader.words("ALLOWED_HOSTS") or _host_of(env.get("BASE_URL", "")),
+            trusted_proxies=reader.words("TRUSTED_PROXIES"),
+            seller=Seller(
+                name=reader.text("SELLER_NAME"),
+                address=reader.text("SELLER_ADDRESS"),
+                email=reader.text("SELLER_EMAIL"),
+                vat_id=reader.text("SELLER_VAT_ID"),
+            ),
+            default_market=reader.text("DEFAULT_MARKET"),
+            media_root=Path(env["MEDIA_ROOT"]) if env.get("MEDIA_ROOT") else None,
+        )
+        faults = reader.faults + (_production_faults(settings, env) if settings.mode == "production" else [])
+        if faults:
+            raise UnsafeSettings(faults)
+        return settings
+
+
+_VARIABLES: dict[str, str | None] = {
+    "VIDEOTHEK_MODE": "production",
+    "BASE_URL": None,
+    "DATABASE_URL": None,
+    "DATABASE_OWNER_URL": "",
+    "REDIS_URL": "",
+    "SMTP_URL": None,
+    "MAIL_FROM": None,
+    "STRIPE_SECRET_KEY": None,
+    "STRIPE_PUBLISHABLE_KEY": None,
+    "STRIPE_WEBHOOK_SECRETS": None,
+    "STRIPE_API_BASE": "https://api.stripe.com",
+    "STRIPE_JS_URL": "https://js.stripe.com/v3/",
+    "ROOT_SECRET": None,
+    "CONTENT_KEY_SECRET": None,
+    "LICENCE_SIGNING_KEY": None,
+    "ALLOWED_HOSTS": "",
+    "TRUSTED_PROXIES": "",
+    "SELLER_NAME": None,
+    "SELLER_ADDRESS": None,
+    "SELLER_EMAIL": None,
+    "SELLER_VAT_ID": None,
+    "DEFAULT_MARKET": "DE",
+    "MEDIA_ROOT": "",
+}
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them, so that one start names every fault."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.faults: list[str] = []
+
+    def text(self, name: str) -> str:
+        """A variable's text; a missing one without a default is a fault."""
+        value = self.env.get(name) or _VARIABLES[name]
+        if value is None:
+            self.faults.append(f"{name} is missing")
+            return ""
+        return value
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A variable's comma-separated words."""
+        return tuple(word.strip() for word in self.text(name).split(",") if word.strip())
+
+    def secret(self, name: str) -> bytes:
+        """A variable's 32 bytes, written in base64."""
+        text = self.text(name)
+        if not text:
+            return bytes(_SECRET_BYTES)
+        try:
+            value = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            value = b""
+        if len(value) != _SECRET_BYTES:
+            self.faults.append(f"{name} is not {_SECRET_BYTES} bytes in base64 (openssl rand -base64 32)")
+            return bytes(_SECRET_BYTES)
+        return value
+
+
+def _host_of(base_url: str) -> tuple[str, ...]:
+    host = urlsplit(base_url).netloc
+    return (host,) if host else ()
+
+
+def _production_faults(settings: Settings, env: Mapping[str, str]) -> list[str]:
+    """What production must not start with; the texts name variables, never their values."""
+    secrets = {
+        name: env.get(name, "")
+        for name in ("ROOT_SECRET", "CONTENT_KEY_SECRET", "LICENCE_SIGNING_KEY", "STRIPE_SECRET_KEY")
+    }
+    webhook_secrets = settings.stripe_webhook_secrets
+    given = [*filter(None, secrets.values()), *webhook_secrets]
+    checks: list[tuple[bool, str]] = [
+        (
+            env.get("VIDEOTHEK_MODE") not in (None, "", "production"),
+            "VIDEOTHEK_MODE is neither sandbox nor production",
+        ),
+        (not settings.base_url.startswith("https://"), "BASE_URL is not https"),
+        ("*" in settings.allowed_hosts, "ALLOWED_HOSTS contains *"),
+        ("*" in settings.trusted_proxies, "TRUSTED_PROXIES contains *"),
+        (env.get("LITESTAR_DEBUG", "0") not in ("", "0"), "LITESTAR_DEBUG is set"),
+        (len(set(given)) < len(given), "the same secret is used for two purposes"),
+        (any(len(secret) < 16 for secret in webhook_secrets), "STRIPE_WEBHOOK_SECRETS holds a short secret"),
+        (settings.stripe_api_base != _VARIABLES["STRIPE_API_BASE"], "STRIPE_API_BASE is not Stripe's"),
+        (settings.stripe_js_url != _VARIABLES["STRIPE_JS_URL"], "STRIPE_JS_URL is not Stripe's"),
+        (_user_of(settings.database_url) == "postgres", "DATABASE_URL signs in as postgres"),
+    ]
+    faults = [fault for is_wrong, fault in checks if is_wrong]
+    faults += [f"{name} is a sandbox secret" for name, value in secrets.items() if _is_sandbox_secret(value)]
+    if any(_is_sandbox_secret(secret) for secret in webhook_secrets):
+        faults.append("STRIPE_WEBHOOK_SECRETS holds a sandbox secret")
+    return faults
+
+
+def _user_of(url: str) -> str | None:
+    return urlsplit(url).username
+
+
+def _is_sandbox_secret(value: str) -> bool:
+    decode: Callable[[str], bytes] = base64.b64decode
+    try:
+        raw = decode(value)
+    except (binascii.Error, ValueError):
+        raw = b""
+    return SANDBOX_MARK in value or raw.startswith(SANDBOX_MARK.encode())

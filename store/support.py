@@ -1,0 +1,376 @@
+"""One customer for support: found by a whole key only, opened as one page, and every look in the audit trail."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from sqlalchemy import and_, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth import audit
+from auth.authentication import Identity
+from auth.email_addresses import mask_email, parse_email
+from auth.errors import AccountNotFound, EmailAddressInvalid
+from auth.models import Account, AuditEvent, PasswordReset
+from auth.sessions import list_sessions
+from auth.visits import Visit
+from billing.models import Document, Order, OrderLine, Payment, Refund
+from billing.money import Money, MoneyOut
+from billing.orders import list_orders
+from store.catalogue.models import Title, TitleText
+from store.database import Database
+from store.entitlement.models import Device, Entitlement
+from store.entitlement.rights import standing
+from store.mail import list_mails
+from store.support_schemas import (
+    AuditEntryOut,
+    CustomerDeviceOut,
+    CustomerFile,
+    CustomerFound,
+    CustomerOrderOut,
+    CustomerOut,
+    CustomerPaymentOut,
+    CustomerSessionOut,
+    DocumentOut,
+    MailOut,
+    PasswordResetOut,
+    RightOut,
+)
+
+Key = Literal["email", "order_number", "invoice_number"]
+
+NEWEST: Final = 100
+"""Rows of each list; older ones are not shown."""
+
+ADDRESS_OPEN: Final = timedelta(minutes=15)
+"""How long an address stays open on the console after its reason was given, in the same session."""
+
+_ADDRESS_VIEWED: Final = "customer.address_viewed"
+_ADDRESS: Final = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
+
+
+def key_of(text: str) -> Key:
+    """Which key someone typed: an address has an @, an order number begins with V-, all else is an invoice number."""
+    if "@" in text:
+        return "email"
+    return "order_number" if text.strip().upper().startswith("V-") else "invoice_number"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerDesk:
+    """Finds and opens customers for a member of staff whose permission the route has checked.
+
+    `at` is business time and says how rights stand; `real_now` is the time of the audit entries.
+    """
+
+    session: AsyncSession
+    database: Database
+    agent: Identity
+    visit: Visit
+
+    async def find(self, key: Key, value: str, *, real_now: datetime) -> CustomerFound | None:
+        """The customer whose key is exactly `value`; staff, prefixes and patterns find nobody.
+
+        The audit entry says by which kind of key was searched, never the key itself.
+        """
+        account = await self._account_of(key, value.strip())
+        await self._record(
+            "customer.searched",
+            account.id if account else "unknown",
+            real_now=real_now,
+            details={"by": key, "found": account is not None},
+        )
+        if account is None:
+            return None
+        return CustomerFound(
+            id=account.id,
+            email_masked=masked(account),
+            country=account.residence_country,
+            status="active" if account.status == "active" else "disabled",
+            created_at=account.created_at,
+        )
+
+    async def open(self, customer_id: UUID, *, at: datetime, real_now: datetime, locale: str) -> CustomerFile:
+        """Everything about one customer, titles in `locale`; raises `AccountNotFound`, for staff just the same."""
+        account = await self._customer(customer_id, action="customer.viewed", real_now=real_now)
+        await self._record("customer.viewed", account.id, real_now=real_now)
+        session, account_id = self.session, account.id
+        return CustomerFile(
+            customer=CustomerOut(
+                id=account.id,
+                pseudonym=account.pseudonym,
+                email_masked=masked(account),
+                email_verified_at=account.email_verified_at,
+                country=account.residence_country,
+                locale=account.locale,
+                status="active" if account.status == "active" else "disabled",
+                created_at=account.created_at,
+            ),
+            orders=await _orders(session, account_id, locale),
+            payments=await _payments(session, account_id),
+            rights=await _rights(session, account_id, at=at, locale=locale),
+            devices=await _devices(session, account_id),
+            sessions=[
+                CustomerSessionOut(row.kind, row.ua_short, row.created_at, row.last_seen_at)
+                for row in await list_sessions(session, account_id=account_id, at=real_now)
+            ],
+            mails=await _mails(session, account_id),
+            password_resets=await _password_resets(session, account_id, real_now=real_now),
+            audit=[
+                _entry(event, self.agent)
+                for event in await audit.list_events_about(
+                    session, target_kind="account", target_id=account_id, limit=NEWEST
+                )
+            ],
+        )
+
+    async def show_address(self, customer_id: UUID, *, reason: str, real_now: datetime) -> str:
+        """The whole address, for a reason that stays in the audit trail; raises `AccountNotFound`."""
+        account = await self._customer(customer_id, action=_ADDRESS_VIEWED, real_now=real_now)
+        await self._record(_ADDRESS_VIEWED, account.id, real_now=real_now, reason=reason)
+        return account.email or ""
+
+    async def open_address(self, customer_id: UUID, *, real_now: datetime) -> str | None:
+        """The whole address, if this very session gave a reason within the last minutes; otherwise None."""
+        was_opened = exists().where(
+            AuditEvent.target_kind == "account",
+            AuditEvent.target_id == str(customer_id),
+            AuditEvent.action == _ADDRESS_VIEWED,
+            AuditEvent.outcome == "done",
+            AuditEvent.session_id == self.agent.session_id,
+            AuditEvent.at > real_now - ADDRESS_OPEN,
+        )
+        return await self.session.scalar(select(Account.email).where(Account.id == customer_id, was_opened))
+
+    async def _account_of(self, key: Key, value: str) -> Account | None:
+        customers = select(Account).where(Account.kind == "customer")
+        match key:
+            case "email":
+                try:
+                    address = parse_email(value)
+                except EmailAddressInvalid:
+                    return None
+                query = customers.where(Account.email_key == address.key)
+            case "order_number":
+                query = customers.join(Order, Order.account_id == Account.id).where(Order.order_number == value.upper())
+            case "invoice_number":
+                query = (
+                    customers.join(Order, Order.account_id == Account.id)
+                    .join(Document, Document.order_id == Order.id)
+                    .where(Document.document_number == value.upper())
+                )
+        return await self.session.scalar(query)
+
+    async def _customer(self, customer_id: UUID, *, action: str, real_now: datetime) -> Account:
+        account = await self.session.get(Account, customer_id)
+        if account is not None and account.kind == "customer":
+            return account
+        # In a transaction of its own, as the refusal ends the request's.
+        async with self.database.sessions.begin() as own:
+            await audit.record(
+                own,
+                at=real_now,
+                actor=self.agent,
+                action=action,
+                target_kind="account",
+                target_id=customer_id,
+                outcome="refused",
+                reason="not_a_customer" if account else "unknown",
+                request_id=self.visit.request_id,
+                ip=self.visit.ip,
+            )
+        raise AccountNotFound
+
+    async def _record(
+        self,
+        action: str,
+        target_id: UUID | str,
+        *,
+        real_now: datetime,
+        reason: str | None = None,
+        details: dict[str, object] | None = None,
+    ) -> None:
+        await audit.record(
+            self.session,
+            at=real_now,
+            actor=self.agent,
+            action=action,
+            target_kind="account",
+            target_id=target_id,
+            reason=reason,
+            request_id=self.visit.request_id,
+            ip=self.visit.ip,
+            details=details,
+        )
+
+
+def masked(account: Account) -> str:
+    """The account's address as support sees it without a reason; empty for an erased account."""
+    return mask_email(account.email) if account.email else ""
+
+
+async def _orders(session: AsyncSession, account_id: UUID, locale: str) -> list[CustomerOrderOut]:
+    orders = await list_orders(session, account_id=account_id, limit=NEWEST)
+    documents: dict[UUID, list[DocumentOut]] = defaultdict(list)
+    for row in await session.scalars(
+        select(Document)
+        .where(Document.order_id.in_([order.id for order in orders]))
+        .order_by(Document.issued_at, Document.number)
+    ):
+        kind: Literal["invoice", "credit_note"] = "invoice" if row.kind == "invoice" else "credit_note"
+        documents[row.order_id].append(DocumentOut(row.document_number, kind, row.issued_at))
+    return [
+        CustomerOrderOut(
+            id=order.id,
+            order_number=order.order_number,
+            state=order.state.value,
+            ordered_at=order.ordered_at,
+            paid_at=order.paid_at,
+            total=MoneyOut.of(order.price),
+            lines=[str(line.description.get(locale) or line.description.get("de", "")) for line in order.lines],
+            documents=documents[order.id],
+        )
+        for order in orders
+    ]
+
+
+async def _payments(session: AsyncSession, account_id: UUID) -> list[CustomerPaymentOut]:
+    """Attempts to pay and refunds, the newest first."""
+    payments = await session.execute(
+        select(Order.order_number, Payment)
+        .join(Order, Order.id == Payment.order_id)
+        .where(Order.account_id == account_id)
+        .order_by(Payment.created_at.desc(), Payment.id.desc())
+        .limit(NEWEST)
+    )
+    refunds = await session.execute(
+        select(Order.order_number, Refund)
+        .join(Order, Order.id == Refund.order_id)
+        .where(Order.account_id == account_id)
+        .order_by(Refund.created_at.desc(), Refund.id.desc())
+        .limit(NEWEST)
+    )
+    found = [
+        CustomerPaymentOut(
+            order_number=number,
+            kind="payment",
+            state=row.state.value,
+            problem=row.decline,
+            amount=MoneyOut.of(Money(row.amount, row.currency)),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for number, row in payments.tuples()
+    ] + [
+        CustomerPaymentOut(
+            order_number=number,
+            kind="refund",
+            state=row.state.value,
+            problem=row.reason,
+            amount=MoneyOut.of(-row.money),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for number, row in refunds.tuples()
+    ]
+    return sorted(found, key=lambda entry: entry.created_at, reverse=True)[:NEWEST]
+
+
+async def _rights(session: AsyncSession, account_id: UUID, *, at: datetime, locale: str) -> list[RightOut]:
+    rows = await session.execute(
+        select(Entitlement, func.coalesce(TitleText.title, Title.original_title), Order.order_number)
+        .join(Title, Title.id == Entitlement.title_id)
+        .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
+        .outerjoin(OrderLine, OrderLine.id == Entitlement.order_line_id)
+        .outerjoin(Order, Order.id == OrderLine.order_id)
+        .where(Entitlement.account_id == account_id)
+        .order_by(Entitlement.granted_at.desc(), Entitlement.id.desc())
+        .limit(NEWEST)
+    )
+    return [_right(right, title, order_number, at=at) for right, title, order_number in rows.tuples()]
+
+
+def _right(right: Entitlement, title: str, order_number: str | None, *, at: datetime) -> RightOut:
+    facts = {
+        "title": title,
+        "kind": right.kind,
+        "quality": right.quality,
+        "source": right.source,
+        "state": standing(right, at=at),
+        "order_number": order_number,
+        "granted_at": right.granted_at,
+        "start_by": right.start_by,
+        "ends_at": right.ends_at,
+        "stopped_because": right.revoke_reason or right.pause_reason,
+    }
+    return RightOut(**facts)  # type: ignore[arg-type]
+
+
+async def _devices(session: AsyncSession, account_id: UUID) -> list[CustomerDeviceOut]:
+    """Registered devices first, then removed ones; the last used first."""
+    rows = await session.scalars(
+        select(Device)
+        .where(Device.account_id == account_id)
+        .order_by(Device.removed_at.is_not(None), Device.last_used_at.desc())
+        .limit(NEWEST)
+    )
+    return [CustomerDeviceOut(row.name, row.registered_at, row.last_used_at, row.removed_at) for row in rows]
+
+
+async def _mails(session: AsyncSession, account_id: UUID) -> list[MailOut]:
+    return [
+        MailOut(
+            kind=row.kind,
+            status=row.status,
+            sent_to=row.sent_to,
+            created_at=row.created_at,
+            sent_at=row.sent_at,
+            attempts=row.attempts,
+            # Servers like to repeat the address that they refuse.
+            reply=_ADDRESS.sub("•••@•••", row.smtp_reply) if row.smtp_reply else None,
+        )
+        for row in await list_mails(session, account_id=account_id, limit=NEWEST)
+    ]
+
+
+async def _password_resets(session: AsyncSession, account_id: UUID, *, real_now: datetime) -> list[PasswordResetOut]:
+    rows: Sequence[PasswordReset] = (
+        await session.scalars(
+            select(PasswordReset)
+            .where(PasswordReset.account_id == account_id)
+            .order_by(PasswordReset.requested_at.desc())
+            .limit(NEWEST)
+        )
+    ).all()
+    return [
+        PasswordResetOut(
+            channel="support" if row.channel == "support" else "self_service",
+            state=_reset_state(row, real_now),
+            requested_at=row.requested_at,
+            expires_at=row.expires_at,
+        )
+        for row in rows
+    ]
+
+
+def _reset_state(reset: PasswordReset, real_now: datetime) -> Literal["pending", "used", "superseded", "expired"]:
+    if reset.used_at is not None:
+        return "used"
+    if reset.superseded_at is not None:
+        return "superseded"
+    return "expired" if reset.expires_at <= real_now else "pending"
+
+
+def _entry(event: AuditEvent, reader: Identity) -> AuditEntryOut:
+    return AuditEntryOut(
+        at=event.at,
+        action=event.action,
+        outcome="done" if event.outcome == "done" else "refused",
+        by=event.actor_roles,
+        own=event.actor_id == reader.account_id,
+        reason=event.reason,
+    )

@@ -1,0 +1,116 @@
+"""Support's part of the API: find a customer by a whole key, and open one; sending a reset is auth's."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.authentication import Identity, requires
+from auth.email_addresses import LONGEST
+from auth.errors import AccountNotFound, CrossSiteRequest, NotPermitted, NotSignedIn
+from auth.permissions import CUSTOMER_READ
+from auth.schemas import NO_CONTROLS, problems
+from auth.visits import visit_of
+from store.database import Database
+from store.errors import MalformedRequest
+from store.support import CustomerDesk, Key
+from store.support_schemas import AddressOut, AddressViewCreate, CustomerFile, CustomersFound
+
+Email = Annotated[
+    str | None,
+    QueryParameter(
+        name="email", max_length=LONGEST, pattern=NO_CONTROLS, description="The whole address; no part of it."
+    ),
+]
+OrderNumber = Annotated[
+    str | None,
+    QueryParameter(name="order_number", max_length=LONGEST, pattern=NO_CONTROLS, description="Such as V-2026-…"),
+]
+InvoiceNumber = Annotated[
+    str | None,
+    QueryParameter(name="invoice_number", max_length=LONGEST, pattern=NO_CONTROLS, description="Such as R-2026-…"),
+]
+
+
+@get(
+    "/staff/customers",
+    guards=[requires(CUSTOMER_READ)],
+    summary="Find a customer",
+    description=(
+        "By exactly one whole key: e-mail address, order number or invoice number. There is no list of customers, "
+        "no search by parts and none of staff. Every search leaves an audit entry."
+    ),
+    responses=problems(MalformedRequest, NotSignedIn, NotPermitted),
+)
+async def find_customer(
+    request: Request[Any, Any, Any],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+    email: Email = None,
+    order_number: OrderNumber = None,
+    invoice_number: InvoiceNumber = None,
+) -> CustomersFound:
+    """Answer with the customer of this key, or with none."""
+    given: dict[Key, str | None] = {"email": email, "order_number": order_number, "invoice_number": invoice_number}
+    keys = [(key, value) for key, value in given.items() if value]
+    if len(keys) != 1:
+        raise MalformedRequest(place="exactly one of email, order_number, invoice_number")
+    desk = CustomerDesk(session, database, identity, visit_of(request))
+    found = await desk.find(*keys[0], real_now=real_now)
+    return CustomersFound(customers=[found] if found else [])
+
+
+@get(
+    "/staff/customers/{customer_id:uuid}",
+    guards=[requires(CUSTOMER_READ)],
+    summary="Open a customer",
+    description=(
+        "Orders, payments, rights, devices, sessions, mails with their delivery and the audit entries about the "
+        "account. The address is masked. Staff accounts are not found. Every look leaves an audit entry."
+    ),
+    responses=problems(NotSignedIn, NotPermitted, AccountNotFound),
+)
+async def open_customer(
+    customer_id: FromPath[UUID],
+    request: Request[Any, Any, Any],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+    locale: NamedDependency[str],
+) -> CustomerFile:
+    """Answer with the whole file; the look is in the audit trail."""
+    desk = CustomerDesk(session, database, identity, visit_of(request))
+    return await desk.open(customer_id, at=at, real_now=real_now, locale=locale)
+
+
+@post(
+    "/staff/customers/{customer_id:uuid}/address-views",
+    guards=[requires(CUSTOMER_READ)],
+    status_code=200,
+    summary="See a customer's whole address",
+    description="With a reason, which stays in the audit trail.",
+    responses=problems(MalformedRequest, NotSignedIn, NotPermitted, CrossSiteRequest, AccountNotFound),
+)
+async def show_address(
+    customer_id: FromPath[UUID],
+    data: JSONBody[AddressViewCreate],
+    request: Request[Any, Any, Any],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+) -> AddressOut:
+    """Answer with the address, unmasked."""
+    desk = CustomerDesk(session, database, identity, visit_of(request))
+    return AddressOut(email=await desk.show_address(customer_id, reason=data.reason, real_now=real_now))
+
+
+router = Router("/v1", route_handlers=[find_customer, open_customer, show_address], tags=["Support"])

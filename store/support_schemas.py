@@ -1,0 +1,180 @@
+"""What support sees of a customer, in the API and on the console: no password, no token, no watch history."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from auth.schemas import Reason
+from billing.money import MoneyOut
+
+
+class CustomerFound(msgspec.Struct, frozen=True):
+    """A customer as found: enough to tell whether it is the right one."""
+
+    id: UUID
+    email_masked: str
+    """Such as `b•••@g•••.de`."""
+    country: str | None
+    """Country of residence, ISO 3166-1 alpha-2."""
+    status: Literal["active", "disabled"]
+    created_at: datetime
+
+
+class CustomersFound(msgspec.Struct, frozen=True):
+    """None or one: a search finds by the whole key only."""
+
+    customers: list[CustomerFound]
+
+
+class CustomerOut(msgspec.Struct, frozen=True):
+    """The account itself."""
+
+    id: UUID
+    pseudonym: UUID
+    """The customer's key in the books, to speak about with finance."""
+    email_masked: str
+    email_verified_at: datetime | None
+    country: str | None
+    locale: str
+    status: Literal["active", "disabled"]
+    created_at: datetime
+
+
+class DocumentOut(msgspec.Struct, frozen=True):
+    """An invoice or a credit note."""
+
+    number: str
+    kind: Literal["invoice", "credit_note"]
+    issued_at: datetime
+
+
+class CustomerOrderOut(msgspec.Struct, frozen=True):
+    """An order of the customer."""
+
+    id: UUID
+    order_number: str
+    state: str
+    """`open`, `paid`, `cancelled` or `refunded`."""
+    ordered_at: datetime
+    paid_at: datetime | None
+    total: MoneyOut
+    """VAT included."""
+    lines: list[str]
+    """What was bought, in words."""
+    documents: list[DocumentOut]
+
+
+class CustomerPaymentOut(msgspec.Struct, frozen=True):
+    """An attempt to pay, or money on its way back (`kind` refund)."""
+
+    order_number: str
+    kind: Literal["payment", "refund"]
+    state: str
+    """What the provider last said."""
+    problem: str | None
+    """Code of a decline, or why the money goes back."""
+    amount: MoneyOut
+    created_at: datetime
+    updated_at: datetime
+
+
+class RightOut(msgspec.Struct, frozen=True):
+    """The right to watch a title; what was watched of it is not for support to see."""
+
+    title: str
+    kind: Literal["rent", "buy"]
+    quality: Literal["SD", "HD", "UHD"]
+    source: Literal["sale", "upgrade", "goodwill"]
+    state: Literal["ready", "running", "missed", "over", "paused", "revoked"]
+    order_number: str | None
+    granted_at: datetime
+    start_by: datetime | None
+    """Rentals: the first play must lie before this instant."""
+    ends_at: datetime | None
+    """Exclusive end; null: none, or the rental was not started."""
+    stopped_because: str | None
+    """Why it is paused or revoked."""
+
+
+class CustomerDeviceOut(msgspec.Struct, frozen=True):
+    """A device that the customer registered."""
+
+    name: str
+    registered_at: datetime
+    last_used_at: datetime
+    removed_at: datetime | None
+
+
+class CustomerSessionOut(msgspec.Struct, frozen=True):
+    """A browser or app in which the customer is signed in."""
+
+    kind: str
+    client: str
+    """As the browser or app calls itself."""
+    created_at: datetime
+    last_seen_at: datetime
+
+
+class MailOut(msgspec.Struct, frozen=True):
+    """A mail to the customer and how its delivery stands; never its text."""
+
+    kind: str
+    status: str
+    """`queued`, `sent`, `refused` (the server will never take it) or `dropped` (it was no longer due)."""
+    sent_to: str | None
+    """The masked address."""
+    created_at: datetime
+    sent_at: datetime | None
+    attempts: int
+    reply: str | None
+    """What the mail server said last, without addresses."""
+
+
+class PasswordResetOut(msgspec.Struct, frozen=True):
+    """A request for a new password and what became of it."""
+
+    channel: Literal["self_service", "support"]
+    state: Literal["pending", "used", "superseded", "expired"]
+    requested_at: datetime
+    expires_at: datetime
+
+
+class AuditEntryOut(msgspec.Struct, frozen=True):
+    """Something that was done to or seen of this account."""
+
+    at: datetime
+    action: str
+    outcome: Literal["done", "refused"]
+    by: list[str]
+    """Roles of who did it; empty: nobody who was signed in."""
+    own: bool
+    """Whether the reader did it."""
+    reason: str | None
+
+
+class CustomerFile(msgspec.Struct, frozen=True):
+    """Everything that support may know of one customer; of every list the newest hundred."""
+
+    customer: CustomerOut
+    orders: list[CustomerOrderOut]
+    payments: list[CustomerPaymentOut]
+    rights: list[RightOut]
+    devices: list[CustomerDeviceOut]
+    sessions: list[CustomerSessionOut]
+    mails: list[MailOut]
+    password_resets: list[PasswordResetOut]
+    audit: list[AuditEntryOut]
+
+
+class AddressViewCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A wish to see a customer's whole address."""
+
+    reason: Reason
+
+
+class AddressOut(msgspec.Struct, frozen=True):
+    """A customer's address in full."""
+
+    email: str

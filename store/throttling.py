@@ -1,0 +1,126 @@
+"""Limits over time, counted exactly across processes: GCRA in Redis, or in PostgreSQL where there is no Redis.
+
+GCRA keeps one number for each limit and key: the theoretical arrival time. A try moves it on by its cost times
+the emission interval; it is admitted if that leaves it at most `per` ahead of now. A refused try moves nothing.
+"""
+
+import hmac
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from auth.errors import TooManyAttempts
+
+log = structlog.get_logger("throttling")
+
+_ADMIT_SCRIPT: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local increment, span = tonumber(ARGV[1]), tonumber(ARGV[2])
+local arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + increment
+local wait = arrival - span - now
+if wait > 0 then
+  return wait
+end
+redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', math.ceil(arrival - now) + 1000)
+return 0
+"""
+
+_GIVE_BACK_SCRIPT: Final = """
+local stored = redis.call('GET', KEYS[1])
+if stored then
+  redis.call('SET', KEYS[1], string.format('%.0f', tonumber(stored) - tonumber(ARGV[1])), 'KEEPTTL')
+end
+return 0
+"""
+
+# One statement, so that two at once are counted one after the other by the row's lock.
+_ADMIT_ROW: Final = """
+    INSERT INTO auth.throttle_buckets AS b (key, theoretical_arrival) VALUES ($1, clock_timestamp() + $2::interval)
+    ON CONFLICT (key) DO UPDATE
+       SET theoretical_arrival = greatest(b.theoretical_arrival, clock_timestamp()) + $2::interval
+     WHERE greatest(b.theoretical_arrival, clock_timestamp()) + $2::interval - $3::interval <= clock_timestamp()
+    RETURNING true
+"""
+
+_WAIT_FOR_ROW: Final = """
+    SELECT extract(epoch FROM theoretical_arrival + $2::interval - $3::interval - clock_timestamp())::float8
+      FROM auth.throttle_buckets WHERE key = $1
+"""
+
+_GIVE_BACK_ROW: Final = """
+    UPDATE auth.throttle_buckets SET theoretical_arrival = theoretical_arrival - $2::interval WHERE key = $1
+"""
+
+_FORGET_ROWS: Final = "DELETE FROM auth.throttle_buckets WHERE theoretical_arrival < now() - interval '1 minute'"
+
+_REDIS_REST: Final = 5.0
+"""Seconds for which a Redis that failed is not asked again."""
+
+
+def open_redis(url: str | None) -> "Redis | None":
+    """A client for limits, or None without an address: it gives up after a quarter of a second."""
+    if url is None:
+        return None
+    return Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25, decode_responses=True)
+
+
+@dataclass(slots=True)
+class Throttling:
+    """The `auth.ports.Throttle` port. Losing Redis lifts no limit and locks nobody out: PostgreSQL counts on."""
+
+    pool: asyncpg.Pool
+    key: bytes = field(repr=False)
+    """Secret under which what is counted (addresses, IPs) becomes a key, so that no cache holds an address."""
+    redis: "Redis | None" = None
+    _redis_rests_until: float = 0.0
+
+    async def admit(self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1) -> None:
+        """Count one try of `cost`; raises `TooManyAttempts` with the time to wait, and then counts nothing."""
+        bucket, increment = self._bucket(rule, key), per / burst * cost
+        wait = await self._run_script(_ADMIT_SCRIPT, bucket, _milliseconds(increment), _milliseconds(per))
+        if wait is None:
+            wait = await self._admit_by_row(bucket, increment, per)
+        if wait > 0:
+            raise TooManyAttempts(retry_after=wait / 1000)
+
+    async def give_back(self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1) -> None:
+        """Take back what a success had counted."""
+        bucket, increment = self._bucket(rule, key), per / burst * cost
+        if await self._run_script(_GIVE_BACK_SCRIPT, bucket, _milliseconds(increment)) is None:
+            await self.pool.execute(_GIVE_BACK_ROW, bucket, increment)
+
+    async def forget_old(self) -> None:
+        """Remove buckets of PostgreSQL that are full again: a periodic sweep."""
+        await self.pool.execute(_FORGET_ROWS)
+
+    def _bucket(self, rule: str, key: str) -> str:
+        return f"throttle:{rule}:{hmac.digest(self.key, f'{rule}|{key}'.encode(), 'sha256').hex()[:32]}"
+
+    async def _run_script(self, script: str, bucket: str, *arguments: float) -> float | None:
+        """The script's answer in milliseconds; None if there is no Redis to ask."""
+        if self.redis is None or time.monotonic() < self._redis_rests_until:
+            return None
+        try:
+            return float(await self.redis.register_script(script)(keys=[bucket], args=list(arguments)))
+        except (RedisError, OSError) as fault:
+            self._redis_rests_until = time.monotonic() + _REDIS_REST
+            log.warning("redis_failed", kind=type(fault).__name__)
+            return None
+
+    async def _admit_by_row(self, bucket: str, increment: timedelta, per: timedelta) -> float:
+        admitted = await self.pool.fetchval(_ADMIT_ROW, bucket, increment, per)
+        if admitted:
+            return 0.0
+        wait: float | None = await self.pool.fetchval(_WAIT_FOR_ROW, bucket, increment, per)
+        return max(1.0, (wait or 0.0) * 1000)
+
+
+def _milliseconds(span: timedelta) -> float:
+    return span / timedelta(milliseconds=1)

@@ -1,0 +1,154 @@
+"""Finance's console: one month of the books as totals, days and single money events, and the way to the CSV."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth import audit
+from auth.authentication import Identity, requires
+from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
+from auth.visits import visit_of
+from billing.cursors import cursor_of, place_of
+from billing.errors import PeriodInvalid
+from billing.exports import LONGEST_DAYS, Period, list_transactions, total_transactions
+from billing.money import Money
+from billing.summaries import DayTotal, RateTotal, total_by_day, total_by_rate
+from billing.tax import accounting_day
+from store.database import Database
+from store.web.charts import DayChart, chart_days
+from store.web.pages import AnyRequest, Frame
+
+PAGE: Final = 100
+"""Money events on one page."""
+_MONTH: Final = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The bottom line of a table in one currency."""
+
+    count: int
+    gross: Money
+    net: Money
+    tax: Money
+    to_refund: Money
+
+
+@get("/finance", guards=[requires(TRANSACTIONS_READ)])
+async def show_finance(
+    request: AnyRequest,
+    frame: NamedDependency[Frame],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+    month: FromQuery[str] = "",
+    after: FromQuery[str | None] = None,
+) -> Response[str]:
+    """A month, by default the present one; accounting days and months are those of the seller's zone."""
+    errors: dict[str, str] = {}
+    present = accounting_day(frame.at)
+    try:
+        period = read_month(month) if month else month_of(present)
+    except PeriodInvalid:
+        period, errors = month_of(present), {"month": frame.w.text("finance.month_unreadable")}
+    await audit.record(
+        session,
+        at=real_now,
+        actor=identity,
+        action="transactions.viewed",
+        target_kind="period",
+        target_id=str(period),
+        request_id=visit_of(request).request_id,
+        ip=visit_of(request).ip,
+    )
+    found = await list_transactions(database, period=period, after=place_of(after), limit=PAGE + 1)
+    rates = await total_by_rate(database, period=period)
+    page = found[:PAGE]
+    last = (page[-1].booked_at, page[-1].journal_id) if len(found) > PAGE else None
+    return frame.page(
+        "finance/month.html",
+        status=400 if errors else 200,
+        period=period,
+        month=month_text(period.first),
+        previous=month_text(month_before(period.first)),
+        following=month_text(period.end) if period.end <= present else "",
+        transactions=page,
+        next_cursor=cursor_of(last) if last else "",
+        is_first=after is None,
+        rates=rates,
+        sums=sums_of(rates),
+        kinds=await total_transactions(database, period=period),
+        charts=charts_of(await total_by_day(database, period=period), period),
+        money_of=Money,
+        may_export=TRANSACTIONS_EXPORT in identity.permissions,
+        errors=errors,
+    )
+
+
+def month_of(day: date) -> Period:
+    """The calendar month of a day."""
+    first = day.replace(day=1)
+    return Period.of(first, (first + timedelta(days=31)).replace(day=1))
+
+
+def read_month(text: str) -> Period:
+    """The month written as `2026-03`; raises `PeriodInvalid` for anything else."""
+    if not _MONTH.fullmatch(text):
+        raise PeriodInvalid(longest_days=LONGEST_DAYS)
+    return month_of(date.fromisoformat(f"{text}-01"))
+
+
+def month_before(day: date) -> date:
+    """A day of the month before."""
+    return day.replace(day=1) - timedelta(days=1)
+
+
+def month_text(day: date) -> str:
+    """A day's month as forms and addresses write it: `2026-03`."""
+    return f"{day.year:04d}-{day.month:02d}"
+
+
+def sums_of(rates: Sequence[RateTotal]) -> Sequence[Sum]:
+    """The sum of all rates, one for each currency."""
+    sums: dict[str, Sum] = {}
+    for rate in rates:
+        before = sums.get(rate.gross.currency)
+        sums[rate.gross.currency] = (
+            Sum(rate.count, rate.gross, rate.net, rate.tax, rate.to_refund)
+            if before is None
+            else Sum(
+                before.count + rate.count,
+                before.gross + rate.gross,
+                before.net + rate.net,
+                before.tax + rate.tax,
+                before.to_refund + rate.to_refund,
+            )
+        )
+    return list(sums.values())
+
+
+def charts_of(days: Sequence[DayTotal], period: Period) -> Sequence[tuple[str, DayChart]]:
+    """A chart of the days for each currency."""
+    currencies = sorted({day.gross.currency for day in days})
+    return [
+        (
+            currency,
+            chart_days(
+                {day.day: day.gross.minor for day in days if day.gross.currency == currency},
+                first=period.first,
+                end=period.end,
+            ),
+        )
+        for currency in currencies
+    ]
+
+
+handlers = [show_finance]

@@ -1,0 +1,121 @@
+"""Meine Filme: what can be watched now with the time that is left, and the devices to watch on."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.authentication import Identity, customer_only
+from store.catalogue.schemas import TitleCard
+from store.database import Database
+from store.entitlement.devices import Devices, list_devices
+from store.entitlement.library import LibraryEntry, list_library
+from store.web.pages import Frame
+from store.web.titles import cards_by_id
+
+
+@get("/library", guards=[customer_only])
+async def show_library(
+    frame: NamedDependency[Frame],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+) -> Response[str]:
+    """Rentals by what ends first, then purchases; what is over is folded away."""
+    library = await list_library(session, account_id=identity.account_id, at=frame.at, locale=frame.locale)
+    entries = [*library.watchable, *library.history]
+    cards = await cards_by_id(frame, database, [entry.title_id for entry in entries])
+    lines = {
+        entry.entitlement_id: _line(frame, entry, cards[entry.title_id]) for entry in entries if entry.title_id in cards
+    }
+    watchable = [(entry.kind, lines[entry.entitlement_id]) for entry in library.watchable]
+    return frame.page(
+        "library/library.html",
+        rentals=[line for kind, line in watchable if kind == "rent"],
+        purchases=[line for kind, line in watchable if kind != "rent"],
+        history=[lines[entry.entitlement_id] for entry in library.history],
+    )
+
+
+def _line(frame: Frame, entry: LibraryEntry, film: TitleCard) -> dict[str, object]:
+    """One right in words, with the part of its time that is left (from 0 to 1)."""
+    left, part, until = "", 1.0, ""
+    t, w = frame.w.text, frame.w
+    if not entry.is_watchable:
+        until = _ending(frame, entry)
+    elif entry.ends_at is not None and entry.first_played_at is not None:
+        left = t("library.left", span=w.span(entry.ends_at - frame.at))
+        part = share_left(entry.first_played_at, entry.ends_at, frame.at)
+        until = t("library.until", at=w.moment(entry.ends_at))
+    elif entry.start_by is not None and entry.watch_hours is not None:
+        left = t("library.start_left", span=w.span(entry.start_by - frame.at))
+        part = share_left(entry.granted_at, entry.start_by, frame.at)
+        until = t("library.not_started", hours=w.hours(entry.watch_hours))
+    else:
+        until = t("library.bought_on", date=w.day(entry.granted_at))
+    return {
+        "film": film,
+        "quality": entry.quality,
+        "started": entry.first_played_at is not None,
+        "left": left,
+        "part": part,
+        "until": until,
+    }
+
+
+def _ending(frame: Frame, entry: LibraryEntry) -> str:
+    """Why something cannot be watched any more."""
+    t, day = frame.w.text, frame.w.day
+    if entry.state in ("paused", "revoked"):
+        return t(f"library.{entry.state}")
+    if entry.ends_at is not None:
+        return t("library.ended_on", date=day(entry.ends_at))
+    return t("library.never_started", date=day(entry.start_by or entry.granted_at))
+
+
+def share_left(begins_at: datetime, ends_at: datetime, at: datetime) -> float:
+    """The part of a span that is still to come, from 0 to 1."""
+    whole = ends_at - begins_at
+    if whole <= timedelta():
+        return 0.0
+    return min(1.0, max(0.0, (ends_at - at) / whole))
+
+
+@get("/account/devices", guards=[customer_only])
+async def show_devices(
+    frame: NamedDependency[Frame],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+) -> Response[str]:
+    """The registered devices and how many there may be."""
+    places = await list_devices(session, account_id=identity.account_id, at=frame.at)
+    devices = [
+        {
+            "id": device.id,
+            "name": device.name,
+            "last_used_at": device.last_used_at,
+            "registered_at": device.registered_at,
+        }
+        for device in places.devices
+    ]
+    return frame.page("account/devices.html", devices=devices, limit=places.limit)
+
+
+@post("/account/devices/{device_id:uuid}/remove", guards=[customer_only])
+async def remove_device(
+    frame: NamedDependency[Frame],
+    device_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Remove a device; its place is free at once."""
+    await Devices(session).remove(account_id=identity.account_id, device_id=device_id, at=frame.at, real_now=real_now)
+    return frame.go("/account/devices", done="device_removed")
+
+
+handlers = [show_library, show_devices, remove_device]

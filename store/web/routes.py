@@ -1,0 +1,88 @@
+"""Where the pages are: every page below /de and /en, static files, and the way from the bare address."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Request, Router, get
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.response import Redirect
+
+from auth.visits import provide_visit
+from store.catalogue.lists import count_videos
+from store.database import Database
+from store.problems import preferred_locale
+from store.web import (
+    account_pages,
+    checkout_pages,
+    finance_pages,
+    legal_pages,
+    library_pages,
+    orders_pages,
+    player,
+    staff_pages,
+    storefront,
+    support_pages,
+)
+from store.web.assets import serve_asset
+from store.web.pages import provide_frame
+from store.web.wording import LOCALES
+
+PARTS = (
+    storefront,
+    account_pages,
+    checkout_pages,
+    orders_pages,
+    library_pages,
+    legal_pages,
+    player,
+    staff_pages,
+    support_pages,
+    finance_pages,
+)
+"""The modules whose `handlers` are pages."""
+
+COUNT_LIVES = 300.0
+"""Seconds for which a process keeps the number of videos that it counted."""
+
+
+@get("/", include_in_schema=False, exclude_from_auth=True, sync_to_thread=False)
+def choose_locale(request: Request[Any, Any, Any]) -> Redirect:
+    """To the start page in the language that the browser asks for."""
+    locale = preferred_locale(request.headers.get("accept-language", ""))
+    return Redirect(f"/{locale}", status_code=303, headers={"Vary": "Accept-Language"})
+
+
+async def provide_video_count(
+    state: State, database: NamedDependency[Database], market: NamedDependency[str], at: NamedDependency[Any]
+) -> int:
+    """Dependency `video_count`: how many videos are on sale, counted at most every five minutes per process."""
+    counts: dict[str, tuple[float, int]] = state.setdefault("video_counts", {})
+    counted_at, count = counts.get(market, (0.0, 0))
+    if not counted_at or time.monotonic() - counted_at > COUNT_LIVES:
+        count = await count_videos(database, market=market, at=at)
+        counts[market] = (time.monotonic(), count)
+    return count
+
+
+def routers(locales: Sequence[str] = LOCALES) -> list[Any]:
+    """The pages in every language, the static files and `/`."""
+    pages = [handler for part in PARTS for handler in part.handlers]
+    return [
+        *(
+            Router(
+                f"/{locale}",
+                route_handlers=pages,
+                dependencies={
+                    "frame": Provide(provide_frame),
+                    "video_count": Provide(provide_video_count),
+                    "visit": Provide(provide_visit),
+                },
+                include_in_schema=False,
+            )
+            for locale in locales
+        ),
+        serve_asset,
+        choose_locale,
+    ]

@@ -1,0 +1,65 @@
+"""Where staff begin: the consoles that their roles open, and what the machine could not finish."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar import Response, get
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
+
+from auth.authentication import Identity, identity_of, requires
+from auth.errors import NotPermitted, NotSignedIn
+from auth.permissions import AUDIT_READ, CUSTOMER_READ, TRANSACTIONS_READ
+from store.database import Database
+from store.parked_work import list_parked_events, list_parked_jobs
+from store.web.pages import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """A console and the permission that opens it; its texts are `staff.<name>` and `staff.<name>_sentence`."""
+
+    name: str
+    path: str
+    icon: str
+    permission: str
+
+
+CONSOLES: Final = (
+    Console("support", "/support", "users", CUSTOMER_READ),
+    Console("finance", "/finance", "receipt", TRANSACTIONS_READ),
+    Console("parked", "/staff/parked", "clock", AUDIT_READ),
+)
+
+
+async def staff_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Guard: a member of staff is signed in."""
+    identity = identity_of(connection)
+    if identity is None:
+        raise NotSignedIn
+    if identity.is_customer:
+        raise NotPermitted
+
+
+@get("/staff", guards=[staff_only])
+async def show_staff(frame: NamedDependency[Frame], identity: NamedDependency[Identity]) -> Response[str]:
+    """The consoles that the signed-in member of staff may use."""
+    return frame.page(
+        "staff/start.html",
+        consoles=[console for console in CONSOLES if console.permission in identity.permissions],
+        roles=sorted(identity.roles),
+    )
+
+
+@get("/staff/parked", guards=[requires(AUDIT_READ)])
+async def show_parked(frame: NamedDependency[Frame], database: NamedDependency[Database]) -> Response[str]:
+    """Jobs that failed too often and events that changed nothing."""
+    return frame.page(
+        "staff/parked.html",
+        jobs=await list_parked_jobs(database),
+        events=await list_parked_events(database),
+    )
+
+
+handlers = [show_staff, show_parked]

@@ -1,0 +1,304 @@
+// The player: asks for permission, plays the encrypted film, keeps its place, and says plainly what is in the way.
+"use strict";
+
+(async () => {
+  const page = document.getElementById("player");
+  const { title, csrf, locale, zone, devices, film } = page.dataset;
+  const texts = JSON.parse(document.getElementById("player-texts").textContent);
+  const find = (name) => page.querySelector(`[data-part="${name}"]`);
+  const video = find("video");
+  const SEEN = 0.5;
+
+  let device;
+  let player;
+  let showing; // the playback that the server opened
+  let beating; // the timer of the heartbeats
+  let firstBeatSent = false;
+  let confirmed = false;
+
+  // --- what is shown: one of "loading", "question", "refusal", "ready", "film" --------------------------------
+
+  function show(state) {
+    page.dataset.state = state;
+    for (const panel of page.querySelectorAll("[data-panel]")) panel.hidden = panel.dataset.panel !== state;
+    page.querySelector(`[data-panel="${state}"] [data-first]`)?.focus();
+  }
+
+  // A refusal is a sentence and a button.
+  function refuse(sentence, { label, act, href }) {
+    stopBeating();
+    video.pause();
+    find("refusal-sentence").textContent = sentence;
+    const button = find("refusal-button");
+    const link = find("refusal-link");
+    button.hidden = !act;
+    link.hidden = Boolean(act);
+    if (act) {
+      button.textContent = label;
+      button.onclick = act;
+    } else {
+      link.textContent = label;
+      link.href = href;
+    }
+    page.dataset.refused = "true";
+    show("refusal");
+  }
+
+  function refuseByProblem(problem) {
+    page.dataset.code = problem.code || "";
+    const sentence = problem.detail || texts.failed;
+    if (problem.sessions?.length) {
+      return refuse(sentence, { label: texts.stop_there, act: () => stopElsewhere(problem.sessions) });
+    }
+    if (["device_limit_reached", "new_devices_exhausted"].includes(problem.code)) {
+      return refuse(sentence, { label: texts.to_devices, href: devices });
+    }
+    if (problem.status === 403 || problem.status === 404 || problem.code === "film_not_ready") {
+      return refuse(sentence, { label: texts.to_film, href: film });
+    }
+    return refuse(sentence, { label: texts.again, act: begin });
+  }
+
+  const moment = (text) => new Intl.DateTimeFormat(locale, {
+    weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", timeZone: zone,
+  }).format(new Date(text));
+
+  // --- permission ---------------------------------------------------------------------------------------------
+
+  async function begin() {
+    show("loading");
+    delete page.dataset.refused;
+    try {
+      device ??= await window.videothek.openDevice({ csrf, locale });
+    } catch {
+      return refuse(texts.no_device, { label: texts.to_film, href: film });
+    }
+    try {
+      const answer = await openPlayback();
+      if (answer.status !== 201) return explain(answer.body);
+      showing = answer.body;
+      await play();
+    } catch (fault) {
+      console.warn(fault);
+      refuse(texts.offline, { label: texts.again, act: begin });
+    }
+  }
+
+  async function openPlayback() {
+    const wanted = { title, start_confirmed: confirmed };
+    let answer = await device.ask("POST", "/v1/playback-sessions", wanted);
+    if (answer.body.code === "device_not_registered") {
+      const registered = await device.ask("POST", "/v1/devices", { name: window.videothek.deviceName() });
+      if (registered.status !== 201) return registered;
+      answer = await device.ask("POST", "/v1/playback-sessions", wanted);
+    }
+    return answer;
+  }
+
+  function explain(problem) {
+    if (problem.code !== "start_confirmation_needed") return refuseByProblem(problem);
+    const key = problem.bound_by === "start_by" ? "question_cut" : "question_full";
+    find("question-sentence").textContent = texts[key]
+      .replace("{hours}", problem.watch_hours).replace("{ends_at}", moment(problem.ends_at));
+    show("question");
+  }
+
+  find("confirm").addEventListener("click", () => {
+    confirmed = true;
+    begin();
+  });
+
+  async function stopElsewhere(sessions) {
+    show("loading");
+    for (const { id } of sessions) await device.ask("DELETE", `/v1/playback-sessions/${id}`);
+    begin();
+  }
+
+  // --- the film -----------------------------------------------------------------------------------------------
+
+  async function play() {
+    shaka.polyfill.installAll();
+    if (!shaka.Player.isBrowserSupported()) return refuse(texts.unsupported, { label: texts.to_film, href: film });
+    await player?.destroy();
+    player = new shaka.Player();
+    player.addEventListener("error", (event) => fail(event.detail));
+    await player.attach(video);
+    player.configure({
+      drm: {
+        servers: { "org.w3.clearkey": new URL(showing.licence_url, location.origin).href },
+        // A proof serves once, so a licence request is never repeated as it is.
+        retryParameters: { maxAttempts: 1 },
+      },
+    });
+    player.getNetworkingEngine().registerRequestFilter(async (type, request) => {
+      if (type !== shaka.net.NetworkingEngine.RequestType.LICENSE) return;
+      request.headers["Authorization"] = `DPoP ${showing.token}`;
+      request.headers["DPoP"] = await device.proof("POST", showing.licence_url, showing.token);
+      request.headers["Accept-Language"] = locale;
+    });
+    window.videothek.player = player;
+    firstBeatSent = false;
+    try {
+      await player.load(showing.manifest_url);
+    } catch (fault) {
+      return fail(fault);
+    }
+    find("stands-in").hidden = !showing.stands_in;
+    tellTimeLeft();
+    startBeating();
+    show("film");
+    await video.play().catch(() => show("ready"));
+  }
+
+  // A refused licence says why; anything else is the player's own failure, which may give the start back.
+  async function fail(fault) {
+    if (page.dataset.refused) return;
+    page.dataset.refused = "true";
+    page.dataset.fault = String(fault.code || fault);
+    const problem = licenceProblem(fault);
+    if (problem) {
+      await player.unload();
+      return refuseByProblem(problem);
+    }
+    console.warn(fault);
+    if (fault.severity === shaka.util.Error.Severity.RECOVERABLE) {
+      delete page.dataset.refused;
+      return;
+    }
+    const report = await device.ask("POST", `/v1/playback-sessions/${showing.id}/failures`).catch(() => null);
+    const sentence = report?.body.start_taken_back ? texts.failed_taken_back : texts.failed;
+    refuse(sentence, { label: texts.again, act: begin });
+  }
+
+  function licenceProblem(fault) {
+    if (fault.code !== shaka.util.Error.Code.LICENSE_REQUEST_FAILED) return null;
+    try {
+      return JSON.parse(fault.data[0].data[2]);
+    } catch {
+      return { detail: texts.offline };
+    }
+  }
+
+  // --- signs of life ------------------------------------------------------------------------------------------
+
+  function startBeating() {
+    stopBeating();
+    beating = setInterval(beat, showing.heartbeat_seconds * 1000);
+  }
+
+  function stopBeating() {
+    clearInterval(beating);
+  }
+
+  async function beat() {
+    const path = `/v1/playback-sessions/${showing.id}/heartbeats`;
+    const answer = await device.ask("POST", path, { position: video.currentTime }).catch(() => null);
+    if (answer === null || answer.status >= 500) return; // the next one may get through
+    if (answer.status === 200) {
+      Object.assign(showing, answer.body);
+      tellTimeLeft();
+    } else if (answer.body.end_reason === "silent") {
+      await comeBack();
+    } else {
+      await player.unload();
+      refuseByProblem(answer.body);
+    }
+  }
+
+  // The place was given up while the device slept: take one again and go on where the film stands.
+  async function comeBack() {
+    const answer = await openPlayback();
+    if (answer.status === 201) {
+      showing = answer.body;
+    } else {
+      await player.unload();
+      explain(answer.body);
+    }
+  }
+
+  function tellTimeLeft() {
+    const left = find("time-left");
+    left.hidden = !showing.ends_at;
+    if (!showing.ends_at) return;
+    const minutes = Math.max(0, Math.floor((Date.parse(showing.ends_at) - Date.parse(showing.server_time)) / 60_000));
+    const [unit, amount] = minutes >= 60 ? ["hour", Math.floor(minutes / 60)] : ["minute", minutes];
+    const span = new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(amount);
+    left.textContent = texts.time_left.replace("{span}", span);
+  }
+
+  addEventListener("pagehide", () => {
+    if (!showing || page.dataset.refused) return;
+    fetch(`/v1/playback-sessions/${showing.id}`, {
+      method: "DELETE", keepalive: true, headers: { "X-CSRF-Token": csrf },
+    }).catch(() => {});
+  });
+
+  // --- controls -----------------------------------------------------------------------------------------------
+
+  const seek = find("seek");
+  const clock = (seconds) => {
+    const whole = Math.floor(seconds || 0);
+    const parts = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+    return (parts[0] ? parts : parts.slice(1)).map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
+  };
+
+  const toggle = () => (video.paused ? video.play().catch(() => {}) : video.pause());
+  const move = (seconds) => { video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration || 0); };
+  const louder = (step) => { video.muted = false; video.volume = Math.min(1, Math.max(0, video.volume + step)); };
+  const mute = () => { video.muted = !video.muted; };
+  const fill = () => (document.fullscreenElement ? document.exitFullscreen() : page.requestFullscreen?.());
+
+  function label(name, on) {
+    const button = find(name);
+    button.dataset.on = String(on);
+    button.setAttribute("aria-label", on ? button.dataset.labelOn : button.dataset.labelOff);
+  }
+
+  find("toggle").addEventListener("click", toggle);
+  find("mute").addEventListener("click", mute);
+  find("fill").addEventListener("click", fill);
+  find("start").addEventListener("click", () => { show("film"); video.play(); });
+  video.addEventListener("click", toggle);
+  video.addEventListener("dblclick", fill);
+  video.addEventListener("play", () => label("toggle", true));
+  video.addEventListener("pause", () => { label("toggle", false); wake(); });
+  video.addEventListener("volumechange", () => label("mute", video.muted || video.volume === 0));
+  document.addEventListener("fullscreenchange", () => label("fill", Boolean(document.fullscreenElement)));
+  video.addEventListener("durationchange", () => { seek.max = video.duration || 0; });
+  video.addEventListener("timeupdate", () => {
+    if (document.activeElement !== seek || !seek.matches(":active")) seek.value = video.currentTime;
+    const spoken = `${clock(video.currentTime)} / ${clock(video.duration)}`;
+    find("clock").textContent = spoken;
+    seek.setAttribute("aria-valuetext", spoken);
+    if (!firstBeatSent && showing && video.currentTime > SEEN) {
+      firstBeatSent = true;
+      beat();
+    }
+  });
+  seek.addEventListener("input", () => { video.currentTime = Number(seek.value); });
+
+  document.addEventListener("keydown", (event) => {
+    if (page.dataset.state !== "film" || event.ctrlKey || event.metaKey || event.altKey) return;
+    const onControl = event.target.closest("button, a, input");
+    const acts = { f: fill, m: mute, k: toggle, ArrowUp: () => louder(0.1), ArrowDown: () => louder(-0.1) };
+    if (!onControl) acts[" "] = toggle;
+    if (onControl !== seek) Object.assign(acts, { ArrowLeft: () => move(-10), ArrowRight: () => move(10) });
+    const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    wake();
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+
+  // Controls fade while the film runs and nobody moves.
+  let sleeping;
+  function wake() {
+    page.dataset.awake = "true";
+    clearTimeout(sleeping);
+    sleeping = setTimeout(() => { if (!video.paused) page.dataset.awake = "false"; }, 3000);
+  }
+  for (const name of ["pointermove", "pointerdown", "focusin"]) page.addEventListener(name, wake);
+  wake();
+
+  begin();
+})();

@@ -1,0 +1,285 @@
+"""Pages where people look around: start, films, series, search, genres, people."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.catalogue.film_page import load_film_page
+from store.catalogue.lists import list_genres, list_titles
+from store.catalogue.people import load_person
+from store.catalogue.schemas import FilmPage, OfferOut, TitleCard
+from store.database import Database
+from store.entitlement.library import find_ownership, list_library
+from store.web.pages import Frame
+from store.web.titles import cards_by_id
+
+ROW: Final = 12
+"""Titles that a row of the start page asks for."""
+SHELF: Final = 48
+"""Titles on one page of a list."""
+SORTS: Final = ("popularity", "new", "title")
+_PREFERRED: Final = ("HD", "SD", "UHD")
+"""Which quality of the buy box is chosen at first."""
+
+
+def _first_sentences(text: str, longest: int = 220) -> str:
+    """The beginning of a text, cut after a sentence where that is possible."""
+    line = text.split("\n\n")[0].strip()
+    if len(line) <= longest:
+        return line
+    cut = line[:longest]
+    end = max(cut.rfind(mark) for mark in (". ", "? ", ": "))
+    return cut[: end + 1] if end > longest // 3 else cut.rsplit(" ", 1)[0] + " …"
+
+
+async def _film(frame: Frame, database: Database, slug: str) -> FilmPage:
+    page = await load_film_page(database, slug=slug, market=frame.market, locale=frame.locale, at=frame.at)
+    return msgspec.json.decode(page.document, type=FilmPage)
+
+
+@get("/")
+async def show_start(
+    frame: NamedDependency[Frame],
+    database: NamedDependency[Database],
+    session: NamedDependency[AsyncSession],
+) -> Response[str]:
+    """One film large, then rows; signed in, first what was begun."""
+    place: dict[str, Any] = {"market": frame.market, "locale": frame.locale, "at": frame.at}
+    opinions = (await list_titles(database, order="opinions", limit=ROW, **place)).titles
+    new = (await list_titles(database, order="new", kind="film", limit=ROW, **place)).titles
+    popular = (await list_titles(database, order="popularity", limit=ROW, **place)).titles
+    choice = opinions or popular
+    lead = await _film(frame, database, choice[0].slug) if choice else None
+    continued: list[TitleCard] = []
+    if frame.visitor is not None and frame.visitor.is_customer:
+        library = await list_library(session, account_id=frame.visitor.account_id, at=frame.at)
+        begun = [entry.title_id for entry in library.watchable if entry.first_played_at is not None]
+        cards = await cards_by_id(frame, database, begun[:6])
+        continued = list(cards.values())
+    return frame.page(
+        "storefront/start.html",
+        lead=lead,
+        teaser=_first_sentences(lead.opinion.text) if lead and lead.opinion else "",
+        continued=continued,
+        new=new,
+        opinions=opinions[1:],
+        popular=popular,
+        genres=(await list_genres(database, locale=frame.locale)).genres,
+    )
+
+
+@get(["/films/{slug:str}", "/series/{slug:str}"])
+async def show_film(
+    frame: NamedDependency[Frame],
+    slug: FromPath[str],
+    database: NamedDependency[Database],
+    session: NamedDependency[AsyncSession],
+) -> Response[str]:
+    """The page of a film, a series, a season or an episode."""
+    film = await _film(frame, database, slug)
+    owned = None
+    if frame.visitor is not None and frame.visitor.is_customer:
+        owned = await _owned(frame, session, film)
+    kinds = [] if owned and owned["kind"] == "buy" else ["rent", "buy"]
+    if owned and owned["kind"] == "rent":
+        kinds = ["buy"]
+    return frame.page(
+        "storefront/film.html",
+        film=film,
+        description=_description(frame, film),
+        owned=owned,
+        choices=[choice for kind in kinds if (choice := _choice(frame, film, kind))],
+    )
+
+
+def _choice(frame: Frame, film: FilmPage, kind: str) -> dict[str, object] | None:
+    """One of the two choices of the buy box: the offers of a kind, one per quality, the cheapest of each."""
+    by_quality: dict[str, OfferOut] = {}
+    for offer in sorted(film.offers, key=lambda offer: offer.price.amount):
+        if offer.kind == kind:
+            by_quality.setdefault(offer.quality, offer)
+    offers = [by_quality[quality] for quality in ("SD", "HD", "UHD") if quality in by_quality]
+    if not offers:
+        return None
+    preferred = next(quality for quality in _PREFERRED if quality in by_quality)
+    t = frame.w.text
+    return {
+        "kind": kind,
+        "heading": t(f"film.{kind}"),
+        "action": t(f"film.{kind}_action"),
+        "offers": [
+            {
+                "id": offer.id,
+                "quality": offer.quality,
+                "price": offer.price,
+                "preferred": offer.quality == preferred,
+                "sentence": offer.sentence,
+            }
+            for offer in offers
+        ],
+    }
+
+
+async def _owned(frame: Frame, session: AsyncSession, film: FilmPage) -> dict[str, object] | None:
+    """What the visitor has of the film already, in words."""
+    assert frame.visitor is not None
+    right = await find_ownership(session, frame.visitor.account_id, film.id, frame.at)
+    if right is None:
+        return None
+    t, moment = frame.w.text, frame.w.moment
+    if right.kind == "buy":
+        sentence = t("film.owned_buy_sentence")
+    elif right.started:
+        sentence = t("film.owned_until", until=moment(right.ends_at))
+    else:
+        sentence = t("film.owned_start_by", until=moment(right.start_by))
+    return {"kind": right.kind, "quality": right.quality, "sentence": sentence, "watchable": True}
+
+
+def _description(frame: Frame, film: FilmPage) -> str:
+    if film.synopsis:
+        return _first_sentences(film.synopsis[0].text)
+    facts = [film.title, str(film.year or ""), ", ".join(genre.name for genre in film.genres)]
+    return ", ".join(filter(None, facts)) + ". " + frame.w.text("site.description")
+
+
+@get("/films")
+async def show_films(
+    frame: NamedDependency[Frame],
+    database: NamedDependency[Database],
+    sort: FromQuery[str] = "popularity",
+    cursor: FromQuery[str | None] = None,
+) -> Response[str]:
+    """All films, by popularity, title or age."""
+    return await _shelf(
+        frame, database, "/films", frame.w.text("browse.films"), "films_sentence", sort, cursor, kind="film"
+    )
+
+
+@get("/series")
+async def show_all_series(
+    frame: NamedDependency[Frame],
+    database: NamedDependency[Database],
+    sort: FromQuery[str] = "popularity",
+    cursor: FromQuery[str | None] = None,
+) -> Response[str]:
+    """All series."""
+    return await _shelf(
+        frame, database, "/series", frame.w.text("series.heading"), "series_sentence", sort, cursor, kind="series"
+    )
+
+
+@get("/genres")
+async def show_genres(frame: NamedDependency[Frame], database: NamedDependency[Database]) -> Response[str]:
+    """All genres."""
+    found = await list_genres(database, locale=frame.locale)
+    return frame.page("storefront/genres.html", genres=found.genres)
+
+
+@get("/genres/{code:str}")
+async def show_genre(
+    frame: NamedDependency[Frame],
+    code: FromPath[str],
+    database: NamedDependency[Database],
+    sort: FromQuery[str] = "popularity",
+    cursor: FromQuery[str | None] = None,
+) -> Response[str]:
+    """The films and series of a genre."""
+    genres = (await list_genres(database, locale=frame.locale)).genres
+    name = next((genre.name for genre in genres if genre.code == code), code)
+    return await _shelf(frame, database, f"/genres/{code}", name, "genre_sentence", sort, cursor, genre=code)
+
+
+async def _shelf(
+    frame: Frame,
+    database: Database,
+    path: str,
+    heading: str,
+    sentence: str,
+    sort: str,
+    cursor: str | None,
+    **only: str,
+) -> Response[str]:
+    """A list of titles with its ways to sort; the place in it is in the address."""
+    sort = sort if sort in SORTS else "popularity"
+    found = await list_titles(
+        database,
+        order=sort,
+        cursor=cursor,
+        limit=SHELF,
+        market=frame.market,
+        locale=frame.locale,
+        at=frame.at,
+        **only,
+    )
+    t = frame.w.text
+    return frame.page(
+        "storefront/list.html",
+        heading=heading,
+        sentence=t(f"browse.{sentence}"),
+        sort=sort,
+        sorts=[(key, t(f"browse.sort_{key}"), frame.url(path, sort=key)) for key in SORTS],
+        shelves=[{"heading": "", "films": found.titles}] if found.titles else [],
+        previous=frame.url(path, sort=sort) if cursor else "",
+        next=frame.url(path, sort=sort, cursor=found.next_cursor) if found.next_cursor else "",
+    )
+
+
+@get("/people/{slug:str}")
+async def show_person(
+    frame: NamedDependency[Frame], slug: FromPath[str], database: NamedDependency[Database]
+) -> Response[str]:
+    """A person's films, by what the person did in them."""
+    person = await load_person(database, slug=slug, market=frame.market, locale=frame.locale, at=frame.at)
+    return frame.page(
+        "storefront/list.html",
+        heading=person.name,
+        sentence=frame.w.text("film.invented_person") if person.invented else "",
+        sort="",
+        sorts=[],
+        shelves=[{"heading": role.role_name, "films": role.titles} for role in person.films],
+        previous="",
+        next="",
+    )
+
+
+@get("/search")
+async def show_search(
+    frame: NamedDependency[Frame],
+    database: NamedDependency[Database],
+    q: FromQuery[str] = "",
+    cursor: FromQuery[str | None] = None,
+) -> Response[str]:
+    """What was found; htmx gets the results alone while one types, the address is the same."""
+    words = " ".join(q.replace("\0", " ").split())[:200]
+    values: dict[str, Any] = {"q": words, "films": [], "people": [], "corrected": None, "previous": "", "next": ""}
+    if words:
+        found = await list_titles(
+            database,
+            q=words,
+            cursor=cursor,
+            limit=SHELF,
+            market=frame.market,
+            locale=frame.locale,
+            at=frame.at,
+        )
+        values |= {"films": found.titles, "people": found.people, "corrected": found.corrected}
+        values["next"] = frame.url("/search", q=words, cursor=found.next_cursor) if found.next_cursor else ""
+        values["previous"] = frame.url("/search", q=words) if cursor else ""
+    return frame.page("storefront/_results.html" if frame.is_fragment else "storefront/search.html", **values)
+
+
+handlers = [
+    show_start,
+    show_film,
+    show_films,
+    show_all_series,
+    show_genres,
+    show_genre,
+    show_person,
+    show_search,
+]

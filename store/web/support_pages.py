@@ -1,0 +1,153 @@
+"""Support's console: find one customer, open the file, have a reset link mailed."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, URLEncodedBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.authentication import Identity, requires
+from auth.email_addresses import LONGEST
+from auth.errors import Refusal
+from auth.password_reset import PasswordReset
+from auth.permissions import CUSTOMER_READ, PASSWORD_RESET_START
+from auth.visits import visit_of
+from store.database import Database
+from store.support import CustomerDesk, key_of
+from store.web.account_pages import program_of
+from store.web.pages import AnyRequest, Frame
+
+SHORTEST_REASON: Final = 10
+LONGEST_REASON: Final = 500
+"""Characters, as the API has it (`auth.schemas.Reason`)."""
+
+Line = Annotated[str, msgspec.Meta(max_length=LONGEST_REASON, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A field of one line; control characters are refused."""
+
+
+class FindForm(msgspec.Struct, frozen=True):
+    """One whole key: address, order number or invoice number."""
+
+    find: Line = ""
+
+
+class ReasonForm(msgspec.Struct, frozen=True):
+    """Why something is done."""
+
+    reason: Line = ""
+
+
+@get("/support", guards=[requires(CUSTOMER_READ)])
+async def show_support(frame: NamedDependency[Frame]) -> Response[str]:
+    """The field to search by."""
+    return frame.page("support/search.html", find="", missed=None, errors={})
+
+
+@post("/support/searches", guards=[requires(CUSTOMER_READ)])
+async def find_customer(
+    request: AnyRequest,
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[FindForm],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Go to the customer of this key. A form that posts, so that no address stands in a log or a history."""
+    find = data.find.strip()
+    if not find or len(find) > LONGEST:
+        errors = {"find": frame.w.text("form.missing" if not find else "support.too_long")}
+        return frame.page("support/search.html", status=400, find=find[:LONGEST], missed=None, errors=errors)
+    desk = CustomerDesk(session, database, identity, visit_of(request))
+    key = key_of(find)
+    found = await desk.find(key, find, real_now=real_now)
+    if found is None:
+        return frame.page("support/search.html", find=find, missed=key, errors={})
+    return frame.go(f"/support/customers/{found.id}")
+
+
+@get("/support/customers/{customer_id:uuid}", guards=[requires(CUSTOMER_READ)])
+async def show_customer(
+    customer_id: FromPath[UUID],
+    request: AnyRequest,
+    frame: NamedDependency[Frame],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+    sent: FromQuery[bool] = False,
+    refused: FromQuery[str] = "",
+    form: FromQuery[str] = "",
+) -> Response[str]:
+    """One customer on one page; `sent`, `refused` and `form` are what the page's own forms left in the address."""
+    desk = CustomerDesk(session, database, identity, visit_of(request))
+    file = await desk.open(customer_id, at=frame.at, real_now=real_now, locale=frame.locale)
+    sentence = frame.w.texts.get(f"support.refused_{refused}", "")
+    return frame.page(
+        "support/customer.html",
+        file=file,
+        address=await desk.open_address(customer_id, real_now=real_now),
+        may_reset=PASSWORD_RESET_START in identity.permissions,
+        sent=sent,
+        errors={form: {"reason": sentence}} if sentence else {},
+        program_of=program_of,
+        shortest=SHORTEST_REASON,
+        longest=LONGEST_REASON,
+    )
+
+
+@post("/support/customers/{customer_id:uuid}/address-views", guards=[requires(CUSTOMER_READ)])
+async def show_address(
+    customer_id: FromPath[UUID],
+    request: AnyRequest,
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[ReasonForm],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Open the address for this session, for a reason."""
+    reason = data.reason.strip()
+    if len(reason) < SHORTEST_REASON:
+        return _back(frame, customer_id, form="address", refused="no_reason")
+    desk = CustomerDesk(session, database, identity, visit_of(request))
+    await desk.show_address(customer_id, reason=reason, real_now=real_now)
+    return _back(frame, customer_id)
+
+
+@post("/support/customers/{customer_id:uuid}/password-resets", guards=[requires(PASSWORD_RESET_START)])
+async def start_password_reset(
+    customer_id: FromPath[UUID],
+    request: AnyRequest,
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[ReasonForm],
+    identity: NamedDependency[Identity],
+    password_reset: NamedDependency[PasswordReset],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Have the link mailed; this console learns the masked address and nothing else."""
+    reason = data.reason.strip()
+    if len(reason) < SHORTEST_REASON:
+        return _back(frame, customer_id, form="reset", refused="no_reason")
+    try:
+        await password_reset.start_for_customer(
+            agent=identity, account_id=customer_id, reason=reason, at=real_now, visit=visit_of(request)
+        )
+    except Refusal as refusal:
+        # The use case has rolled back and noted the refusal; what has no place beside the field is a page.
+        if f"support.refused_{refusal.code}" not in frame.w.texts:
+            raise
+        return _back(frame, customer_id, form="reset", refused=refusal.code)
+    return _back(frame, customer_id, sent="true")
+
+
+def _back(frame: Frame, customer_id: UUID, **left: str) -> Response[Any]:
+    return frame.go(frame.url(f"/support/customers/{customer_id}", **left))
+
+
+handlers = [show_support, find_customer, show_customer, show_address, start_password_reset]

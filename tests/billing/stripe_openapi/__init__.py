@@ -1,0 +1,1 @@
+"""Stripe's OpenAPI description (an excerpt) and what holds calls and answers against it."""

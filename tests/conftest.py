@@ -1,0 +1,147 @@
+"""Fixtures of every test: real engines, a scratch database, the application in this process."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+import uvicorn
+from litestar import Litestar
+from sqlalchemy.engine import make_url
+
+from auth.ids import new_id
+from store.app import create_app
+from store.database import Database
+from store.migrations import migrate
+from store.settings import Settings
+from tests.scratch import REFERENCE_TABLES, MovableTestClock, sandbox_environment
+
+DRAIN_ROUNDS = 20
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Addresses of PostgreSQL (its owner) and Redis: those of the environment, else throw-away ones of our own."""
+    database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
+    with ExitStack() as stack:
+        if not (database_url and redis_url):
+            from store.sandbox.engines import running_engines
+
+            addresses = stack.enter_context(running_engines(tmp_path_factory.mktemp("engines"), durable=False))
+            database_url, redis_url = database_url or addresses.database_url, redis_url or addresses.redis_url
+        yield database_url, redis_url
+
+
+@pytest.fixture(scope="session")
+async def owner_url(engines: tuple[str, str]) -> AsyncIterator[str]:
+    """Address of a migrated scratch database, as the owner of its tables."""
+    server, name = engines[0], f"videothek_test_{new_id().hex[-12:]}"
+    connection = await asyncpg.connect(server)
+    await connection.execute(f'CREATE DATABASE "{name}"')
+    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    await migrate(url)
+    yield url
+    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def settings(engines: tuple[str, str], owner_url: str) -> Settings:
+    """Sandbox settings on the scratch database; the payment gateway is replaced where a test needs none."""
+    return Settings.from_env(sandbox_environment(database_url=owner_url, redis_url=engines[1]))
+
+
+@pytest.fixture(scope="session")
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The pools of the scratch database, with the rights of the application's role."""
+    database = await Database.connect(settings.database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def owner(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A raw connection as the owner of the tables: for looking, and for what only an owner may do."""
+    connection = await asyncpg.connect(owner_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def row_removal(owner: asyncpg.Connection) -> str:
+    """The statements that empty every table but those with reference data, with the triggers off."""
+    tables = await owner.fetch(
+        "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
+        "WHERE schemaname IN ('auth', 'billing', 'store', 'jobs') ORDER BY 1"
+    )
+    deletions = [f"DELETE FROM {table['name']}" for table in tables if table["name"] not in REFERENCE_TABLES]
+    return "; ".join(["SET session_replication_role = replica", *deletions, "SET session_replication_role = origin"])
+
+
+@pytest.fixture(autouse=True)
+async def clean_rows(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Real commits, and rows removed after each test that used the database (about 1 ms)."""
+    yield
+    if "database" in request.fixturenames or "owner" in request.fixturenames:
+        owner: asyncpg.Connection = request.getfixturevalue("owner")
+        await owner.execute(request.getfixturevalue("row_removal"))
+
+
+@pytest.fixture
+def clock() -> MovableTestClock:
+    """Business time that a test can set."""
+    return MovableTestClock()
+
+
+@pytest.fixture
+async def app(settings: Settings, database: Database, clock: MovableTestClock) -> AsyncIterator[Litestar]:
+    """The whole application on the scratch database."""
+    app = create_app(settings, clock=clock, database=database)
+    async with app.lifespan():
+        yield app
+
+
+@pytest.fixture
+async def client(app: Litestar, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A program (or a browser without JavaScript) that talks to the application, on this event loop."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url=settings.base_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def live_server(app: Litestar, settings: Settings) -> AsyncIterator[str]:
+    """The application on a real port, for browsers; gives its address (that of the settings)."""
+    port = make_url(settings.base_url).port or 80
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", proxy_headers=False))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(10):
+            await _answers(settings.base_url)
+        yield settings.base_url
+        server.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+async def _answers(base_url: str) -> None:
+    """Wait until a server that was just started answers."""
+    transport = httpx.AsyncHTTPTransport(retries=20)
+    async with httpx.AsyncClient(transport=transport) as client:
+        (await client.get(f"{base_url}/health/live")).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """A Chromium found on the machine; without one the test is skipped with the line that installs it."""
+    for candidate in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"):
+        if Path(candidate).exists():
+            return candidate
+    pytest.skip("no Chromium here; on Debian: sudo apt-get install chromium")

@@ -1,0 +1,65 @@
+"""What the fixtures are made of: settings of a sandbox, a clock that a test sets, running the queued jobs."""
+
+import base64
+import socket
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+REFERENCE_TABLES = frozenset(
+    {
+        "billing.ledger_accounts",
+        "billing.tax_rates",
+        "store.markets",
+        "store.genres",
+        "store.device_limits",
+    }
+)
+"""Tables with data that belongs to the schema: not emptied between tests."""
+
+
+@dataclass(slots=True)
+class MovableTestClock:
+    """Business time: the real one plus what the test added to it, or an instant that the test set."""
+
+    ahead: timedelta = timedelta()
+    fixed: datetime | None = field(default=None)
+
+    async def now(self) -> datetime:
+        """The present business time, in UTC."""
+        return self.fixed or datetime.now(UTC) + self.ahead
+
+
+def sandbox_environment(*, database_url: str, redis_url: str) -> dict[str, str]:
+    """Environment variables of a sandbox on these engines, with a free port for the web server."""
+    return {
+        "VIDEOTHEK_MODE": "sandbox",
+        "BASE_URL": f"http://127.0.0.1:{free_port()}",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
+        "MAIL_FROM": "Videothek <kino@videothek.example>",
+        "STRIPE_SECRET_KEY": "sk_test_sandbox_0123456789abcdefghij",
+        "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox_0123456789abcdefghij",
+        "STRIPE_WEBHOOK_SECRETS": "whsec_sandbox_0123456789",
+        "STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}",
+        "STRIPE_JS_URL": "http://127.0.0.1:8420/v3/",
+        "ROOT_SECRET": sandbox_secret("root"),
+        "CONTENT_KEY_SECRET": sandbox_secret("content"),
+        "LICENCE_SIGNING_KEY": sandbox_secret("licence"),
+        "SELLER_NAME": "Videothek Demo GmbH",
+        "SELLER_ADDRESS": "Filmstraße 1 · 10115 Berlin · Deutschland",
+        "SELLER_EMAIL": "kino@videothek.example",
+        "SELLER_VAT_ID": "DE000000000",
+    }
+
+
+def sandbox_secret(name: str) -> str:
+    """32 bytes in base64 that say that they are no secret."""
+    return base64.b64encode(f"sandbox-{name}".encode().ljust(32, b"-")).decode()
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

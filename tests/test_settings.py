@@ -1,0 +1,112 @@
+"""Production refuses to start unsafe, and says everything that is wrong at once, without a secret."""
+
+import base64
+import secrets
+
+import pytest
+
+from store.settings import Settings, UnsafeSettings
+from tests.scratch import sandbox_environment, sandbox_secret
+
+
+def production_environment(**changes: str) -> dict[str, str]:
+    """Variables with which production starts; `changes` spoil some."""
+    return {
+        "VIDEOTHEK_MODE": "production",
+        "BASE_URL": "https://kino.example",
+        "DATABASE_URL": "postgresql://videothek_web:secret@db.internal/videothek",
+        "SMTP_URL": "smtps://mail.internal",
+        "MAIL_FROM": "kino@kino.example",
+        "STRIPE_SECRET_KEY": "rk_live_" + "a" * 24,
+        "STRIPE_PUBLISHABLE_KEY": "pk_live_" + "b" * 24,
+        "STRIPE_WEBHOOK_SECRETS": "whsec_" + "c" * 24,
+        "ROOT_SECRET": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "CONTENT_KEY_SECRET": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "LICENCE_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "SELLER_NAME": "Kino GmbH",
+        "SELLER_ADDRESS": "Filmstraße 1 · 10115 Berlin · Deutschland",
+        "SELLER_EMAIL": "hallo@kino.example",
+        "SELLER_VAT_ID": "DE123456789",
+        **changes,
+    }
+
+
+def test_production_starts_with_everything_in_place() -> None:
+    settings = Settings.from_env(production_environment())
+    assert (settings.mode, settings.session_cookie, settings.allowed_hosts) == (
+        "production",
+        "__Host-sid",
+        ("kino.example",),
+    )
+
+
+def test_an_empty_environment_is_production_and_every_missing_variable_is_named() -> None:
+    with pytest.raises(UnsafeSettings) as refusal:
+        Settings.from_env({})
+    named = {fault.split()[0] for fault in refusal.value.faults if fault.endswith("is missing")}
+    assert named == {name for name, default in Settings.variables().items() if default is None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"BASE_URL": "http://kino.example"}, "BASE_URL is not https"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS contains *"),
+        ({"TRUSTED_PROXIES": "*"}, "TRUSTED_PROXIES contains *"),
+        ({"LITESTAR_DEBUG": "1"}, "LITESTAR_DEBUG is set"),
+        ({"ROOT_SECRET": sandbox_secret("root")}, "ROOT_SECRET is a sandbox secret"),
+        (
+            {"STRIPE_SECRET_KEY": "sk_test_sandbox_0123456789abcdefghij"},
+            "STRIPE_SECRET_KEY is a sandbox secret",
+        ),
+        (
+            {"STRIPE_WEBHOOK_SECRETS": "whsec_sandbox_0123456789"},
+            "STRIPE_WEBHOOK_SECRETS holds a sandbox secret",
+        ),
+        ({"STRIPE_API_BASE": "http://127.0.0.1:8420"}, "STRIPE_API_BASE is not Stripe's"),
+        ({"STRIPE_JS_URL": "http://127.0.0.1:8420/v3/"}, "STRIPE_JS_URL is not Stripe's"),
+        (
+            {"CONTENT_KEY_SECRET": "c2hvcnQ="},
+            "CONTENT_KEY_SECRET is not 32 bytes in base64 (openssl rand -base64 32)",
+        ),
+        (
+            {"DATABASE_URL": "postgresql://postgres:postgres@db.internal/x"},
+            "DATABASE_URL signs in as postgres",
+        ),
+        ({"VIDEOTHEK_MODE": "prod"}, "VIDEOTHEK_MODE is neither sandbox nor production"),
+    ],
+)
+def test_production_refuses_a_fault_and_names_it(changes: dict[str, str], fault: str) -> None:
+    with pytest.raises(UnsafeSettings) as refusal:
+        Settings.from_env(production_environment(**changes))
+    assert refusal.value.faults == [fault]
+
+
+def test_production_refuses_one_secret_for_two_purposes() -> None:
+    secret = production_environment()["ROOT_SECRET"]
+    with pytest.raises(UnsafeSettings) as refusal:
+        Settings.from_env(production_environment(ROOT_SECRET=secret, LICENCE_SIGNING_KEY=secret))
+    assert refusal.value.faults == ["the same secret is used for two purposes"]
+
+
+def test_a_sandbox_environment_does_not_start_production_and_no_secret_is_told() -> None:
+    environment = sandbox_environment(database_url="postgresql://postgres@localhost/x", redis_url="redis://localhost")
+    with pytest.raises(UnsafeSettings) as refusal:
+        Settings.from_env({**environment, "VIDEOTHEK_MODE": "production"})
+    told = str(refusal.value)
+    assert {"ROOT_SECRET", "CONTENT_KEY_SECRET", "LICENCE_SIGNING_KEY", "STRIPE_SECRET_KEY"} <= set(told.split())
+    assert not any(
+        value in told for name, value in environment.items() if "SECRET" in name or name == "LICENCE_SIGNING_KEY"
+    )
+
+
+def test_secrets_do_not_show_when_settings_are_printed() -> None:
+    environment = production_environment()
+    printed = repr(Settings.from_env(environment))
+    assert environment["STRIPE_SECRET_KEY"] not in printed
+    assert environment["STRIPE_WEBHOOK_SECRETS"] not in printed
+
+
+def test_keys_for_different_purposes_differ() -> None:
+    settings = Settings.from_env(production_environment())
+    assert len({settings.derive(purpose) for purpose in ("reset", "confirm", "cursor")}) == 3
