@@ -185,8 +185,6 @@ class Order(Base):
     """When the customer asked for immediate performance (BGB 356(5) no. 2)."""
     withdrawal_loss_acknowledged_at: Mapped[datetime | None]
     """When the customer acknowledged losing the right of withdrawal by that (BGB 356(5) no. 3)."""
-    confirmation_sent_at: Mapped[datetime | None]
-    """When the contract was confirmed on a durable medium (BGB 312f(3))."""
     client_address: Mapped[str | None] = mapped_column(String(45))
     """IP address from which was ordered."""
     created_at: Mapped[datetime]

@@ -119,14 +119,11 @@ async def cancel_order(
 )
 async def receive_stripe_event(
     request: Request[Any, Any, Any],
-    session: NamedDependency[AsyncSession],
-    checkout: NamedDependency[Checkout],
-    gateway: NamedDependency[SkipValidation[PaymentGateway]],
+    webhooks: NamedDependency[Webhooks],
     at: NamedDependency[datetime],
     real_now: NamedDependency[datetime],
 ) -> dict[str, str]:
     """Take in one event; 2xx tells Stripe not to send it again."""
-    webhooks = Webhooks(session, gateway, checkout)
     signature = request.headers.get("stripe-signature")
     return {"outcome": await webhooks.receive(await request.body(), signature, at=at, real_now=real_now)}
 

@@ -9,7 +9,7 @@ from litestar import Litestar, Request, get
 from litestar.di import NamedDependency
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 import auth.routes
@@ -123,12 +123,17 @@ def require_json(request: Request[Any, Any, Any]) -> None:
         raise UnsupportedMediaType()
 
 
-def _openapi(settings: Settings) -> OpenAPIConfig | None:
-    """The API's contract at /schema; its pages only in the sandbox, where they may load a script from elsewhere."""
+def _openapi(settings: Settings) -> OpenAPIConfig:
+    """The API's contract at /schema/openapi.json; in the sandbox also as pages at /schema."""
+    pages = SwaggerRenderPlugin(
+        js_url="/static/vendor/swagger-ui-bundle.js",
+        css_url="/static/vendor/swagger-ui.css",
+        standalone_preset_js_url="/static/vendor/swagger-ui-standalone-preset.js",
+    )
     return OpenAPIConfig(
         title="Videothek",
         version="1.0.0",
         description="The open backend of a film store without subscription.",
         path="/schema",
-        render_plugins=[ScalarRenderPlugin(js_url="/static/vendor/scalar.js")] if settings.mode == "sandbox" else [],
+        render_plugins=[pages, JsonRenderPlugin()] if settings.mode == "sandbox" else [JsonRenderPlugin()],
     )

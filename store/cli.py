@@ -1,24 +1,122 @@
 """The operator's command line: `python -m store.cli --help`."""
 
 import argparse
-from collections.abc import Awaitable, Callable
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from auth import audit
+from auth.accounts import Accounts
+from auth.errors import Refusal
+from auth.passwords import PasswordHasher
+from auth.permissions import STAFF_ROLES
+from store.catalogue.film_page import prepare_pages
+from store.database import Database
 from store.migrations import migrate
-from store.settings import Settings
+from store.settings import Settings, UnsafeSettings
 
 console = Console()
 
-Command = Callable[[Settings, argparse.Namespace], Awaitable[None]]
+Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
 
-async def migrate_database(settings: Settings, _arguments: argparse.Namespace) -> None:
+async def migrate_database(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Bring the database to the newest schema."""
     await migrate(settings.database_owner_url)
     console.print("The database is at the newest schema.")
+    return 0
 
 
-async def check_settings(settings: Settings, _arguments: argparse.Namespace) -> None:
-    """Say whether the settings are complete and safe (reading them already did)."""
-    console.print(f"The settings are complete; mode {settings.mode}.")
+async def check_settings(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Say whether the settings are complete and safe: reading them already told."""
+    console.print(f"The settings are complete; the mode is {settings.mode}.")
+    return 0
+
+
+async def make_staff(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Make a staff account; the first admin comes into being this way. The password is read from standard input."""
+    password = sys.stdin.readline().rstrip("\n") or secrets.token_urlsafe(24)
+    database = await Database.connect(settings.database_url, pool_size=2)
+    hasher = PasswordHasher()
+    try:
+        async with database.sessions.begin() as session:
+            await Accounts(session, hasher).create_staff(
+                email=arguments.email, password=password, roles=set(arguments.role), at=datetime.now(UTC)
+            )
+    finally:
+        hasher.close()
+        await database.close()
+    console.print(f"{arguments.email} may now sign in as {', '.join(arguments.role)}.")
+    return 0
+
+
+async def prepare_film_pages(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Build every stored film page at once, instead of each at its first visit."""
+    database = await Database.connect(settings.database_url, pool_size=4)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("film pages", total=None)
+            await prepare_pages(
+                database,
+                at=datetime.now(UTC),
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+    finally:
+        await database.close()
+    return 0
+
+
+async def verify_audit_trail(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Check the chain of the audit trail and name the first entry that was tampered with."""
+    database = await Database.connect(settings.database_url, pool_size=2)
+    try:
+        async with database.sessions() as session:
+            broken = await audit.find_broken_seal(session)
+    finally:
+        await database.close()
+    if broken is None:
+        console.print("The audit trail is whole.")
+        return 0
+    console.print(f"The audit trail was tampered with at entry {broken}.")
+    return 1
+
+
+COMMANDS: Mapping[str, Command] = {
+    "migrate": migrate_database,
+    "check-settings": check_settings,
+    "make-staff": make_staff,
+    "prepare-film-pages": prepare_film_pages,
+    "verify-audit-trail": verify_audit_trail,
+}
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; answers the process's exit status."""
+    parser = argparse.ArgumentParser(prog="python -m store.cli", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.__doc__)
+        if name == "make-staff":
+            subparser.add_argument("email")
+            subparser.add_argument("--role", action="append", required=True, choices=sorted(STAFF_ROLES))
+    arguments = parser.parse_args(words)
+    try:
+        return asyncio.run(COMMANDS[arguments.command](Settings.from_env(os.environ), arguments))
+    except UnsafeSettings as refusal:
+        for fault in refusal.faults:
+            sys.stderr.write(f"{fault}\n")
+    except Refusal as refusal:
+        sys.stderr.write(f"{refusal.sentence('en')}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

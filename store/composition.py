@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import auth.letters
 import store.purchase_confirmation
 from auth import audit
 from auth.passwords import PasswordHasher
-from auth.ports import Outbox, Throttle
 from billing.checkout import Checkout
 from billing.payments import Payments
 from billing.ports import PaymentGateway
@@ -26,9 +25,9 @@ from store.entitlement.grants import Grants
 from store.entitlement.keys import KeySeal
 from store.entitlement.tokens import PlaybackTokens
 from store.jobs import PostgresJobs
-from store.mail import MailOutbox, MailRoom
+from store.mail import SmtpMailer, deliver_mail
 from store.settings import Settings
-from store.throttling import GcraThrottle
+from store.throttling import Throttling, open_redis
 
 
 class JobHandler(Protocol):
@@ -47,15 +46,13 @@ class Parts:
     database: Database
     clock: Clock
     gateway: PaymentGateway
-    throttle: Throttle
-    outbox: Outbox
-    mail_room: MailRoom
+    throttle: Throttling
+    outbox: SmtpMailer
     hasher: PasswordHasher
     seal: KeySeal
     tokens: PlaybackTokens
     jobs: PostgresJobs
     grants: Grants
-    redis: Redis | None
 
     def checkout(self, session: AsyncSession) -> Checkout:
         """A checkout over a session."""
@@ -75,18 +72,20 @@ class Parts:
     async def close(self) -> None:
         """Let go of what is not the database."""
         self.hasher.close()
-        if self.redis is not None:
-            await self.redis.aclose()
+        if self.throttle.redis is not None:
+            await self.throttle.redis.aclose()
 
 
 async def assemble(
     settings: Settings, *, database: Database, clock: Clock, gateway: PaymentGateway | None = None
 ) -> Parts:
     """Build the parts; a test may hand in a gateway of its own."""
-    redis = Redis.from_url(settings.redis_url) if settings.redis_url else None
     hasher = PasswordHasher()
     await asyncio.to_thread(hasher.warm_up)
-    composers = {**auth.letters.composers(settings), **store.purchase_confirmation.composers(settings)}
+    composers = {
+        **auth.letters.composers(settings),
+        "order_confirmation": store.purchase_confirmation.compose_order_confirmation,
+    }
     jobs = PostgresJobs()
     return Parts(
         settings=settings,
@@ -99,29 +98,24 @@ async def assemble(
             webhook_secrets=settings.stripe_webhook_secrets,
             api_base=settings.stripe_api_base,
         ),
-        throttle=GcraThrottle(database=database, redis=redis, key=settings.derive("throttle")),
-        outbox=MailOutbox(jobs=jobs),
-        mail_room=MailRoom(database=database, settings=settings, composers=composers),
+        throttle=Throttling(database.reads, settings.derive("throttle"), open_redis(settings.redis_url)),
+        outbox=SmtpMailer(database=database, jobs=jobs, settings=settings, composers=composers),
         hasher=hasher,
         seal=KeySeal.from_secret(settings.content_key_secret),
         tokens=PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url),
         jobs=jobs,
         grants=Grants(),
-        redis=redis,
     )
 
 
 def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
     """Every job by its name."""
 
-    async def deliver_mail(*, mail_id: str) -> None:
-        await parts.mail_room.deliver(mail_id=UUID(mail_id), at=datetime.now(UTC))
-
     async def request_refund(*, refund_id: str) -> None:
         refunds = Refunds(database=parts.database, gateway=parts.gateway)
         await refunds.request(refund_id=UUID(refund_id), at=await parts.clock.now())
 
-    return {"deliver_mail": deliver_mail, "request_refund": request_refund}
+    return {"deliver_mail": partial(deliver_mail, parts.outbox), "request_refund": request_refund}
 
 
 def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
@@ -136,7 +130,11 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
         async with parts.database.sessions.begin() as session:
             await audit.seal(session, at=datetime.now(UTC))
 
+    async def forget_old_limits(**_: Any) -> None:
+        await parts.throttle.forget_old()
+
     return {
         "sweep_payments": ("* * * * *", sweep_payments),
         "seal_audit_trail": ("* * * * *", seal_audit_trail),
+        "forget_old_limits": ("7 * * * *", forget_old_limits),
     }

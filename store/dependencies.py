@@ -1,6 +1,5 @@
 """What a request's handlers can ask for by name, made from the process's parts and the request's transaction."""
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +15,9 @@ from auth.identity import Identity
 from auth.password_reset import PasswordReset
 from auth.registration import Registration
 from auth.sessions import Sessions
-from auth.visits import Visit, visit_of
+from auth.visits import Visit, provide_visit
 from billing.checkout import Checkout
 from billing.webhooks import Webhooks
-from store.catalogue.search import count_videos
 from store.composition import Parts
 from store.database import provide_session
 from store.entitlement.devices import Devices
@@ -31,9 +29,6 @@ from store.support import CustomerDesk
 
 AnyRequest = Request[Any, Any, Any]
 Session = NamedDependency[AsyncSession]
-
-VIDEO_COUNT_LIVES = 60.0
-"""Seconds for which a process keeps the number of videos that the pages show."""
 
 
 def dependencies() -> Mapping[str, Provide]:
@@ -48,10 +43,9 @@ def dependencies() -> Mapping[str, Provide]:
         "real_now": _real_now,
         "visitor": provide_visitor,
         "identity": provide_identity,
-        "visit": _visit,
+        "visit": provide_visit,
         "locale": _locale,
         "market": _market,
-        "video_count": _video_count,
         "sessions": _sessions,
         "registration": _registration,
         "password_reset": _password_reset,
@@ -96,10 +90,6 @@ async def _real_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _visit(request: AnyRequest) -> Visit:
-    return visit_of(request)
-
-
 async def _locale(request: AnyRequest) -> str:
     """The page's language, or the one asked for, or the account's."""
     identity = identity_of(request)
@@ -116,16 +106,6 @@ async def _market(request: AnyRequest, state: State) -> str:
     settings = parts_of(state).settings
     wanted = request.query_params.get("market") or request.cookies.get("market") or settings.default_market
     return wanted if wanted in settings.markets else settings.default_market
-
-
-async def _video_count(state: State, market: NamedDependency[str], at: NamedDependency[datetime]) -> int:
-    """How many videos a market offers; counted anew once a minute."""
-    kept: dict[str, tuple[float, int]] = state.setdefault("video_counts", {})
-    counted_at, count = kept.get(market, (float("-inf"), 0))
-    if time.monotonic() - counted_at > VIDEO_COUNT_LIVES:
-        count = await count_videos(parts_of(state).database, market=market, at=at)
-        kept[market] = (time.monotonic(), count)
-    return count
 
 
 async def _sessions(state: State, session: Session) -> Sessions:
@@ -177,4 +157,3 @@ async def _customer_desk(
     state: State, session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]
 ) -> CustomerDesk:
     return CustomerDesk(session, parts_of(state).database, identity, visit)
-

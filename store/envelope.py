@@ -15,6 +15,12 @@ log = structlog.get_logger("request")
 API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """Content security policy of answers that are not pages; a page brings its own."""
 
+DOCUMENTATION_POLICY: Final = (
+    b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""Policy of the API's documentation pages, which are the library's own and exist in the sandbox only."""
+
 PRIVATE_PATHS: Final = ("/v1/", "/de/", "/en/")
 """Paths whose answers may depend on who asks: never kept by a shared cache unless the route says otherwise."""
 
@@ -61,11 +67,12 @@ class Envelope:
             )
 
     def _missing_headers(self, present: dict[bytes, bytes], scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
+        is_documentation = not self.secure and scope["path"] in ("/schema", "/schema/swagger")
         headers = [
             (b"x-request-id", request_id.encode()),
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
-            (b"content-security-policy", API_POLICY),
+            (b"content-security-policy", DOCUMENTATION_POLICY if is_documentation else API_POLICY),
             (b"cross-origin-opener-policy", b"same-origin"),
             (b"cross-origin-resource-policy", b"same-origin"),
             (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),

@@ -1,22 +1,23 @@
 """Routes of buying: quotes, orders, legal texts."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from litestar import Request, Router, get, post
+from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
-from auth.visits import visit_of
+from auth.visits import Visit
 from billing.checkout import Consents
 from billing.cursors import cursor_of, place_of
 from billing.orders import find_order, invoice_of, latest_payment, list_orders
 from store.errors import NotFound
 from store.legal_texts import current_text
 from store.purchase import Purchase
+from store.purchase_confirmation import confirmed_at
 from store.purchase_schemas import (
     LegalTextOut,
     OrderDetailOut,
@@ -56,7 +57,7 @@ async def make_quote(
 )
 async def open_order(
     data: JSONBody[OrderIn],
-    request: Request[Any, Any, Any],
+    visit: NamedDependency[Visit],
     identity: NamedDependency[Identity],
     purchase: NamedDependency[Purchase],
     session: NamedDependency[AsyncSession],
@@ -70,7 +71,7 @@ async def open_order(
         consents=Consents(data.consents.immediate_performance, data.consents.withdrawal_loss),
         channel=identity.session_kind,
         locale=locale,
-        client_address=visit_of(request).ip,
+        client_address=visit.ip,
         at=at,
     )
     return await _detail(session, order.id, identity.account_id, locale)
@@ -117,8 +118,13 @@ async def show_legal_text(name: FromPath[str], locale: NamedDependency[str]) -> 
 
 async def _detail(session: AsyncSession, order_id: UUID, account_id: UUID, locale: str) -> OrderDetailOut:
     order = await find_order(session, order_id=order_id, account_id=account_id)
-    payment = await latest_payment(session, order_id)
-    return OrderDetailOut.of(order, payment, await invoice_of(session, order_id), locale)
+    return OrderDetailOut.of(
+        order,
+        await latest_payment(session, order_id),
+        invoice=await invoice_of(session, order_id),
+        confirmed_at=await confirmed_at(session, order_id),
+        locale=locale,
+    )
 
 
 router = Router(

@@ -170,6 +170,7 @@ class ConsentTimesOut(msgspec.Struct, frozen=True):
     immediate_performance_at: datetime | None
     withdrawal_loss_at: datetime | None
     confirmation_sent_at: datetime | None
+    """When the mail server took the confirmation of the contract."""
 
 
 class OrderDetailOut(msgspec.Struct, frozen=True):
@@ -183,7 +184,15 @@ class OrderDetailOut(msgspec.Struct, frozen=True):
     """The texts in the version that was agreed."""
 
     @classmethod
-    def of(cls, order: Order, payment: Payment, invoice: Document | None, locale: str) -> Self:
+    def of(
+        cls,
+        order: Order,
+        payment: Payment,
+        *,
+        invoice: Document | None,
+        confirmed_at: datetime | None,
+        locale: str,
+    ) -> Self:
         """The answer's form of an order that was read with its lines."""
         return cls(
             order=OrderOut.of(order, locale),
@@ -193,7 +202,7 @@ class OrderDetailOut(msgspec.Struct, frozen=True):
                 ordered_at=order.ordered_at,
                 immediate_performance_at=order.performance_consent_at,
                 withdrawal_loss_at=order.withdrawal_loss_acknowledged_at,
-                confirmation_sent_at=order.confirmation_sent_at,
+                confirmation_sent_at=confirmed_at,
             ),
             texts=[legal_text_out(name, kept["version"], locale) for name, kept in order.texts.items()],
         )

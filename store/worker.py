@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import signal
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
@@ -13,9 +15,12 @@ from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor
 from pgqueuer.db import AsyncpgPoolDriver
 from pgqueuer.models import Job, Schedule
 
-from store.composition import JobHandler, Parts, job_handlers, periodic_jobs
+from store.clock import Clock, SystemClock
+from store.composition import JobHandler, Parts, assemble, job_handlers, periodic_jobs
+from store.database import Database
 from store.jobs import job_queries
-from store.settings import Settings
+from store.logs import configure_logs
+from store.settings import Settings, UnsafeSettings
 
 log = structlog.get_logger("worker")
 
@@ -54,11 +59,33 @@ async def _sweep(sweep: JobHandler, _schedule: Schedule) -> None:
     await sweep()
 
 
-async def work(settings: Settings, parts: Parts) -> None:
-    """Work until SIGTERM or SIGINT; jobs under way are finished first."""
+async def work(settings: Settings, *, clock: Clock | None = None) -> None:
+    """Work until SIGTERM or SIGINT; jobs under way are finished first. The sandbox brings its own clock."""
+    database = await Database.connect(settings.database_url)
+    parts = await assemble(settings, database=database, clock=clock or SystemClock())
     worker = build_worker(parts)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.shutdown.set)
     log.info("working", mode=settings.mode)
-    await worker.run(dequeue_timeout=timedelta(seconds=5))
+    try:
+        await worker.run(dequeue_timeout=timedelta(seconds=5))
+    finally:
+        await parts.close()
+        await database.close()
+
+
+async def main() -> int:
+    """Run the worker on the settings of the environment."""
+    configure_logs()
+    try:
+        settings = Settings.from_env(os.environ)
+    except UnsafeSettings as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return 2
+    await work(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +16,6 @@ from litestar import Litestar
 from sqlalchemy.engine import make_url
 
 from auth.ids import new_id
-from store.app import create_app
 from store.database import Database
 from store.migrations import migrate
 from store.settings import Settings
@@ -51,31 +51,37 @@ async def owner_url(engines: tuple[str, str]) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-def settings(engines: tuple[str, str], owner_url: str) -> Settings:
-    """Sandbox settings on the scratch database; the payment gateway is replaced where a test needs none."""
-    return Settings.from_env(sandbox_environment(database_url=owner_url, redis_url=engines[1]))
+def environment(engines: tuple[str, str], owner_url: str) -> dict[str, str]:
+    """Environment variables of a sandbox on the scratch database."""
+    return sandbox_environment(database_url=owner_url, redis_url=engines[1])
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    """Sandbox settings; each test has a root secret of its own, so that no limit of another test counts here."""
+    return replace(Settings.from_env(environment), root_secret=os.urandom(32))
 
 
 @pytest.fixture(scope="session")
-async def database(settings: Settings) -> AsyncIterator[Database]:
+async def pools(owner_url: str) -> AsyncIterator[Database]:
     """The pools of the scratch database, with the rights of the application's role."""
-    database = await Database.connect(settings.database_url)
-    yield database
-    await database.close()
+    pools = await Database.connect(owner_url)
+    yield pools
+    await pools.close()
 
 
 @pytest.fixture(scope="session")
-async def owner(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A raw connection as the owner of the tables: for looking, and for what only an owner may do."""
+async def owner_connection(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A raw connection as the owner of the tables."""
     connection = await asyncpg.connect(owner_url)
     yield connection
     await connection.close()
 
 
 @pytest.fixture(scope="session")
-async def row_removal(owner: asyncpg.Connection) -> str:
+async def row_removal(owner_connection: asyncpg.Connection) -> str:
     """The statements that empty every table but those with reference data, with the triggers off."""
-    tables = await owner.fetch(
+    tables = await owner_connection.fetch(
         "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
         "WHERE schemaname IN ('auth', 'billing', 'store', 'jobs') ORDER BY 1"
     )
@@ -83,13 +89,23 @@ async def row_removal(owner: asyncpg.Connection) -> str:
     return "; ".join(["SET session_replication_role = replica", *deletions, "SET session_replication_role = origin"])
 
 
-@pytest.fixture(autouse=True)
-async def clean_rows(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+@pytest.fixture
+async def clean_rows(owner_connection: asyncpg.Connection, row_removal: str) -> AsyncIterator[None]:
     """Real commits, and rows removed after each test that used the database (about 1 ms)."""
     yield
-    if "database" in request.fixturenames or "owner" in request.fixturenames:
-        owner: asyncpg.Connection = request.getfixturevalue("owner")
-        await owner.execute(request.getfixturevalue("row_removal"))
+    await owner_connection.execute(row_removal)
+
+
+@pytest.fixture
+def database(pools: Database, clean_rows: None) -> Database:
+    """The database with the rights of the application's role, emptied after the test."""
+    return pools
+
+
+@pytest.fixture
+def owner(owner_connection: asyncpg.Connection, clean_rows: None) -> asyncpg.Connection:
+    """A raw connection as the owner of the tables: for looking, and for what only an owner may do."""
+    return owner_connection
 
 
 @pytest.fixture
@@ -101,6 +117,8 @@ def clock() -> MovableTestClock:
 @pytest.fixture
 async def app(settings: Settings, database: Database, clock: MovableTestClock) -> AsyncIterator[Litestar]:
     """The whole application on the scratch database."""
+    from store.app import create_app
+
     app = create_app(settings, clock=clock, database=database)
     async with app.lifespan():
         yield app

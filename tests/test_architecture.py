@@ -15,7 +15,7 @@ PACKAGES = ("auth", "billing", "store")
 DOORS = {
     "stripe": {"billing/stripe_gateway.py"},
     "passlib": {"auth/passwords.py"},
-    "redis": {"store/throttling.py", "store/composition.py"},
+    "redis": {"store/throttling.py"},
     "argon2": set(),
 }
 MINIMUM_VERSIONS = {

@@ -182,6 +182,11 @@ AFTER_TABLES = (
     "REVOKE UPDATE, DELETE, TRUNCATE ON auth.audit_events FROM videothek_app",
     "REVOKE UPDATE, DELETE, TRUNCATE ON auth.audit_seals FROM videothek_app",
     """
+    INSERT INTO billing.tax_rates (country, category, valid_from, rate_bp) VALUES
+        ('DE', 'standard', '2021-01-01', 1900), ('AT', 'standard', '2016-01-01', 2000)
+    ON CONFLICT DO NOTHING
+    """,
+    """
     CREATE OR REPLACE FUNCTION billing.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         RAISE EXCEPTION 'billing.% is append-only: book a correction instead', TG_TABLE_NAME
@@ -239,10 +244,44 @@ AFTER_TABLES = (
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing.journal_balances('journal_id')
     """,
     """
+    CREATE OR REPLACE FUNCTION billing.currency_digits(currency text) RETURNS int IMMUTABLE LANGUAGE sql AS $$
+        SELECT CASE
+            WHEN currency IN (
+                'ADP', 'AFN', 'ALL', 'BIF', 'BYR', 'CLP', 'DJF', 'ESP', 'GNF', 'IQD', 'IRR', 'ISK', 'ITL', 'JPY',
+                'KMF', 'KPW', 'KRW', 'LAK', 'LBP', 'LUF', 'MGA', 'MGF', 'MMK', 'MRO', 'PYG', 'RSD', 'RWF', 'SLL',
+                'SOS', 'STD', 'SYP', 'TMM', 'TRL', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF', 'YER', 'ZMK',
+                'ZWD'
+            ) THEN 0
+            WHEN currency IN ('BHD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 3
+            WHEN currency IN ('CLF', 'UYW') THEN 4
+            ELSE 2
+        END
+    $$
+    """,
+    """
+    CREATE OR REPLACE VIEW billing.transactions AS
+    SELECT
+        journal.id AS journal_id, journal.booked_at, journal.kind, journal.order_number,
+        journal.document_number AS invoice_number, journal.customer_pseudonym AS customer, journal.country,
+        sums.tax_rate, journal.currency, sums.gross, sums.net, sums.tax, sums.to_refund, journal.payment_id,
+        journal.description
+    FROM billing.journals AS journal
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(sum(minor) FILTER (WHERE account LIKE 'clearing:%'), 0)::bigint AS gross,
+            coalesce(-sum(minor) FILTER (WHERE account LIKE 'revenue:%'), 0)::bigint AS net,
+            coalesce(-sum(minor) FILTER (WHERE account LIKE 'vat:%'), 0)::bigint AS tax,
+            coalesce(-sum(minor) FILTER (WHERE account = 'liability:refunds'), 0)::bigint AS to_refund,
+            string_agg(DISTINCT split_part(account, ':', 3), ' ') FILTER (WHERE account LIKE 'vat:%') AS tax_rate
+        FROM billing.postings WHERE postings.journal_id = journal.id
+    ) AS sums
+    """,
+    """
     DO $$ BEGIN
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_app') THEN
             REVOKE UPDATE, DELETE, TRUNCATE ON billing.journals, billing.postings, billing.documents
                 FROM videothek_app;
+            GRANT SELECT ON billing.transactions TO videothek_app;
         END IF;
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_finance') THEN
             GRANT USAGE ON SCHEMA billing TO videothek_finance;
@@ -896,6 +935,31 @@ def upgrade() -> None:
         schema="store",
     )
     op.create_table(
+        "mails",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("reference", sa.Uuid(), nullable=True),
+        sa.Column("locale", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), server_default="queued", nullable=False),
+        sa.Column("sent_to", sa.String(), nullable=True),
+        sa.Column("smtp_reply", sa.String(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("locale IN ('de', 'en')", name=op.f("ck_mails_locale")),
+        sa.CheckConstraint("status IN ('queued', 'sent', 'refused', 'dropped')", name=op.f("ck_mails_status")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["auth.accounts.id"], name=op.f("fk_mails_account_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mails")),
+        schema="store",
+    )
+    op.create_index(
+        op.f("ix_mails_account_id_created_at"), "mails", ["account_id", "created_at"], unique=False, schema="store"
+    )
+    op.create_index(op.f("ix_mails_reference"), "mails", ["reference"], unique=False, schema="store")
+    op.create_table(
         "markets",
         sa.Column("code", sa.String(length=8), nullable=False),
         sa.Column("country", sa.String(length=2), nullable=False),
@@ -985,6 +1049,14 @@ def upgrade() -> None:
         "ix_titles_added_at_listed",
         "titles",
         [sa.literal_column("added_at DESC"), "id"],
+        unique=False,
+        schema="store",
+        postgresql_where=sa.text("kind IN ('film', 'series')"),
+    )
+    op.create_index(
+        "ix_titles_genre_popularity_listed",
+        "titles",
+        [sa.literal_column("(genres[1])"), sa.literal_column("popularity DESC"), "id"],
         unique=False,
         schema="store",
         postgresql_where=sa.text("kind IN ('film', 'series')"),

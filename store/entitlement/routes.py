@@ -1,7 +1,6 @@
 """HTTP for the library, devices, playback, licences and media."""
 
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from store.database import Database
 from store.entitlement.devices import Devices, list_devices
 from store.entitlement.dpop import PublicKey, encode, read_proof, use_once
 from store.entitlement.errors import ProofInvalid
-from store.entitlement.keys import KeySeal
 from store.entitlement.library import list_library
 from store.entitlement.licences import LicenceQuestion, Licences
 from store.entitlement.media import serve_film
@@ -37,7 +35,6 @@ from store.entitlement.schemas import (
     PlaybackOut,
     StreamsOut,
 )
-from store.entitlement.tokens import PlaybackTokens
 from store.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
@@ -71,42 +68,6 @@ async def provide_device_key(
     )
     await use_once(database, proof)
     return proof.key
-
-
-@lru_cache(maxsize=4)
-def playback_tokens(seed: bytes, issuer: str) -> PlaybackTokens:
-    """The signer of a seed: made once, for it is the same for every request."""
-    return PlaybackTokens.from_seed(seed, issuer=issuer)
-
-
-@lru_cache(maxsize=4)
-def key_seal(secret: bytes) -> KeySeal:
-    """The seal of a secret: made once, for it is the same for every request."""
-    return KeySeal.from_secret(secret)
-
-
-async def provide_devices(session: NamedDependency[AsyncSession]) -> Devices:
-    """Dependency `devices`."""
-    return Devices(session)
-
-
-async def provide_playback(
-    session: NamedDependency[AsyncSession],
-    database: NamedDependency[Database],
-    settings: NamedDependency[Settings],
-) -> Playback:
-    """Dependency `playback`."""
-    return Playback(session, database, playback_tokens(settings.licence_signing_key, settings.base_url))
-
-
-async def provide_licences(
-    session: NamedDependency[AsyncSession],
-    database: NamedDependency[Database],
-    settings: NamedDependency[Settings],
-) -> Licences:
-    """Dependency `licences`."""
-    tokens = playback_tokens(settings.licence_signing_key, settings.base_url)
-    return Licences(session, database, tokens, key_seal(settings.content_key_secret))
 
 
 @get("/v1/library", guards=[customer_only], summary="What the customer may watch", tags=["library"])
@@ -304,10 +265,5 @@ router = Router(
         issue_clear_key_licence,
         serve_film,
     ],
-    dependencies={
-        "device_key": Provide(provide_device_key),
-        "devices": Provide(provide_devices),
-        "playback": Provide(provide_playback),
-        "licences": Provide(provide_licences),
-    },
+    dependencies={"device_key": Provide(provide_device_key)},
 )

@@ -9,8 +9,9 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -39,6 +40,9 @@ STOP_PATIENCE = 60.0
 
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 # Nothing of PGDATA, PGPORT and the like may reach the server.
+
+_LETTERS = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
+# Under plain C, pg_trgm takes no umlaut for a letter ("Über" would be found as "ber").
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -110,7 +114,7 @@ def _create(binaries: Path, home: Path, way: tuple[str, ...], *, password: str, 
         "--auth=scram-sha-256",
         "--encoding=UTF8",
         "--locale=C",
-        "--lc-ctype=C.UTF-8",
+        f"--lc-ctype={_LETTERS}",
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
         "--no-instructions",
@@ -118,14 +122,14 @@ def _create(binaries: Path, home: Path, way: tuple[str, ...], *, password: str, 
     ]
     try:
         _run(initdb)
-        single_user = [*way, binaries / "postgres", "--single", "-D", unfinished]
-        _run([*single_user, "template1"], f"CREATE DATABASE {DATABASE}\n")
+        single_user = [*way, binaries / "postgres", "--single", "-D", unfinished, "template1"]
+        _run(single_user, f"CREATE DATABASE {DATABASE}\n")
     finally:
         password_file.unlink()
     unfinished.rename(home / "data")
 
 
-def _run(command: list[str | Path], text: str = "") -> None:
+def _run(command: Sequence[str | Path], text: str = "") -> None:
     done = subprocess.run(  # noqa: S603 - our own command
         command, input=text, capture_output=True, text=True, env=_ENVIRONMENT, check=False
     )

@@ -12,7 +12,7 @@ from billing.cursors import cursor_of, place_of
 from billing.money import Money
 from billing.orders import find_order, invoice_of, list_orders
 from billing.tax import rate_text
-from store.purchase_schemas import OrderOut
+from store.purchase_schemas import OrderOut, legal_text_out
 from store.web.pages import Frame
 
 PAGE = 20
@@ -68,6 +68,11 @@ async def show_order(
         heading=t("receipt.heading" if invoice else "receipt.heading_order", number=number),
         invoice_number=invoice.document_number if invoice else "",
         issued_at=invoice.issued_at if invoice else None,
+        consents=[
+            text
+            for name, kept in order.texts.items()
+            if (text := legal_text_out(name, kept["version"], frame.locale)).is_consent
+        ],
         seller=invoice.content["seller"] if invoice else printed,
         order={
             "id": order.id,

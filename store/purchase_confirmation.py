@@ -1,0 +1,116 @@
+"""The confirmation of a paid order on a durable medium (BGB 312f(3)): contract, declarations, legal texts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import Account
+from auth.ports import Composer, Letter
+from billing.models import Document, Order, OrderLine, OrderState
+from billing.money import Money
+from billing.orders import invoice_of, lines_of
+from billing.tax import rate_text
+from store.legal_texts import CONSENTS, load_text
+from store.mail import Mail
+
+KIND = "order_confirmation"
+
+
+class LinkSettings(Protocol):
+    """The setting that links need."""
+
+    @property
+    def base_url(self) -> str:
+        """Public address without a trailing slash."""
+        ...
+
+
+def composers(settings: LinkSettings) -> Mapping[str, Composer]:
+    """The composer of the one kind of mail that buying queues."""
+    return {KIND: ComposeOrderConfirmation(settings.base_url)}
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeOrderConfirmation:
+    """Tells a customer what was bought, at which price, under which terms and declarations."""
+
+    base_url: str
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail about the order `reference`, or None if it is not paid or its owner has no address any more."""
+        order = await session.get(Order, reference)
+        account = await session.get(Account, account_id)
+        if order is None or order.state is not OrderState.PAID or account is None or account.email is None:
+            return None
+        lines, invoice = await lines_of(session, order.id), await invoice_of(session, order.id)
+        return Letter(recipient=account.email, values=self._values(order, lines, invoice, locale), locale=locale)
+
+    def _values(
+        self, order: Order, lines: Sequence[OrderLine], invoice: Document | None, locale: str
+    ) -> dict[str, object]:
+        def money(minor: int) -> str:
+            return Money(minor, order.currency).format(locale)
+
+        by_rate = groupby(sorted(lines, key=lambda line: line.tax_rate_bp), key=lambda line: line.tax_rate_bp)
+        taxes = [
+            {
+                "rate": _percent(rate_bp, locale),
+                "net": money(sum(line.net for line in same_rate)),
+                "amount": money(sum(line.tax for line in same_rate)),
+            }
+            for rate_bp, same_rate in ((rate_bp, list(found)) for rate_bp, found in by_rate)
+        ]
+        return {
+            "order_number": order.order_number,
+            "ordered_at": order.ordered_at,
+            "invoice_number": invoice.document_number if invoice else "",
+            "lines": [
+                {
+                    "text": line.description[locale],
+                    "price": money(line.gross),
+                    "terms": line.terms["words"][locale],
+                }
+                for line in lines
+            ],
+            "total": money(order.gross),
+            "taxes": taxes,
+            "consents": _consents(order, locale),
+            "withdrawal_text": _plain(load_text("withdrawal", order.texts["withdrawal"]["version"], locale).body),
+            "library": f"{self.base_url}/{locale}/library",
+            "order_page": f"{self.base_url}/{locale}/orders/{order.id}",
+        }
+
+
+async def confirmed_at(session: AsyncSession, order_id: UUID) -> datetime | None:
+    """When the mail server took the confirmation of an order; None: not yet."""
+    return await session.scalar(
+        select(Mail.sent_at).where(Mail.reference == order_id, Mail.kind == KIND, Mail.status == "sent").limit(1)
+    )
+
+
+def _consents(order: Order, locale: str) -> list[dict[str, object]]:
+    """The declarations in the words of the version that was shown, with their times."""
+    times = dict(zip(CONSENTS, (order.performance_consent_at, order.withdrawal_loss_acknowledged_at), strict=True))
+    return [
+        {"text": load_text(name, order.texts[name]["version"], locale).body, "at": declared_at}
+        for name, declared_at in times.items()
+        if declared_at is not None
+    ]
+
+
+def _plain(markdown: str) -> str:
+    """The text without the marks of headings and emphasis, for mails."""
+    return "\n".join(line.lstrip("# ").strip("*") for line in markdown.splitlines())
+
+
+def _percent(rate_bp: int, locale: str) -> str:
+    text = rate_text(rate_bp)
+    return f"{text.replace('.', ',')} %" if locale == "de" else f"{text}%"

@@ -1,0 +1,34 @@
+"""A customer with a registered device and the test film in place."""
+
+import httpx
+import pytest
+
+from store.catalogue.models import Title
+from store.database import Database
+from store.settings import Settings
+from tests.store.entitlement.parts import Customer, TestDevice, load_test_film, make_customer, make_title
+
+
+@pytest.fixture
+async def title(database: Database, settings: Settings) -> Title:
+    """A film that can be played."""
+    await load_test_film(database, settings)
+    return await make_title(database)
+
+
+@pytest.fixture
+async def customer(database: Database) -> Customer:
+    return await make_customer(database)
+
+
+@pytest.fixture
+def unregistered_device(settings: Settings) -> TestDevice:
+    return TestDevice(settings.base_url)
+
+
+@pytest.fixture
+async def device(client: httpx.AsyncClient, customer: Customer, settings: Settings) -> TestDevice:
+    """A device of the customer."""
+    device = TestDevice(settings.base_url)
+    assert (await device.register(client, customer)).status_code == 201
+    return device

@@ -1,0 +1,253 @@
+"""What the tests of rights and playback are made of: accounts, films, rights, and a device that signs like a browser."""
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from auth.ids import new_id
+from auth.models import Account, Session
+from auth.tokens import SESSION, hash_token, make_token
+from store.catalogue.models import Title
+from store.database import Database
+from store.entitlement.dpop import encode
+from store.entitlement.films import TEST_FILM_FOLDER, read_film, register_test_film
+from store.entitlement.keys import KeySeal
+from store.entitlement.models import ContentKey, Entitlement, MediaAsset
+from store.settings import Settings
+
+LICENCE_PATH = "/v1/playback-licences/clearkey"
+TEST_FILM = read_film(TEST_FILM_FOLDER)
+KIDS = {track: kid for track, kid, _ in TEST_FILM.keys}
+KEYS = {track: key for track, _, key in TEST_FILM.keys}
+ALL_KIDS = [encode(kid.bytes) for kid in KIDS.values()]
+
+
+def kid_of(track: str) -> str:
+    return encode(KIDS[track].bytes)
+
+
+@dataclass(slots=True)
+class Customer:
+    """An account with an open session."""
+
+    account_id: UUID
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}", "Accept-Language": "de"}
+
+
+async def make_customer(database: Database) -> Customer:
+    account_id, token, now = new_id(), make_token(SESSION), datetime.now(UTC)
+    email = f"{account_id.hex}@example.org"
+    async with database.sessions.begin() as session:
+        session.add(
+            Account(
+                id=account_id,
+                kind="customer",
+                email=email,
+                email_key=email,
+                locale="de",
+                residence_country="DE",
+                created_at=now,
+            )
+        )
+        await session.flush()
+        session.add(
+            Session(
+                kind="web",
+                account_id=account_id,
+                token_hash=hash_token(token, kind=SESSION),
+                epoch=0,
+                amr=["pwd"],
+                auth_at=now,
+                created_at=now,
+                last_seen_at=now,
+                idle_expires_at=now + timedelta(days=1),
+                expires_at=now + timedelta(days=1),
+                ip_trunc="127.0.0.0/24",
+                ua_short="test",
+                csrf_secret=secrets.token_bytes(32),
+            )
+        )
+    return Customer(account_id, token)
+
+
+async def make_title(
+    database: Database, *, slug: str | None = None, kind: str = "film", parent: Title | None = None
+) -> Title:
+    now = datetime.now(UTC)
+    slug = slug or f"film-{new_id().hex[-12:]}"
+    title = Title(
+        slug=slug,
+        kind=kind,
+        parent_id=parent.id if parent else None,
+        number=1 if parent else None,
+        original_title=slug.replace("-", " ").title(),
+        year=2013,
+        countries=["US"],
+        languages=["en"],
+        genres=[],
+        sort_key=slug,
+        search_text=slug,
+        added_at=now,
+        changed_at=now,
+    )
+    async with database.sessions.begin() as session:
+        session.add(title)
+    return title
+
+
+async def make_right(
+    database: Database,
+    customer: Customer,
+    title: Title,
+    *,
+    kind: str = "rent",
+    quality: str = "HD",
+    granted_at: datetime | None = None,
+    start_days: int = 30,
+    watch_hours: int = 48,
+    near_end: str = "full",
+    first_played_at: datetime | None = None,
+) -> UUID:
+    granted_at = granted_at or datetime.now(UTC) - timedelta(seconds=1)
+    is_rental = kind == "rent"
+    right = Entitlement(
+        account_id=customer.account_id,
+        title_id=title.id,
+        kind=kind,
+        quality=quality,
+        source="goodwill",
+        granted_at=granted_at,
+        start_by=granted_at + timedelta(days=start_days) if is_rental else None,
+        watch_hours=watch_hours if is_rental else None,
+        near_end=near_end,
+        first_played_at=first_played_at,
+        ends_at=first_played_at + timedelta(hours=watch_hours) if first_played_at else None,
+    )
+    async with database.sessions.begin() as session:
+        session.add(right)
+    return right.id
+
+
+async def load_test_film(database: Database, settings: Settings) -> None:
+    async with database.sessions.begin() as session:
+        seal = KeySeal.from_secret(settings.content_key_secret)
+        await register_test_film(session, seal=seal, at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+async def make_other_film(database: Database, settings: Settings, title: Title) -> str:
+    """Another encrypted film, of one title only; gives the key id of its HD pictures."""
+    asset_id, kid = new_id(), new_id()
+    seal = KeySeal.from_secret(settings.content_key_secret)
+    async with database.sessions.begin() as session:
+        session.add(
+            MediaAsset(
+                id=asset_id,
+                title_id=title.id,
+                version="1",
+                manifest="manifest.mpd",
+                seconds=60,
+                published_at=datetime.now(UTC),
+            )
+        )
+        await session.flush()
+        session.add(seal.seal(kid=kid, asset_id=asset_id, track="HD", key=secrets.token_bytes(16)))
+    return encode(kid.bytes)
+
+
+async def stored_keys(database: Database) -> list[ContentKey]:
+    from sqlalchemy import select
+
+    async with database.sessions() as session:
+        return list(await session.scalars(select(ContentKey)))
+
+
+@dataclass(slots=True)
+class TestDevice:
+    """A key pair that signs proofs, and the requests that a player makes with it."""
+
+    __test__ = False
+
+    base_url: str
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        numbers = self.key.public_key().public_numbers()
+        coordinates = {"x": encode(numbers.x.to_bytes(32)), "y": encode(numbers.y.to_bytes(32))}
+        return {"kty": "EC", "crv": "P-256", **coordinates}
+
+    def proof(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        header: dict[str, Any] | None = None,
+        key: Any = None,
+        algorithm: str = "ES256",
+        **claims: Any,
+    ) -> str:
+        """A proof as it should be; `header` and `claims` replace parts of it (None leaves one out)."""
+        body: dict[str, Any] = {
+            "jti": secrets.token_urlsafe(18),
+            "htm": method,
+            "htu": self.base_url + path,
+            "iat": int(time.time()),
+        }
+        if token is not None:
+            body["ath"] = encode(hashlib.sha256(token.encode()).digest())
+        body.update(claims)
+        body = {name: value for name, value in body.items() if value is not None}
+        headers = {"typ": "dpop+jwt", "jwk": self.jwk, **(header or {})}
+        return jwt.encode(body, key or self.key, algorithm=algorithm, headers=headers)
+
+    async def register(self, client: httpx.AsyncClient, customer: Customer, *, name: str = "Laptop") -> httpx.Response:
+        headers = {**customer.headers, "DPoP": self.proof("POST", "/v1/devices")}
+        return await client.post("/v1/devices", json={"name": name}, headers=headers)
+
+    async def open(
+        self, client: httpx.AsyncClient, customer: Customer, title: Title, *, start_confirmed: bool = True
+    ) -> httpx.Response:
+        headers = {**customer.headers, "DPoP": self.proof("POST", "/v1/playback-sessions")}
+        wanted = {"title": title.slug, "start_confirmed": start_confirmed}
+        return await client.post("/v1/playback-sessions", json=wanted, headers=headers)
+
+    async def beat(
+        self, client: httpx.AsyncClient, customer: Customer, playback_id: str, *, position: float = 0.0
+    ) -> httpx.Response:
+        path = f"/v1/playback-sessions/{playback_id}/heartbeats"
+        headers = {**customer.headers, "DPoP": self.proof("POST", path)}
+        return await client.post(path, json={"position": position}, headers=headers)
+
+    async def fail(self, client: httpx.AsyncClient, customer: Customer, playback_id: str) -> httpx.Response:
+        path = f"/v1/playback-sessions/{playback_id}/failures"
+        headers = {**customer.headers, "DPoP": self.proof("POST", path)}
+        return await client.post(path, headers=headers)
+
+    async def licence(
+        self,
+        client: httpx.AsyncClient,
+        token: str | None,
+        *,
+        kids: list[str] | None = None,
+        proof: str | None = None,
+        body: Any = None,
+    ) -> httpx.Response:
+        """Ask for a licence as a player does: without a Content-Type."""
+        headers = {"DPoP": proof or self.proof("POST", LICENCE_PATH, token=token or "")}
+        if token is not None:
+            headers["Authorization"] = f"DPoP {token}"
+        asked = body if body is not None else {"kids": ALL_KIDS if kids is None else kids, "type": "temporary"}
+        return await client.post(LICENCE_PATH, content=httpx.Request("POST", "/", json=asked).content, headers=headers)
