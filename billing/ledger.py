@@ -128,4 +128,6 @@ async def book(
 async def _open_accounts(session: AsyncSession, codes: Mapping[str, int]) -> None:
     """Open the accounts that do not exist yet: a new tax rate must never keep a paid order from being booked."""
     rows = [{"code": code, "kind": _KINDS[code.partition(":")[0]]} for code in sorted(codes)]
+    if not rows:
+        return
     await session.execute(insert(LedgerAccount).values(rows).on_conflict_do_nothing())

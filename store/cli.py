@@ -7,10 +7,12 @@ import secrets
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from itertools import product
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from auth import audit
 from auth.accounts import Accounts
@@ -18,6 +20,7 @@ from auth.errors import Refusal
 from auth.passwords import PasswordHasher
 from auth.permissions import STAFF_ROLES
 from store.catalogue.film_page import prepare_pages
+from store.composition import market_codes
 from store.database import Database
 from store.migrations import migrate
 from store.settings import Settings, UnsafeSettings
@@ -63,15 +66,22 @@ async def prepare_film_pages(settings: Settings, _arguments: argparse.Namespace)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console) as progress:
-            task = progress.add_task("film pages", total=None)
-            await prepare_pages(
-                database,
-                at=datetime.now(UTC),
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
-            )
+            for market, locale in product(sorted(await market_codes(database)), ("de", "en")):
+                task = progress.add_task(f"film pages {market} {locale}", total=None)
+                await prepare_pages(
+                    database,
+                    market=market,
+                    locale=locale,
+                    at=datetime.now(UTC),
+                    progress=partial(_show, progress, task),
+                )
     finally:
         await database.close()
     return 0
+
+
+def _show(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    progress.update(task, completed=done, total=total)
 
 
 async def verify_audit_trail(settings: Settings, _arguments: argparse.Namespace) -> int:

@@ -1,17 +1,16 @@
 """The composition root: which implementation meets which port, for the web process, the worker and the commands."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import auth.letters
-import store.purchase_confirmation
 from auth import audit
 from auth.passwords import PasswordHasher
 from billing.checkout import Checkout
@@ -26,16 +25,12 @@ from store.entitlement.keys import KeySeal
 from store.entitlement.tokens import PlaybackTokens
 from store.jobs import PostgresJobs
 from store.mail import SmtpMailer, deliver_mail
+from store.purchase_confirmation import ComposeOrderConfirmation
 from store.settings import Settings
 from store.throttling import Throttling, open_redis
 
-
-class JobHandler(Protocol):
-    """Runs one job; the payload's members are its keyword arguments."""
-
-    async def __call__(self, **payload: Any) -> object:
-        """Do the work; raising has the job tried again later."""
-        ...
+JobHandler = Callable[..., Awaitable[object]]
+"""Runs one job: the payload's members are its keyword arguments; raising has it tried again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +48,8 @@ class Parts:
     tokens: PlaybackTokens
     jobs: PostgresJobs
     grants: Grants
+    markets: frozenset[str]
+    """Codes of the markets; they are rows, and a new one is known after a restart."""
 
     def checkout(self, session: AsyncSession) -> Checkout:
         """A checkout over a session."""
@@ -84,7 +81,7 @@ async def assemble(
     await asyncio.to_thread(hasher.warm_up)
     composers = {
         **auth.letters.composers(settings),
-        "order_confirmation": store.purchase_confirmation.compose_order_confirmation,
+        "order_confirmation": ComposeOrderConfirmation(settings.base_url),
     }
     jobs = PostgresJobs()
     return Parts(
@@ -105,7 +102,13 @@ async def assemble(
         tokens=PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url),
         jobs=jobs,
         grants=Grants(),
+        markets=await market_codes(database),
     )
+
+
+async def market_codes(database: Database) -> frozenset[str]:
+    """Codes of the markets that the store sells in."""
+    return frozenset(row["code"] for row in await database.reads.fetch("SELECT code FROM store.markets"))
 
 
 def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:

@@ -1,6 +1,6 @@
 """What a request's handlers can ask for by name, made from the process's parts and the request's transaction."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,7 +37,7 @@ def dependencies() -> Mapping[str, Provide]:
         name: Provide(_part(name), sync_to_thread=False)
         for name in ("settings", "database", "jobs", "outbox", "throttle", "gateway", "payments", "clock")
     }
-    made = {
+    made: dict[str, Callable[..., Any]] = {
         "session": _session,
         "at": _at,
         "real_now": _real_now,
@@ -67,7 +67,7 @@ def parts_of(state: State) -> Parts:
     return parts
 
 
-def _part(name: str) -> Any:
+def _part(name: str) -> Callable[..., Any]:
     def provide(state: State) -> Any:
         return getattr(state.parts, name)
 
@@ -103,9 +103,9 @@ async def _market(request: AnyRequest, state: State) -> str:
     identity = identity_of(request)
     if identity is not None:
         return identity.market
-    settings = parts_of(state).settings
-    wanted = request.query_params.get("market") or request.cookies.get("market") or settings.default_market
-    return wanted if wanted in settings.markets else settings.default_market
+    parts = parts_of(state)
+    wanted = request.query_params.get("market") or request.cookies.get("market")
+    return wanted if wanted in parts.markets else parts.settings.default_market
 
 
 async def _sessions(state: State, session: Session) -> Sessions:

@@ -85,11 +85,6 @@ class Settings:
     """Folder of the encrypted films; None: only the test film that the project brings."""
 
     @property
-    def markets(self) -> frozenset[str]:
-        """Codes of the markets that the store sells in (their facts are rows of `store.markets`)."""
-        return frozenset({"DE", "AT"})
-
-    @property
     def session_cookie(self) -> str:
         """Name of the session cookie: with the `__Host-` prefix wherever TLS makes that possible."""
         return "__Host-sid" if self.secure else "sid"

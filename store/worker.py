@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 from pgqueuer import PgQueuer
-from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.db import AsyncpgPoolDriver
 from pgqueuer.models import Job, Schedule
 
@@ -42,7 +42,7 @@ def build_worker(parts: Parts) -> PgQueuer:
     return worker
 
 
-def _with_retries(parameters: object) -> DatabaseRetryEntrypointExecutor:
+def _with_retries(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:
     return DatabaseRetryEntrypointExecutor(
         parameters, max_attempts=MAX_ATTEMPTS, initial_delay=FIRST_DELAY, max_delay=LONGEST_DELAY
     )

@@ -162,4 +162,7 @@ def chromium_path() -> str:
     for candidate in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"):
         if Path(candidate).exists():
             return candidate
-    pytest.skip("no Chromium here; on Debian: sudo apt-get install chromium")
+    missing = "no Chromium here; on Debian: sudo apt-get install chromium"
+    if os.environ.get("VIDEOTHEK_REQUIRE_BROWSER"):
+        pytest.fail(missing)
+    pytest.skip(missing)

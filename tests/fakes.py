@@ -129,6 +129,10 @@ class FakeGateway:
         self.intents[intent_id] = replace(self.intents[intent_id], state=state)
         return self.intents[intent_id]
 
+    def refund_becomes(self, provider_refund_id: str, state: RefundState) -> None:
+        """The bank decides about a refund."""
+        self.refunds[provider_refund_id] = replace(self.refunds[provider_refund_id], state=state)
+
     def forget_keys(self) -> None:
         """What the provider may do after 24 hours."""
         self._keys.clear()
@@ -165,9 +169,13 @@ class FakeOutbox:
     """A box in memory that keeps the kinds of queued mails with what they are about."""
 
     queued: list[tuple[str, UUID | None]] = field(default_factory=list)
+    fault: Exception | None = None
+    """What it raises instead of taking a mail."""
 
     async def queue(
         self, session: AsyncSession, *, kind: str, account_id: UUID | None, reference: UUID | None, locale: str
     ) -> UUID:
+        if self.fault is not None:
+            raise self.fault
         self.queued.append((kind, reference))
         return new_id()

@@ -104,7 +104,7 @@ async def list_library(session: AsyncSession, *, account_id: UUID, at: datetime,
             first_played_at=right.first_played_at,
             ends_at=right.ends_at,
         )
-        for right, slug, year, title_kind, title in rows.tuples()
+        for right, slug, year, title_kind, title in rows
     ]
     watchable = [entry for entry in entries if entry.is_watchable]
     rentals = sorted(

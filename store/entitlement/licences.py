@@ -151,7 +151,7 @@ class Licences:
             .join(Account, Account.id == PlaybackSession.account_id)
             .where(PlaybackSession.id == permission.playback_session_id)
         )
-        return found.tuples().one()
+        return found.one()
 
     async def _rows(self, kids: Sequence[UUID], asset_id: UUID) -> Sequence[ContentKey]:
         """The film's keys of these ids, in their order; one that is unknown or another film's refuses them all."""

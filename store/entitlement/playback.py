@@ -222,7 +222,7 @@ class Playback:
         ).one_or_none()
         if found is None:
             raise PlaybackNotFound
-        playback, right = found.tuple()
+        playback, right = found
         if not is_live(playback, real_now=real_now):
             raise PlaybackEnded(end_reason=playback.end_reason or "silent")
         return playback, right
@@ -244,7 +244,7 @@ class Playback:
         )
         others = [
             (playback, name)
-            for playback, name in (await self.session.execute(live)).tuples()
+            for playback, name in await self.session.execute(live)
             if device is None or (playback.device_id, playback.title_id) != (device.id, title_id)
         ]
         same_right = [(playback, name) for playback, name in others if playback.entitlement_id == right.id]
@@ -310,7 +310,7 @@ async def list_streams(session: AsyncSession, *, account_id: UUID, real_now: dat
         )
         .order_by(PlaybackSession.opened_at)
     )
-    return [Stream(*row) for row in rows.tuples()]
+    return [Stream(*row) for row in rows]
 
 
 async def _rights(session: AsyncSession, account_id: UUID, title: Title) -> Sequence[Entitlement]:

@@ -28,8 +28,8 @@ from auth.sessions import Sessions, list_sessions
 from auth.visits import Visit
 from store.web.pages import Frame, local_path
 
-RESIDENCES: Final = ("DE", "AT")
-"""Countries that customers can live in: the markets."""
+MARKET_KEPT: Final = 365 * 86_400
+"""Seconds for which a browser keeps the market that a visitor chose."""
 
 Text = Annotated[str, msgspec.Meta(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """A field of one line; control characters are refused."""
@@ -72,6 +72,13 @@ class SettingsForm(msgspec.Struct, frozen=True):
     country: Text = ""
 
 
+class MarketForm(msgspec.Struct, frozen=True):
+    """In which market a visitor looks around."""
+
+    market: Text = ""
+    next: Text = ""
+
+
 def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
     """A refusal's sentence under the field that it speaks of, else under `form`."""
     field = {"email_address_invalid": "email", "link_not_valid": "token"}.get(refusal.code, "form")
@@ -82,7 +89,7 @@ def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
 
 def countries(frame: Frame) -> list[tuple[str, str]]:
     """The countries of residence by name."""
-    return [(code, frame.w.territory(code)) for code in RESIDENCES]
+    return [(code, frame.w.territory(code)) for code in sorted(frame.settings.markets, reverse=True)]
 
 
 @get("/sign-in")
@@ -162,7 +169,7 @@ async def register(
 ) -> Response[Any]:
     """Note the wish; the answer is the same whether the address has an account or not."""
     errors: Mapping[str, str] = {}
-    if not data.terms or data.country not in RESIDENCES:
+    if not data.terms or data.country not in frame.settings.markets:
         field = "terms" if not data.terms else "country"
         errors = {field: frame.w.text("form.missing")}
     else:
@@ -337,7 +344,7 @@ async def change_account(
 ) -> Response[Any]:
     """Change language and residence; the page goes on in the new language."""
     locale = data.locale if data.locale in ("de", "en") else frame.locale
-    country = data.country if identity.is_customer and data.country in RESIDENCES else None
+    country = data.country if identity.is_customer and data.country in frame.settings.markets else None
     await change_settings(
         session,
         identity=identity,
@@ -347,6 +354,23 @@ async def change_account(
         visit=visit,
     )
     return frame.go(f"/{locale}/account", done="saved")
+
+
+@post("/market")
+async def choose_market(frame: NamedDependency[Frame], data: URLEncodedBody[MarketForm]) -> Response[Any]:
+    """Look around in another market; who is signed in buys where they live."""
+    response = frame.go(local_path(data.next, default=frame.url()))
+    if data.market in frame.settings.markets:
+        response.set_cookie(
+            "market",
+            data.market,
+            max_age=MARKET_KEPT,
+            path="/",
+            secure=frame.settings.secure,
+            httponly=True,
+            samesite="lax",
+        )
+    return response
 
 
 @post("/account/password", guards=[customer_only])
@@ -408,6 +432,7 @@ handlers = [
     reset,
     show_account,
     change_account,
+    choose_market,
     send_reset,
     end_session,
     end_other_sessions,

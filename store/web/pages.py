@@ -200,7 +200,11 @@ def error_page(request: AnyRequest, refusal: Refusal) -> Response[Any]:
         at=datetime.now(UTC),
         video_count=0,
     )
-    values: dict[str, Any] = {"refusal": refusal, "sentence": refusal.sentence(frame.locale), "request_id": _request_id(request)}
+    values: dict[str, Any] = {
+        "refusal": refusal,
+        "sentence": refusal.sentence(frame.locale),
+        "request_id": _request_id(request),
+    }
     if frame.is_fragment:
         response = frame.page("_sorry.html", status=refusal.status, **values)
         response.headers.update({"HX-Retarget": "#sorry-body", "HX-Reswap": "innerHTML"})

@@ -9,7 +9,6 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.response import Redirect
 
-from auth.visits import provide_visit
 from store.catalogue.lists import count_videos
 from store.database import Database
 from store.problems import preferred_locale
@@ -77,7 +76,6 @@ def routers(locales: Sequence[str] = LOCALES) -> list[Any]:
                 dependencies={
                     "frame": Provide(provide_frame),
                     "video_count": Provide(provide_video_count),
-                    "visit": Provide(provide_visit),
                 },
                 include_in_schema=False,
             )

@@ -1,4 +1,4 @@
-"""What the tests of rights and playback are made of: accounts, films, rights, and a device that signs like a browser."""
+"""What the tests of rights and playback are made of: accounts, films, rights, and a device that signs."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ from store.database import Database
 from store.entitlement.dpop import encode
 from store.entitlement.films import TEST_FILM_FOLDER, read_film, register_test_film
 from store.entitlement.keys import KeySeal
-from store.entitlement.models import ContentKey, Entitlement, MediaAsset
+from store.entitlement.models import Entitlement, MediaAsset
 from store.settings import Settings
 
 LICENCE_PATH = "/v1/playback-licences/clearkey"
@@ -164,13 +164,6 @@ async def make_other_film(database: Database, settings: Settings, title: Title) 
         await session.flush()
         session.add(seal.seal(kid=kid, asset_id=asset_id, track="HD", key=secrets.token_bytes(16)))
     return encode(kid.bytes)
-
-
-async def stored_keys(database: Database) -> list[ContentKey]:
-    from sqlalchemy import select
-
-    async with database.sessions() as session:
-        return list(await session.scalars(select(ContentKey)))
 
 
 @dataclass(slots=True)

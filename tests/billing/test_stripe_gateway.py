@@ -1,0 +1,209 @@
+"""The door to Stripe, against the stand-in, every call and answer held against Stripe's own description."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stripe
+
+from auth.ids import new_id
+from billing.errors import PaymentOutcomeUnknown, PaymentProviderRefused, PaymentUnknownToProvider
+from billing.models import PaymentState, RefundState
+from billing.money import Money
+from billing.ports import Intent
+from billing.stripe_gateway import StripeGateway
+from tests.billing.sandbox.sandbox_process import PUBLISHABLE_KEY, SandboxProcess
+from tests.billing.stripe_openapi.checked_client import CheckedHTTPXClient
+from tests.scratch import free_port
+
+PRICE = Money(1199, "EUR")
+RETURN = "https://videothek.example/de/orders/1"
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    with SandboxProcess(tmp_path_factory.mktemp("stripe") / "store.db") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def transport() -> Iterator[CheckedHTTPXClient]:
+    client = CheckedHTTPXClient()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+async def gateway(stand_in: SandboxProcess, transport: CheckedHTTPXClient) -> StripeGateway:
+    return StripeGateway(stand_in.sdk(transport), PUBLISHABLE_KEY, ("whsec_test",))
+
+
+async def opened(gateway: StripeGateway, *, key: str | None = None, price: Money = PRICE) -> Intent:
+    return await gateway.open_intent(
+        price=price,
+        idempotency_key=key or f"order:{new_id()}:attempt:1",
+        order_id=new_id(),
+        payment_id=new_id(),
+        description="V-2026-KRMT-4821",
+    )
+
+
+def confirm(stand_in: SandboxProcess, intent: Intent, method: str) -> None:
+    """The customer confirms in the provider's form, with the publishable key."""
+    fields = {"client_secret": intent.client_secret, "payment_method": method, "return_url": RETURN}
+    stand_in.post(f"/v1/payment_intents/{intent.id}/confirm", PUBLISHABLE_KEY)(fields)
+
+
+async def test_an_intent_carries_our_ids_and_waits_for_a_method(gateway: StripeGateway) -> None:
+    order_id, payment_id = new_id(), new_id()
+
+    intent = await gateway.open_intent(
+        price=PRICE, idempotency_key=str(new_id()), order_id=order_id, payment_id=payment_id, description="V-1"
+    )
+
+    assert (intent.order_id, intent.payment_id) == (order_id, payment_id)
+    assert (intent.amount, intent.received) == (PRICE, Money(0, "EUR"))
+    assert intent.state is PaymentState.REQUIRES_PAYMENT_METHOD
+    assert (intent.client_secret or "").startswith(f"{intent.id}_secret_")
+    assert intent.client_secret not in repr(intent)
+    assert await gateway.retrieve_intent(intent.id) == intent
+
+
+async def test_the_same_key_opens_the_same_intent_and_other_facts_under_it_are_refused(
+    gateway: StripeGateway, stand_in: SandboxProcess
+) -> None:
+    facts = {"idempotency_key": str(new_id()), "order_id": new_id(), "payment_id": new_id(), "description": "V-1"}
+
+    first = await gateway.open_intent(price=PRICE, **facts)  # type: ignore[arg-type]
+    again = await gateway.open_intent(price=PRICE, **facts)  # type: ignore[arg-type]
+
+    assert again == first
+    with pytest.raises(PaymentProviderRefused):
+        await gateway.open_intent(price=Money(1, "EUR"), **facts)  # type: ignore[arg-type]
+
+
+async def test_a_lost_answer_is_an_unknown_outcome_and_the_key_finds_what_was_done(
+    gateway: StripeGateway, stand_in: SandboxProcess
+) -> None:
+    facts = {"idempotency_key": str(new_id()), "order_id": new_id(), "payment_id": new_id(), "description": "V-1"}
+    stand_in.control("answers", drop_next=1)
+
+    with pytest.raises(PaymentOutcomeUnknown):
+        await gateway.open_intent(price=PRICE, **facts)  # type: ignore[arg-type]
+    intent = await gateway.open_intent(price=PRICE, **facts)  # type: ignore[arg-type]
+
+    assert intent.order_id == facts["order_id"]
+
+
+async def test_nobody_at_the_address_is_an_unknown_outcome(transport: CheckedHTTPXClient) -> None:
+    client = stripe.StripeClient(
+        "sk_test_x", base_addresses={"api": f"http://127.0.0.1:{free_port()}"}, http_client=transport
+    )
+
+    with pytest.raises(PaymentOutcomeUnknown):
+        await StripeGateway(client, "pk_test_x", ()).retrieve_intent("pi_1")
+
+
+async def test_an_unknown_intent_and_a_wrong_key_are_told_apart(
+    gateway: StripeGateway, stand_in: SandboxProcess, transport: CheckedHTTPXClient
+) -> None:
+    stranger = StripeGateway(
+        stripe.StripeClient("sk_test_wrong", base_addresses={"api": stand_in.url}, http_client=transport),
+        "pk_test_wrong",
+        (),
+    )
+
+    with pytest.raises(PaymentUnknownToProvider):
+        await gateway.retrieve_intent("pi_unknown")
+    with pytest.raises(PaymentProviderRefused):
+        await stranger.retrieve_intent("pi_unknown")
+
+
+async def test_a_good_card_pays(gateway: StripeGateway, stand_in: SandboxProcess) -> None:
+    intent = await opened(gateway)
+    confirm(stand_in, intent, "pm_card_visa")
+
+    paid = await gateway.retrieve_intent(intent.id)
+
+    assert (paid.state, paid.received, paid.decline) == (PaymentState.SUCCEEDED, PRICE, None)
+    assert (await gateway.cancel_intent(intent.id)).state is PaymentState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("method", "decline"),
+    [
+        ("pm_card_visa_chargeDeclined", "declined"),
+        ("pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds"),
+    ],
+)
+async def test_a_declined_card_asks_for_another_one(
+    gateway: StripeGateway, stand_in: SandboxProcess, method: str, decline: str
+) -> None:
+    intent = await opened(gateway)
+    confirm(stand_in, intent, method)
+
+    declined = await gateway.retrieve_intent(intent.id)
+
+    assert (declined.state, declined.decline) == (PaymentState.REQUIRES_PAYMENT_METHOD, decline)
+    confirm(stand_in, intent, "pm_card_visa")
+    assert (await gateway.retrieve_intent(intent.id)).state is PaymentState.SUCCEEDED
+
+
+async def test_a_card_with_3d_secure_waits_for_the_customer(gateway: StripeGateway, stand_in: SandboxProcess) -> None:
+    intent = await opened(gateway)
+    confirm(stand_in, intent, "pm_card_threeDSecure2Required")
+
+    assert (await gateway.retrieve_intent(intent.id)).state is PaymentState.REQUIRES_ACTION
+
+
+async def test_a_cancelled_intent_is_cancelled_however_often(gateway: StripeGateway) -> None:
+    intent = await opened(gateway)
+
+    assert (await gateway.cancel_intent(intent.id)).state is PaymentState.CANCELED
+    assert (await gateway.cancel_intent(intent.id)).state is PaymentState.CANCELED
+
+
+async def test_a_refund_is_made_once_per_key_and_found_by_our_id(
+    gateway: StripeGateway, stand_in: SandboxProcess
+) -> None:
+    intent = await opened(gateway)
+    confirm(stand_in, intent, "pm_card_visa")
+    refund_id = new_id()
+
+    assert await gateway.find_refund(intent_id=intent.id, refund_id=refund_id) is None
+    refunds = [
+        await gateway.request_refund(
+            intent_id=intent.id, amount=PRICE, idempotency_key=f"return:{intent.id}", refund_id=refund_id
+        )
+        for _ in range(2)
+    ]
+
+    assert refunds[0] == refunds[1]
+    assert (refunds[0].state, refunds[0].amount) == (RefundState.SUCCEEDED, PRICE)
+    assert (refunds[0].refund_id, refunds[0].intent_id) == (refund_id, intent.id)
+    assert await gateway.find_refund(intent_id=intent.id, refund_id=refund_id) == refunds[0]
+    assert await gateway.retrieve_refund(refunds[0].id) == refunds[0]
+    with pytest.raises(PaymentProviderRefused):
+        await gateway.request_refund(
+            intent_id=intent.id, amount=PRICE, idempotency_key=str(new_id()), refund_id=new_id()
+        )
+
+
+async def test_without_a_webhook_secret_no_webhook_is_believed() -> None:
+    gateway = StripeGateway.connect(
+        secret_key="sk_test_x", publishable_key="pk_test_x", webhook_secrets=("",), api_base="http://127.0.0.1:1"
+    )
+
+    assert gateway.webhook_secrets == ()
+
+
+def test_only_one_file_imports_stripe() -> None:
+    root = Path(__file__).parents[2]
+    importers = [
+        path.relative_to(root).as_posix()
+        for package in ("auth", "billing", "store")
+        for path in (root / package).rglob("*.py")
+        if "node_modules" not in path.parts and "\nimport stripe" in f"\n{path.read_text()}"
+    ]
+
+    assert importers == ["billing/stripe_gateway.py"]
