@@ -18,6 +18,7 @@ from auth.ids import new_id
 from auth.models import Account, Profile, RoleAssignment
 from auth.passwords import PasswordHasher
 from auth.permissions import STAFF_ROLES
+from auth.visits import Visit
 
 FIRST_PROFILE = {"de": "Mein Profil", "en": "My profile"}
 """Name of the profile that comes with an account, where none was chosen."""
@@ -134,6 +135,44 @@ async def insert_account(
         session.add(Profile(account_id=inserted.id, name=profile_name or FIRST_PROFILE[locale], created_at=at))
         await session.flush()
     return inserted
+
+
+async def change_settings(
+    session: AsyncSession,
+    *,
+    identity: Identity,
+    locale: str,
+    residence_country: str | None,
+    at: datetime,
+    visit: Visit,
+) -> None:
+    """Change the own language and, for customers, the country of residence (None: as it is), with its evidence."""
+    account = await session.get_one(Account, identity.account_id, with_for_update=True)
+    changed: dict[str, str | None] = {}
+    if locale != account.locale:
+        account.locale = changed["locale"] = locale
+    moves = identity.is_customer and residence_country not in (None, account.residence_country)
+    if moves:
+        account.residence_country = changed["residence_country"] = residence_country
+        account.residence_evidence = {
+            "declared": residence_country,
+            "declared_at": at.isoformat(),
+            "network": visit.network,
+            "before": {key: fact for key, fact in account.residence_evidence.items() if key != "before"},
+        }
+    if not changed:
+        return
+    await audit.record(
+        session,
+        at=at,
+        actor=identity,
+        action="account.change_settings",
+        target_kind="account",
+        target_id=account.id,
+        request_id=visit.request_id,
+        ip=visit.ip,
+        details=changed,
+    )
 
 
 async def find_customer(session: AsyncSession, *, email: str) -> Account | None:

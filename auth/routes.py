@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from litestar import Response, Router, delete, get, post
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -55,7 +55,7 @@ from auth.schemas import (
     problems,
 )
 from auth.sessions import Sessions, list_sessions
-from auth.visits import Visit, provide_visit
+from auth.visits import Visit
 
 
 @post(
@@ -319,5 +319,4 @@ router = Router(
         complete_password_reset,
         start_password_reset,
     ],
-    dependencies={"visit": Provide(provide_visit)},
 )

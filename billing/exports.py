@@ -24,7 +24,7 @@ A text that a spreadsheet would read as a formula begins with an apostrophe (ASV
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -171,7 +171,7 @@ async def total_transactions(database: OpenDatabase, *, period: Period) -> Seque
     return [Total(kind=row["kind"], country=row["country"], count=row["count"], **_amounts(row)) for row in rows]
 
 
-async def export_csv(database: OpenDatabase, *, period: Period) -> AsyncIterator[bytes]:
+async def export_csv(database: OpenDatabase, *, period: Period) -> AsyncGenerator[bytes]:
     """The period as CSV, in chunks as PostgreSQL writes them: one statement, so one consistent state of the books.
 
     A reader that goes away stops the copying and gives the connection back.

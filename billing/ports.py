@@ -101,6 +101,10 @@ class PaymentGateway(Protocol):
         """Verify the raw bytes of a webhook; raises `WebhookNotVerified`."""
         ...
 
+    async def close(self) -> None:
+        """Let go of the connections to the provider."""
+        ...
+
 
 class Fulfilment(Protocol):
     """Hands over what was bought; implemented by `store/entitlement/grants.py`.

@@ -12,11 +12,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import Identity, customer_only, requires
+from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
 from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
 from auth.ports import OpenDatabase
+from auth.schemas import problems
 from billing.checkout import Checkout
 from billing.cursors import cursor_of, place_of
-from billing.errors import OrderClosed
+from billing.errors import (
+    CursorInvalid,
+    OrderAlreadyPaid,
+    OrderClosed,
+    OrderNotFound,
+    PaymentOutcomeUnknown,
+    PaymentProviderRefused,
+    PaymentUnderWay,
+    PeriodInvalid,
+    WebhookNotVerified,
+)
 from billing.exports import Period, export_csv, list_transactions
 from billing.models import OrderState
 from billing.orders import find_order, latest_payment
@@ -24,6 +36,9 @@ from billing.payments import Payments
 from billing.ports import PaymentGateway
 from billing.schemas import PayableOut, PaymentCheckOut, PaymentOut, TransactionOut, TransactionsOut
 from billing.webhooks import Webhooks
+
+CUSTOMER = (NotSignedIn, CustomersOnly)
+"""Refusals of every route for customers."""
 
 PAGE = 100
 LARGEST_WEBHOOK = 1_048_576
@@ -36,6 +51,9 @@ EndDay = Annotated[date, QueryParameter(name="to", description="First day that i
 @post(
     "/v1/orders/{order_id:uuid}/payments",
     guards=[customer_only],
+    responses=problems(
+        *CUSTOMER, OrderNotFound, OrderAlreadyPaid, OrderClosed, PaymentOutcomeUnknown, PaymentProviderRefused
+    ),
     summary="Pay an order",
     description="Opens the payment at the provider, or gives the open one again.",
 )
@@ -67,6 +85,7 @@ async def open_payment(
     "/v1/orders/{order_id:uuid}/payment-checks",
     guards=[customer_only],
     status_code=200,
+    responses=problems(*CUSTOMER, OrderNotFound, PaymentOutcomeUnknown, PaymentProviderRefused),
     summary="Ask what became of a payment",
     description="For the customer's return from the provider's form: what the address says is no proof of payment.",
 )
@@ -92,6 +111,9 @@ async def check_payment(
     "/v1/orders/{order_id:uuid}/cancellations",
     guards=[customer_only],
     status_code=200,
+    responses=problems(
+        *CUSTOMER, OrderNotFound, OrderAlreadyPaid, PaymentUnderWay, PaymentOutcomeUnknown, PaymentProviderRefused
+    ),
     summary="Cancel an unpaid order",
 )
 async def cancel_order(
@@ -114,6 +136,7 @@ async def cancel_order(
     opt={"any_content_type": True, "csrf_exempt": True},
     status_code=200,
     request_max_body_size=LARGEST_WEBHOOK,
+    responses=problems(WebhookNotVerified, PaymentOutcomeUnknown, PaymentProviderRefused),
     summary="Receive an event of Stripe",
     description="Signed by Stripe (`Stripe-Signature`); recorded once, unknown events are parked.",
 )
@@ -131,6 +154,7 @@ async def receive_stripe_event(
 @get(
     "/v1/finance/transactions",
     guards=[requires(TRANSACTIONS_READ)],
+    responses=problems(NotSignedIn, NotPermitted, PeriodInvalid, CursorInvalid),
     summary="Transactions of a period",
 )
 async def show_transactions(
@@ -152,6 +176,7 @@ async def show_transactions(
 @get(
     "/v1/finance/transactions.csv",
     guards=[requires(TRANSACTIONS_EXPORT)],
+    responses=problems(NotSignedIn, NotPermitted, PeriodInvalid),
     summary="Transactions of a period as CSV",
     media_type="text/csv",
 )

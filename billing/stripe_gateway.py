@@ -59,6 +59,8 @@ class StripeGateway:
     """The `PaymentGateway` port over Stripe's official library."""
 
     client: stripe.StripeClient
+    transport: Any
+    """The `stripe.HTTPClient` that the client calls with (its methods have no types); kept so that it can be closed."""
     publishable_key: str
     webhook_secrets: tuple[str, ...] = field(repr=False)
     """Two while one is being rotated; none: no webhook is believed."""
@@ -66,13 +68,18 @@ class StripeGateway:
     @classmethod
     def connect(cls, *, secret_key: str, publishable_key: str, webhook_secrets: tuple[str, ...], api_base: str) -> Self:
         """A gateway to the Stripe at `api_base`; opens no connection yet."""
+        transport = stripe.HTTPXClient(timeout=TIMEOUT)
         client = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base},
-            http_client=stripe.HTTPXClient(timeout=TIMEOUT),
+            http_client=transport,
             max_network_retries=1,
         )
-        return cls(client, publishable_key, tuple(filter(None, webhook_secrets)))
+        return cls(client, transport, publishable_key, tuple(filter(None, webhook_secrets)))
+
+    async def close(self) -> None:
+        """Close the connections to Stripe."""
+        await self.transport.close_async()
 
     async def open_intent(
         self, *, price: Money, idempotency_key: str, order_id: UUID, payment_id: UUID, description: str

@@ -113,7 +113,7 @@ class MailDelayed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SmtpMailer:
-    """The `auth.ports.Outbox` port, and the sending that the job does."""
+    """The `auth.ports.Outbox` port (a row and a job in the caller's transaction), and the sending that the job does."""
 
     database: OpenDatabase
     jobs: Jobs
@@ -140,7 +140,7 @@ class SmtpMailer:
         await self.jobs.enqueue(session, "deliver_mail", dedupe_key=f"mail:{mail.id}", mail_id=str(mail.id))
         return mail.id
 
-    async def deliver(self, mail_id: UUID, *, at: datetime) -> None:
+    async def deliver(self, *, mail_id: UUID, at: datetime) -> None:
         """Send a mail that is still queued; safe to repeat.
 
         A crash between the server's "accepted" and our note of it sends the mail once more, with the same
@@ -230,7 +230,7 @@ def _one_line(reply: str) -> str:
 
 async def deliver_mail(mailer: SmtpMailer, *, mail_id: str) -> None:
     """Job: send one mail."""
-    await mailer.deliver(UUID(mail_id), at=datetime.now(UTC))
+    await mailer.deliver(mail_id=UUID(mail_id), at=datetime.now(UTC))
 
 
 async def list_mails(session: AsyncSession, *, account_id: UUID, limit: int = 50) -> list[Mail]:

@@ -1,4 +1,4 @@
-"""What the machine could not finish and a person has to look at: parked jobs and parked events; read only."""
+"""What a person has to look at: parked jobs, parked events and refunds that did not arrive; read only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from auth.ports import OpenDatabase
+from billing.money import Money
 
 NEWEST: Final = 100
 """Rows of each list."""
@@ -36,6 +37,18 @@ class ParkedEvent:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class FailedRefund:
+    """Money that the provider could not give back: a person has to send it."""
+
+    order_number: str
+    reason: str
+    """Code of why it goes back."""
+    state: str
+    amount: Money
+    updated_at: datetime
+
+
 _JOBS: Final = """
     SELECT j.id, j.entrypoint, j.attempts, j.created, j.updated, l.traceback ->> 'exception_type' AS fault
       FROM jobs.pgqueuer AS j
@@ -52,6 +65,12 @@ _EVENTS: Final = """
      WHERE outcome = 'parked' ORDER BY received_at DESC LIMIT $1
 """
 
+_REFUNDS: Final = """
+    SELECT o.order_number, r.reason, r.state, r.amount, r.currency, r.updated_at
+      FROM billing.refunds AS r JOIN billing.orders AS o ON o.id = r.order_id
+     WHERE r.state IN ('failed', 'canceled') ORDER BY r.updated_at DESC LIMIT $1
+"""
+
 
 async def list_parked_jobs(database: OpenDatabase) -> Sequence[ParkedJob]:
     """The newest parked jobs."""
@@ -65,3 +84,14 @@ async def list_parked_jobs(database: OpenDatabase) -> Sequence[ParkedJob]:
 async def list_parked_events(database: OpenDatabase) -> Sequence[ParkedEvent]:
     """The newest parked events."""
     return [ParkedEvent(**row) for row in await database.reads.fetch(_EVENTS, NEWEST)]
+
+
+async def list_failed_refunds(database: OpenDatabase) -> Sequence[FailedRefund]:
+    """The newest refunds that the provider gave up."""
+    rows = await database.reads.fetch(_REFUNDS, NEWEST)
+    return [
+        FailedRefund(
+            row["order_number"], row["reason"], row["state"], Money(row["amount"], row["currency"]), row["updated_at"]
+        )
+        for row in rows
+    ]

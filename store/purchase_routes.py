@@ -10,10 +10,23 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
+from auth.errors import CustomersOnly, NotSignedIn
+from auth.schemas import problems
 from auth.visits import Visit
 from billing.checkout import Consents
 from billing.cursors import cursor_of, place_of
+from billing.errors import (
+    ConsentsMissing,
+    CursorInvalid,
+    OrderAlreadyOpen,
+    OrderNotFound,
+    QuoteExpired,
+    QuoteNotFound,
+    TaxRateUnknown,
+)
 from billing.orders import find_order, invoice_of, latest_payment, list_orders
+from store.catalogue.errors import OfferNotOnSale
+from store.entitlement.errors import AlreadyEntitled, DeviceNotFound
 from store.errors import NotFound
 from store.legal_texts import current_text
 from store.purchase import Purchase
@@ -29,8 +42,16 @@ from store.purchase_schemas import (
     legal_text_out,
 )
 
+CUSTOMER = (NotSignedIn, CustomersOnly)
+"""Refusals of every route for customers."""
 
-@post("/quotes", guards=[customer_only], summary="Ask for a price")
+
+@post(
+    "/quotes",
+    guards=[customer_only],
+    responses=problems(*CUSTOMER, OfferNotOnSale, AlreadyEntitled, DeviceNotFound, TaxRateUnknown),
+    summary="Ask for a price",
+)
 async def make_quote(
     data: JSONBody[QuoteIn],
     identity: NamedDependency[Identity],
@@ -52,6 +73,7 @@ async def make_quote(
 @post(
     "/orders",
     guards=[customer_only],
+    responses=problems(*CUSTOMER, QuoteNotFound, QuoteExpired, ConsentsMissing, OrderAlreadyOpen, AlreadyEntitled),
     summary="Order a quote",
     description="Sent when the customer pressed the ordering button. The same quote always answers the same order.",
 )
@@ -77,7 +99,12 @@ async def open_order(
     return await _detail(session, order.id, identity.account_id, locale)
 
 
-@get("/orders", guards=[customer_only], summary="My orders")
+@get(
+    "/orders",
+    guards=[customer_only],
+    responses=problems(*CUSTOMER, CursorInvalid),
+    summary="My orders",
+)
 async def show_orders(
     session: NamedDependency[AsyncSession],
     identity: NamedDependency[Identity],
@@ -95,7 +122,12 @@ async def show_orders(
     )
 
 
-@get("/orders/{order_id:uuid}", guards=[customer_only], summary="One of my orders")
+@get(
+    "/orders/{order_id:uuid}",
+    guards=[customer_only],
+    responses=problems(*CUSTOMER, OrderNotFound),
+    summary="One of my orders",
+)
 async def show_order(
     order_id: FromPath[UUID],
     session: NamedDependency[AsyncSession],
@@ -106,7 +138,11 @@ async def show_order(
     return await _detail(session, order_id, identity.account_id, locale)
 
 
-@get("/legal-texts/{name:str}", summary="A legal text in its current version")
+@get(
+    "/legal-texts/{name:str}",
+    responses=problems(NotFound),
+    summary="A legal text in its current version",
+)
 async def show_legal_text(name: FromPath[str], locale: NamedDependency[str]) -> LegalTextOut:
     """`terms`, `withdrawal`, `immediate_performance` or `withdrawal_loss`."""
     try:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -307,7 +308,7 @@ def _right(right: Entitlement, title: str, order_number: str | None, *, at: date
         "ends_at": right.ends_at,
         "stopped_because": right.revoke_reason or right.pause_reason,
     }
-    return RightOut(**facts)  # type: ignore[arg-type]
+    return msgspec.convert(facts, RightOut)
 
 
 async def _devices(session: AsyncSession, account_id: UUID) -> list[CustomerDeviceOut]:

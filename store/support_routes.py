@@ -1,21 +1,18 @@
 """Support's part of the API: find a customer by a whole key, and open one; sending a reset is auth's."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from litestar import Request, Router, get, post
+from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.authentication import Identity, requires
+from auth.authentication import requires
 from auth.email_addresses import LONGEST
 from auth.errors import AccountNotFound, CrossSiteRequest, NotPermitted, NotSignedIn
 from auth.permissions import CUSTOMER_READ
 from auth.schemas import NO_CONTROLS, problems
-from auth.visits import visit_of
-from store.database import Database
 from store.errors import MalformedRequest
 from store.support import CustomerDesk, Key
 from store.support_schemas import AddressOut, AddressViewCreate, CustomerFile, CustomersFound
@@ -47,10 +44,7 @@ InvoiceNumber = Annotated[
     responses=problems(MalformedRequest, NotSignedIn, NotPermitted),
 )
 async def find_customer(
-    request: Request[Any, Any, Any],
-    identity: NamedDependency[Identity],
-    session: NamedDependency[AsyncSession],
-    database: NamedDependency[Database],
+    customer_desk: NamedDependency[CustomerDesk],
     real_now: NamedDependency[datetime],
     email: Email = None,
     order_number: OrderNumber = None,
@@ -61,8 +55,7 @@ async def find_customer(
     keys = [(key, value) for key, value in given.items() if value]
     if len(keys) != 1:
         raise MalformedRequest(place="exactly one of email, order_number, invoice_number")
-    desk = CustomerDesk(session, database, identity, visit_of(request))
-    found = await desk.find(*keys[0], real_now=real_now)
+    found = await customer_desk.find(*keys[0], real_now=real_now)
     return CustomersFound(customers=[found] if found else [])
 
 
@@ -78,17 +71,13 @@ async def find_customer(
 )
 async def open_customer(
     customer_id: FromPath[UUID],
-    request: Request[Any, Any, Any],
-    identity: NamedDependency[Identity],
-    session: NamedDependency[AsyncSession],
-    database: NamedDependency[Database],
+    customer_desk: NamedDependency[CustomerDesk],
     at: NamedDependency[datetime],
     real_now: NamedDependency[datetime],
     locale: NamedDependency[str],
 ) -> CustomerFile:
     """Answer with the whole file; the look is in the audit trail."""
-    desk = CustomerDesk(session, database, identity, visit_of(request))
-    return await desk.open(customer_id, at=at, real_now=real_now, locale=locale)
+    return await customer_desk.open(customer_id, at=at, real_now=real_now, locale=locale)
 
 
 @post(
@@ -102,15 +91,11 @@ async def open_customer(
 async def show_address(
     customer_id: FromPath[UUID],
     data: JSONBody[AddressViewCreate],
-    request: Request[Any, Any, Any],
-    identity: NamedDependency[Identity],
-    session: NamedDependency[AsyncSession],
-    database: NamedDependency[Database],
+    customer_desk: NamedDependency[CustomerDesk],
     real_now: NamedDependency[datetime],
 ) -> AddressOut:
     """Answer with the address, unmasked."""
-    desk = CustomerDesk(session, database, identity, visit_of(request))
-    return AddressOut(email=await desk.show_address(customer_id, reason=data.reason, real_now=real_now))
+    return AddressOut(email=await customer_desk.show_address(customer_id, reason=data.reason, real_now=real_now))
 
 
 router = Router("/v1", route_handlers=[find_customer, open_customer, show_address], tags=["Support"])

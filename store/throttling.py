@@ -4,6 +4,7 @@ GCRA keeps one number for each limit and key: the theoretical arrival time. A tr
 the emission interval; it is admitted if that leaves it at most `per` ahead of now. A refused try moves nothing.
 """
 
+import asyncio
 import hmac
 import time
 from dataclasses import dataclass, field
@@ -60,15 +61,16 @@ _GIVE_BACK_ROW: Final = """
 
 _FORGET_ROWS: Final = "DELETE FROM auth.throttle_buckets WHERE theoretical_arrival < now() - interval '1 minute'"
 
+_PATIENCE: Final = 0.25
+"""Seconds that Redis has for an answer."""
+
 _REDIS_REST: Final = 5.0
 """Seconds for which a Redis that failed is not asked again."""
 
 
-def open_redis(url: str | None) -> "Redis | None":
-    """A client for limits, or None without an address: it gives up after a quarter of a second."""
-    if url is None:
-        return None
-    return Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25, decode_responses=True)
+def open_redis(url: str | None) -> Redis | None:
+    """A client for limits, or None without an address."""
+    return Redis.from_url(url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE) if url else None
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ class Throttling:
     pool: asyncpg.Pool
     key: bytes = field(repr=False)
     """Secret under which what is counted (addresses, IPs) becomes a key, so that no cache holds an address."""
-    redis: "Redis | None" = None
+    redis: Redis | None = None
     _redis_rests_until: float = 0.0
 
     async def admit(self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1) -> None:
@@ -108,8 +110,9 @@ class Throttling:
         if self.redis is None or time.monotonic() < self._redis_rests_until:
             return None
         try:
-            return float(await self.redis.register_script(script)(keys=[bucket], args=list(arguments)))
-        except (RedisError, OSError) as fault:
+            async with asyncio.timeout(_PATIENCE):
+                return float(await self.redis.register_script(script)(keys=[bucket], args=list(arguments)))
+        except (RedisError, OSError, TimeoutError) as fault:
             self._redis_rests_until = time.monotonic() + _REDIS_REST
             log.warning("redis_failed", kind=type(fault).__name__)
             return None

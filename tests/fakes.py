@@ -109,6 +109,9 @@ class FakeGateway:
     def read_notice(self, body: bytes, signature: str | None, *, real_now: datetime) -> Notice:
         return self._signatures.read_notice(body, signature, real_now=real_now)
 
+    async def close(self) -> None:
+        self.calls.append("close")
+
     def pay(self, intent_id: str, *, amount: Money | None = None) -> Intent:
         """The customer pays in the provider's form; `amount` where the provider took another one."""
         intent = self.intents[intent_id]

@@ -42,9 +42,7 @@ class StoredPage:
     etag: str
 
 
-async def load_film_page(
-    database: Database, *, slug: str, market: str, locale: str, at: datetime
-) -> StoredPage:
+async def load_film_page(database: Database, *, slug: str, market: str, locale: str, at: datetime) -> StoredPage:
     """The page of a title; one query where it is stored and still holds, else it is built and stored.
 
     Raises `TitleNotFound`.
@@ -99,9 +97,7 @@ async def prepare_pages(
     return len(ids)
 
 
-async def _build_and_store(
-    database: Database, *, slug: str, market: str, locale: str, at: datetime
-) -> StoredPage:
+async def _build_and_store(database: Database, *, slug: str, market: str, locale: str, at: datetime) -> StoredPage:
     """Build one page in a short transaction of its own, under a lock that whoever changes the title waits for."""
     async with database.reads.acquire() as connection, connection.transaction():
         title_id = await connection.fetchval("SELECT id FROM store.titles WHERE slug = $1 FOR SHARE", slug)

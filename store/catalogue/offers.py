@@ -35,9 +35,7 @@ def on_sale(at: datetime) -> ColumnElement[bool]:
     return and_(Offer.starts_at <= at, or_(Offer.ends_at.is_(None), Offer.ends_at > at))
 
 
-async def find_sellable_offer(
-    session: AsyncSession, *, offer_id: UUID, market: str, at: datetime
-) -> SellableOffer:
+async def find_sellable_offer(session: AsyncSession, *, offer_id: UUID, market: str, at: datetime) -> SellableOffer:
     """The offer if it can be sold in this market at this instant; raises `OfferNotOnSale`."""
     row = (
         await session.execute(
@@ -75,9 +73,7 @@ async def list_offers(session: AsyncSession, *, title_id: UUID, market: str, at:
 
 async def title_names(session: AsyncSession, title: Title) -> dict[str, str]:
     """A title's name in German and English; its original title where it has no other."""
-    texts = await session.execute(
-        select(TitleText.locale, TitleText.title).where(TitleText.title_id == title.id)
-    )
+    texts = await session.execute(select(TitleText.locale, TitleText.title).where(TitleText.title_id == title.id))
     return {"de": title.original_title, "en": title.original_title} | {
         locale: name for locale, name in texts if locale in ("de", "en")
     }

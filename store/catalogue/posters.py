@@ -44,6 +44,4 @@ class Subject:
 def poster_of(row: Mapping[str, Any]) -> Poster:
     """Address and colours of a title's poster."""
     subject = Subject.of(row)
-    return Poster(
-        url=f"/posters/{subject.id}/{subject.version}.svg", ground="#14110f", ink="#f2ede4", accent="#d1552b"
-    )
+    return Poster(url=f"/posters/{subject.id}/{subject.version}.svg", ground="#14110f", ink="#f2ede4", accent="#d1552b")

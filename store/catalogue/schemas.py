@@ -132,6 +132,8 @@ class OfferOut(msgspec.Struct, frozen=True):
     playable_from: datetime
     sentence: str
     """What it means, in words."""
+    starts: str
+    """From when on it is sold, in words and in the market's time."""
 
 
 class Episode(msgspec.Struct, frozen=True):

@@ -93,9 +93,7 @@ def say(key: str, locale: str, /, **values: object) -> str:
     return sentence.format(**values) if values else sentence
 
 
-def terms(
-    *, kind: str, start_days: int | None, watch_hours: int | None, near_end: str, locale: str
-) -> str:
+def terms(*, kind: str, start_days: int | None, watch_hours: int | None, near_end: str, locale: str) -> str:
     """What an offer means, as one sentence."""
     if kind == "buy":
         return say("buy", locale)

@@ -90,7 +90,7 @@ def make(ffmpeg: str, packager: str, folder: Path) -> None:
         _package(packager, clear, folder)
     description = {
         "asset": ASSET,
-        "version": _version(folder),
+        "version": version_of(folder),
         "manifest": "manifest.mpd",
         "seconds": SECONDS,
         "keys": [{"track": track, "kid": kid, "key": key} for track, (kid, key) in KEYS.items()],
@@ -130,7 +130,7 @@ def _package(packager: str, clear: Path, folder: Path) -> None:
     )
 
 
-def _version(folder: Path) -> str:
+def version_of(folder: Path) -> str:
     """The content's own name: a hash over every file, so that a new film gets new addresses."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):

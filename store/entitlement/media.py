@@ -32,7 +32,7 @@ FOR_EVER: Final = "public, max-age=31536000, immutable"
 FOR_A_WHILE: Final = "public, max-age=300"
 
 _CHUNK: Final = 65_536
-_RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _VERSION: Final = re.compile(r"[0-9a-z]{1,64}")
 
 

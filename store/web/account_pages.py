@@ -89,7 +89,7 @@ def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
 
 def countries(frame: Frame) -> list[tuple[str, str]]:
     """The countries of residence by name."""
-    return [(code, frame.w.territory(code)) for code in sorted(frame.settings.markets, reverse=True)]
+    return [(code, frame.w.territory(code)) for code in frame.markets]
 
 
 @get("/sign-in")
@@ -169,7 +169,7 @@ async def register(
 ) -> Response[Any]:
     """Note the wish; the answer is the same whether the address has an account or not."""
     errors: Mapping[str, str] = {}
-    if not data.terms or data.country not in frame.settings.markets:
+    if not data.terms or data.country not in frame.markets:
         field = "terms" if not data.terms else "country"
         errors = {field: frame.w.text("form.missing")}
     else:
@@ -344,7 +344,7 @@ async def change_account(
 ) -> Response[Any]:
     """Change language and residence; the page goes on in the new language."""
     locale = data.locale if data.locale in ("de", "en") else frame.locale
-    country = data.country if identity.is_customer and data.country in frame.settings.markets else None
+    country = data.country if identity.is_customer and data.country in frame.markets else None
     await change_settings(
         session,
         identity=identity,
@@ -360,7 +360,7 @@ async def change_account(
 async def choose_market(frame: NamedDependency[Frame], data: URLEncodedBody[MarketForm]) -> Response[Any]:
     """Look around in another market; who is signed in buys where they live."""
     response = frame.go(local_path(data.next, default=frame.url()))
-    if data.market in frame.settings.markets:
+    if data.market in frame.markets:
         response.set_cookie(
             "market",
             data.market,

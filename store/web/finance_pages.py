@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from babel.dates import format_date
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth import audit
 from auth.authentication import Identity, requires
 from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
-from auth.visits import visit_of
+from auth.visits import Visit
 from billing.cursors import cursor_of, place_of
 from billing.errors import PeriodInvalid
 from billing.exports import LONGEST_DAYS, Period, list_transactions, total_transactions
@@ -23,7 +24,7 @@ from billing.summaries import DayTotal, RateTotal, total_by_day, total_by_rate
 from billing.tax import accounting_day
 from store.database import Database
 from store.web.charts import DayChart, chart_days
-from store.web.pages import AnyRequest, Frame
+from store.web.pages import Frame
 
 PAGE: Final = 100
 """Money events on one page."""
@@ -43,10 +44,10 @@ class Sum:
 
 @get("/finance", guards=[requires(TRANSACTIONS_READ)])
 async def show_finance(
-    request: AnyRequest,
     frame: NamedDependency[Frame],
     identity: NamedDependency[Identity],
     session: NamedDependency[AsyncSession],
+    visit: NamedDependency[Visit],
     database: NamedDependency[Database],
     real_now: NamedDependency[datetime],
     month: FromQuery[str] = "",
@@ -66,8 +67,8 @@ async def show_finance(
         action="transactions.viewed",
         target_kind="period",
         target_id=str(period),
-        request_id=visit_of(request).request_id,
-        ip=visit_of(request).ip,
+        request_id=visit.request_id,
+        ip=visit.ip,
     )
     found = await list_transactions(database, period=period, after=place_of(after), limit=PAGE + 1)
     rates = await total_by_rate(database, period=period)
@@ -77,7 +78,9 @@ async def show_finance(
         "finance/month.html",
         status=400 if errors else 200,
         period=period,
+        last_day=period.end - timedelta(days=1),
         month=month_text(period.first),
+        month_name=format_date(period.first, "LLLL yyyy", locale=frame.locale),
         previous=month_text(month_before(period.first)),
         following=month_text(period.end) if period.end <= present else "",
         transactions=page,

@@ -99,6 +99,11 @@ class Frame:
         return f"{path}?{query}" if query else path
 
     @property
+    def markets(self) -> list[str]:
+        """Codes of the markets that there are, Germany before Austria."""
+        return sorted(self.request.app.state.parts.markets, reverse=True)
+
+    @property
     def query(self) -> str:
         """What was searched for on this page, shown again in the search field."""
         return self.request.query_params.get("q", "")[:200]

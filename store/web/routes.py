@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from litestar import Request, Router, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.response import Redirect
+from litestar.types import ControllerRouterHandler
 
 from store.catalogue.lists import count_videos
 from store.database import Database
@@ -54,7 +56,7 @@ def choose_locale(request: Request[Any, Any, Any]) -> Redirect:
 
 
 async def provide_video_count(
-    state: State, database: NamedDependency[Database], market: NamedDependency[str], at: NamedDependency[Any]
+    state: State, database: NamedDependency[Database], market: NamedDependency[str], at: NamedDependency[datetime]
 ) -> int:
     """Dependency `video_count`: how many videos are on sale, counted at most every five minutes per process."""
     counts: dict[str, tuple[float, int]] = state.setdefault("video_counts", {})
@@ -65,22 +67,20 @@ async def provide_video_count(
     return count
 
 
-def routers(locales: Sequence[str] = LOCALES) -> list[Any]:
+def page_routers(handlers: Sequence[ControllerRouterHandler], locales: Sequence[str] = LOCALES) -> list[Router]:
+    """Pages in every language, with what pages need: also for pages that only the sandbox has."""
+    return [
+        Router(
+            f"/{locale}",
+            route_handlers=list(handlers),
+            dependencies={"frame": Provide(provide_frame), "video_count": Provide(provide_video_count)},
+            include_in_schema=False,
+        )
+        for locale in locales
+    ]
+
+
+def routers(locales: Sequence[str] = LOCALES) -> list[ControllerRouterHandler]:
     """The pages in every language, the static files and `/`."""
     pages = [handler for part in PARTS for handler in part.handlers]
-    return [
-        *(
-            Router(
-                f"/{locale}",
-                route_handlers=pages,
-                dependencies={
-                    "frame": Provide(provide_frame),
-                    "video_count": Provide(provide_video_count),
-                },
-                include_in_schema=False,
-            )
-            for locale in locales
-        ),
-        serve_asset,
-        choose_locale,
-    ]
+    return [*page_routers(pages, locales), serve_asset, choose_locale]

@@ -12,7 +12,7 @@ from auth.authentication import Identity, identity_of, requires
 from auth.errors import NotPermitted, NotSignedIn
 from auth.permissions import AUDIT_READ, CUSTOMER_READ, TRANSACTIONS_READ
 from store.database import Database
-from store.parked_work import list_parked_events, list_parked_jobs
+from store.parked_work import list_failed_refunds, list_parked_events, list_parked_jobs
 from store.web.pages import Frame
 
 
@@ -54,10 +54,11 @@ async def show_staff(frame: NamedDependency[Frame], identity: NamedDependency[Id
 
 @get("/staff/parked", guards=[requires(AUDIT_READ)])
 async def show_parked(frame: NamedDependency[Frame], database: NamedDependency[Database]) -> Response[str]:
-    """Jobs that failed too often and events that changed nothing."""
+    """Jobs that failed too often, refunds that did not arrive, events that changed nothing."""
     return frame.page(
         "staff/parked.html",
         jobs=await list_parked_jobs(database),
+        refunds=await list_failed_refunds(database),
         events=await list_parked_events(database),
     )
 

@@ -8,18 +8,16 @@ import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, requires
 from auth.email_addresses import LONGEST
 from auth.errors import Refusal
 from auth.password_reset import PasswordReset
 from auth.permissions import CUSTOMER_READ, PASSWORD_RESET_START
-from auth.visits import visit_of
-from store.database import Database
+from auth.visits import Visit
 from store.support import CustomerDesk, key_of
 from store.web.account_pages import program_of
-from store.web.pages import AnyRequest, Frame
+from store.web.pages import Frame
 
 SHORTEST_REASON: Final = 10
 LONGEST_REASON: Final = 500
@@ -49,12 +47,9 @@ async def show_support(frame: NamedDependency[Frame]) -> Response[str]:
 
 @post("/support/searches", guards=[requires(CUSTOMER_READ)])
 async def find_customer(
-    request: AnyRequest,
     frame: NamedDependency[Frame],
     data: URLEncodedBody[FindForm],
-    identity: NamedDependency[Identity],
-    session: NamedDependency[AsyncSession],
-    database: NamedDependency[Database],
+    customer_desk: NamedDependency[CustomerDesk],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Go to the customer of this key. A form that posts, so that no address stands in a log or a history."""
@@ -62,9 +57,8 @@ async def find_customer(
     if not find or len(find) > LONGEST:
         errors = {"find": frame.w.text("form.missing" if not find else "support.too_long")}
         return frame.page("support/search.html", status=400, find=find[:LONGEST], missed=None, errors=errors)
-    desk = CustomerDesk(session, database, identity, visit_of(request))
     key = key_of(find)
-    found = await desk.find(key, find, real_now=real_now)
+    found = await customer_desk.find(key, find, real_now=real_now)
     if found is None:
         return frame.page("support/search.html", find=find, missed=key, errors={})
     return frame.go(f"/support/customers/{found.id}")
@@ -73,24 +67,21 @@ async def find_customer(
 @get("/support/customers/{customer_id:uuid}", guards=[requires(CUSTOMER_READ)])
 async def show_customer(
     customer_id: FromPath[UUID],
-    request: AnyRequest,
     frame: NamedDependency[Frame],
     identity: NamedDependency[Identity],
-    session: NamedDependency[AsyncSession],
-    database: NamedDependency[Database],
+    customer_desk: NamedDependency[CustomerDesk],
     real_now: NamedDependency[datetime],
     sent: FromQuery[bool] = False,
     refused: FromQuery[str] = "",
     form: FromQuery[str] = "",
 ) -> Response[str]:
     """One customer on one page; `sent`, `refused` and `form` are what the page's own forms left in the address."""
-    desk = CustomerDesk(session, database, identity, visit_of(request))
-    file = await desk.open(customer_id, at=frame.at, real_now=real_now, locale=frame.locale)
+    file = await customer_desk.open(customer_id, at=frame.at, real_now=real_now, locale=frame.locale)
     sentence = frame.w.texts.get(f"support.refused_{refused}", "")
     return frame.page(
         "support/customer.html",
         file=file,
-        address=await desk.open_address(customer_id, real_now=real_now),
+        address=await customer_desk.open_address(customer_id, real_now=real_now),
         may_reset=PASSWORD_RESET_START in identity.permissions,
         sent=sent,
         errors={form: {"reason": sentence}} if sentence else {},
@@ -103,30 +94,26 @@ async def show_customer(
 @post("/support/customers/{customer_id:uuid}/address-views", guards=[requires(CUSTOMER_READ)])
 async def show_address(
     customer_id: FromPath[UUID],
-    request: AnyRequest,
     frame: NamedDependency[Frame],
     data: URLEncodedBody[ReasonForm],
-    identity: NamedDependency[Identity],
-    session: NamedDependency[AsyncSession],
-    database: NamedDependency[Database],
+    customer_desk: NamedDependency[CustomerDesk],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Open the address for this session, for a reason."""
     reason = data.reason.strip()
     if len(reason) < SHORTEST_REASON:
         return _back(frame, customer_id, form="address", refused="no_reason")
-    desk = CustomerDesk(session, database, identity, visit_of(request))
-    await desk.show_address(customer_id, reason=reason, real_now=real_now)
+    await customer_desk.show_address(customer_id, reason=reason, real_now=real_now)
     return _back(frame, customer_id)
 
 
 @post("/support/customers/{customer_id:uuid}/password-resets", guards=[requires(PASSWORD_RESET_START)])
 async def start_password_reset(
     customer_id: FromPath[UUID],
-    request: AnyRequest,
     frame: NamedDependency[Frame],
     data: URLEncodedBody[ReasonForm],
     identity: NamedDependency[Identity],
+    visit: NamedDependency[Visit],
     password_reset: NamedDependency[PasswordReset],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
@@ -136,7 +123,7 @@ async def start_password_reset(
         return _back(frame, customer_id, form="reset", refused="no_reason")
     try:
         await password_reset.start_for_customer(
-            agent=identity, account_id=customer_id, reason=reason, at=real_now, visit=visit_of(request)
+            agent=identity, account_id=customer_id, reason=reason, at=real_now, visit=visit
         )
     except Refusal as refusal:
         # The use case has rolled back and noted the refusal; what has no place beside the field is a page.

@@ -1,6 +1,6 @@
 """The door to Stripe, against the stand-in, every call and answer held against Stripe's own description."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +27,16 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProces
 
 
 @pytest.fixture(scope="module")
-def transport() -> Iterator[CheckedHTTPXClient]:
+async def transport() -> AsyncIterator[CheckedHTTPXClient]:
     client = CheckedHTTPXClient()
     yield client
+    await client.close_async()
     client.close()
 
 
 @pytest.fixture
 async def gateway(stand_in: SandboxProcess, transport: CheckedHTTPXClient) -> StripeGateway:
-    return StripeGateway(stand_in.sdk(transport), PUBLISHABLE_KEY, ("whsec_test",))
+    return StripeGateway(stand_in.sdk(transport), transport, PUBLISHABLE_KEY, ("whsec_test",))
 
 
 async def opened(gateway: StripeGateway, *, key: str | None = None, price: Money = PRICE) -> Intent:
@@ -101,7 +102,7 @@ async def test_nobody_at_the_address_is_an_unknown_outcome(transport: CheckedHTT
     )
 
     with pytest.raises(PaymentOutcomeUnknown):
-        await StripeGateway(client, "pk_test_x", ()).retrieve_intent("pi_1")
+        await StripeGateway(client, transport, "pk_test_x", ()).retrieve_intent("pi_1")
 
 
 async def test_an_unknown_intent_and_a_wrong_key_are_told_apart(
@@ -109,6 +110,7 @@ async def test_an_unknown_intent_and_a_wrong_key_are_told_apart(
 ) -> None:
     stranger = StripeGateway(
         stripe.StripeClient("sk_test_wrong", base_addresses={"api": stand_in.url}, http_client=transport),
+        transport,
         "pk_test_wrong",
         (),
     )

@@ -1,0 +1,102 @@
+"""`make bench`: measures a film page and a purchase on a full catalogue and prints multiples of the baselines."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import asyncpg
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks.film_page import compare
+from benchmarks.load import Load
+from benchmarks.processes import free_port
+from benchmarks.purchase import measure_purchases
+from store.catalogue.demo.loading import load_demo_catalogue
+from store.catalogue.film_page import prepare_pages
+from store.clock import SystemClock
+from store.database import Database
+from store.migrations import migrate
+from store.sandbox.engines import running_engines
+from store.sandbox.secrets import sandbox_variables
+from store.settings import Settings
+
+console = Console()
+
+FOLDER = Path(".videothek/bench")
+"""Data of the benchmark: a demo catalogue of its own, kept between runs."""
+
+
+async def prepare(settings: Settings) -> None:
+    """Migrate, load the catalogue and build the German film pages, where that was not done before."""
+    await migrate(settings.database_owner_url)
+    with Progress(console=console) as progress:
+        loading = progress.add_task("demo catalogue", total=None)
+        owner = await asyncpg.connect(settings.database_owner_url)
+        await load_demo_catalogue(
+            owner, progress=lambda done, total: progress.update(loading, completed=done, total=total)
+        )
+        await owner.close()
+        building = progress.add_task("film pages", total=None)
+        database = await Database.connect(settings.database_url, pool_size=4)
+        if not await database.reads.fetchval("SELECT EXISTS (SELECT FROM store.title_pages)"):
+            await prepare_pages(
+                database,
+                market="DE",
+                locale="de",
+                at=await SystemClock().now(),
+                progress=lambda done, total: progress.update(building, completed=done, total=total),
+            )
+        await database.close()
+
+
+def show(loads: list[Load]) -> None:
+    """Print the loads as multiples of the bare and of the one-query handler of the same run."""
+    bare, one_query = loads[0], loads[1]
+    table = Table(title="CPU per request (user + system; server and PostgreSQL) and waiting time")
+    for heading in ("", "requests", "bytes", "CPU ms", "of it database", "x bare", "x one query", "p50", "p95", "p99"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for load in loads:
+        table.add_row(
+            load.name,
+            str(load.requests),
+            str(load.body_bytes or "-"),
+            f"{load.cpu_ms:.3f}",
+            f"{load.database_ms:.3f}",
+            f"{load.cpu_ms / bare.cpu_ms:.2f}",
+            f"{load.cpu_ms / one_query.cpu_ms:.2f}",
+            *(f"{wait:.1f} ms ({wait / reference:.1f}x)" for wait, reference in _waits(load, one_query)),
+        )
+    console.print(table)
+
+
+def _waits(load: Load, one_query: Load) -> list[tuple[float, float]]:
+    return [(load.p50, one_query.p50), (load.p95, one_query.p95), (load.p99, one_query.p99)]
+
+
+def main() -> int:
+    """Run all measurements on engines of the benchmark's own."""
+    with running_engines(FOLDER, durable=True) as engines:
+        environment = {
+            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+            **sandbox_variables(FOLDER),
+            "BASE_URL": f"http://127.0.0.1:{free_port()}",
+            "STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}",
+            "STRIPE_SANDBOX_STORE": str(FOLDER / "stripe.sqlite3"),
+            "DATABASE_URL": engines.database_url,
+            "REDIS_URL": engines.redis_url or "",
+        }
+        settings = Settings.from_env(environment)
+        environment["STRIPE_WEBHOOK_URL"] = f"{settings.base_url}/webhooks/stripe"
+        environment["STRIPE_WEBHOOK_SECRET"] = settings.stripe_webhook_secrets[0]
+        asyncio.run(prepare(settings))
+        loads = asyncio.run(compare(settings, engines.database_url, environment=environment))
+        loads.append(asyncio.run(measure_purchases(settings, environment=environment)))
+    show(loads)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

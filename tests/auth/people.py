@@ -1,0 +1,69 @@
+"""People that tests need: customers, staff, where they come from, and signing them in."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from uuid import UUID
+
+import httpx
+from litestar import Litestar
+
+from auth.accounts import Accounts
+from auth.models import Account
+from auth.visits import Visit
+from store.composition import Parts
+
+GOOD_PASSWORD = "drei Esel tanzen im Regen"
+OTHER_PASSWORD = "vier Pinguine lesen Zeitung"
+HOME = Visit(ip="192.0.2.10", user_agent="Test/1.0", request_id="request-1")
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A signed-in program."""
+
+    account_id: UUID
+    session_id: UUID
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def parts_of(app: Litestar) -> Parts:
+    parts: Parts = app.state.parts
+    return parts
+
+
+def an_address(word: str = "anna") -> str:
+    """An address that no other test uses."""
+    return f"{word}.{next(_numbers)}@beispiel.example"
+
+
+async def a_customer(
+    app: Litestar, *, email: str | None = None, password: str = GOOD_PASSWORD, locale: str = "de"
+) -> Account:
+    parts = parts_of(app)
+    async with parts.database.sessions.begin() as session:
+        return await Accounts(session, parts.hasher).create_customer(
+            email=email or an_address(), password=password, residence_country="DE", locale=locale, at=datetime.now(UTC)
+        )
+
+
+async def a_colleague(app: Litestar, *, roles: Collection[str] = ("support",), email: str | None = None) -> Account:
+    parts = parts_of(app)
+    async with parts.database.sessions.begin() as session:
+        return await Accounts(session, parts.hasher).create_staff(
+            email=email or an_address("kollegin"), password=GOOD_PASSWORD, roles=roles, at=datetime.now(UTC)
+        )
+
+
+async def sign_in(client: httpx.AsyncClient, account: Account, *, password: str = GOOD_PASSWORD) -> Bearer:
+    answer = await client.post("/v1/sessions", json={"email": account.email, "password": password})
+    assert answer.status_code == 201, answer.text
+    body = answer.json()
+    return Bearer(account_id=UUID(body["account_id"]), session_id=UUID(body["id"]), token=body["token"])
