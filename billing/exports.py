@@ -200,7 +200,7 @@ async def export_csv(database: OpenDatabase, *, period: Period) -> AsyncGenerato
         while (chunk := await chunks.get()) is not None:
             if isinstance(chunk, Exception):
                 raise chunk
-            yield chunk
+            yield bytes(chunk)  # asyncpg hands out bytearrays, which no ASGI server takes
     finally:
         copying.cancel()
         with suppress(asyncio.CancelledError):

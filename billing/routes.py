@@ -40,7 +40,6 @@ from billing.webhooks import Webhooks
 CUSTOMER = (NotSignedIn, CustomersOnly)
 """Refusals of every route for customers."""
 
-PAGE = 100
 LARGEST_WEBHOOK = 1_048_576
 """Bytes; Stripe's largest events are far smaller."""
 
@@ -162,11 +161,12 @@ async def show_transactions(
     end: EndDay,
     database: NamedDependency[SkipValidation[OpenDatabase]],
     cursor: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> TransactionsOut:
     """A page of the period's money events, read from the journals."""
-    found = await list_transactions(database, period=Period.of(first, end), after=place_of(cursor), limit=PAGE + 1)
-    page = found[:PAGE]
-    has_more = len(found) > PAGE
+    found = await list_transactions(database, period=Period.of(first, end), after=place_of(cursor), limit=limit + 1)
+    page = found[:limit]
+    has_more = len(found) > limit
     return TransactionsOut(
         transactions=[TransactionOut.of(transaction) for transaction in page],
         next_cursor=cursor_of((page[-1].booked_at, page[-1].journal_id)) if has_more else None,

@@ -23,7 +23,7 @@ from auth.authentication import AuthenticationMiddleware
 from auth.csrf import check_csrf
 from billing.ports import PaymentGateway
 from store.clock import Clock, SystemClock
-from store.composition import assemble
+from store.composition import Parts, assemble
 from store.database import Database
 from store.dependencies import dependencies
 from store.envelope import Envelope
@@ -66,7 +66,7 @@ def create_app(
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pools = database or await Database.connect(settings.database_url)
         parts = await assemble(settings, database=pools, clock=clock or SystemClock(), gateway=gateway)
-        app.state.parts, app.state.database, app.state.settings = parts, pools, settings
+        attach(app, parts)
         try:
             yield
         finally:
@@ -103,6 +103,11 @@ def create_app(
         secure=settings.secure,
     )
     return app
+
+
+def attach(app: Litestar, parts: Parts) -> None:
+    """Give the application the parts that its requests work with."""
+    app.state.parts, app.state.database, app.state.settings = parts, parts.database, parts.settings
 
 
 async def check_request(request: Request[Any, Any, Any]) -> None:

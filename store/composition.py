@@ -20,6 +20,7 @@ from billing.refunds import Refunds
 from billing.stripe_gateway import StripeGateway
 from store.clock import Clock
 from store.database import Database
+from store.entitlement import dpop
 from store.entitlement.grants import Grants
 from store.entitlement.keys import KeySeal
 from store.entitlement.tokens import PlaybackTokens
@@ -74,11 +75,17 @@ class Parts:
 
 
 async def assemble(
-    settings: Settings, *, database: Database, clock: Clock, gateway: PaymentGateway | None = None
+    settings: Settings,
+    *,
+    database: Database,
+    clock: Clock,
+    gateway: PaymentGateway | None = None,
+    hasher: PasswordHasher | None = None,
 ) -> Parts:
-    """Build the parts; a test may hand in a gateway of its own."""
-    hasher = PasswordHasher()
-    await asyncio.to_thread(hasher.warm_up)
+    """Build the parts; a test may hand in a gateway and a hasher of its own."""
+    if hasher is None:
+        hasher = PasswordHasher()
+        await asyncio.to_thread(hasher.warm_up)
     composers = {
         **auth.letters.composers(settings),
         "order_confirmation": ComposeOrderConfirmation(settings.base_url),
@@ -136,8 +143,12 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
     async def forget_old_limits(**_: Any) -> None:
         await parts.throttle.forget_old()
 
+    async def forget_old_proofs(**_: Any) -> None:
+        await dpop.forget_old_proofs(parts.database, real_now=datetime.now(UTC))
+
     return {
         "sweep_payments": ("* * * * *", sweep_payments),
         "seal_audit_trail": ("* * * * *", seal_audit_trail),
         "forget_old_limits": ("7 * * * *", forget_old_limits),
+        "forget_old_proofs": ("17 * * * *", forget_old_proofs),
     }

@@ -185,10 +185,11 @@ class SmtpMailer:
         message["Subject"] = rendered.subject
         message["Date"] = format_datetime(at.astimezone(UTC))
         message["Message-ID"] = f"<{mail_id}@{self._domain()}>"
-        message["Content-Language"] = locale
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(rendered.text)
         message.add_alternative(rendered.html, subtype="html")
+        # Last: what begins with Content- moves into the first part when the second one is added.
+        message["Content-Language"] = locale
         return message
 
     def _domain(self) -> str:

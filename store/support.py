@@ -265,7 +265,7 @@ async def _payments(session: AsyncSession, account_id: UUID) -> list[CustomerPay
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
-        for number, row in payments.tuples()
+        for number, row in payments
     ] + [
         CustomerPaymentOut(
             order_number=number,
@@ -276,7 +276,7 @@ async def _payments(session: AsyncSession, account_id: UUID) -> list[CustomerPay
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
-        for number, row in refunds.tuples()
+        for number, row in refunds
     ]
     return sorted(found, key=lambda entry: entry.created_at, reverse=True)[:NEWEST]
 
@@ -292,7 +292,7 @@ async def _rights(session: AsyncSession, account_id: UUID, *, at: datetime, loca
         .order_by(Entitlement.granted_at.desc(), Entitlement.id.desc())
         .limit(NEWEST)
     )
-    return [_right(right, title, order_number, at=at) for right, title, order_number in rows.tuples()]
+    return [_right(right, title, order_number, at=at) for right, title, order_number in rows]
 
 
 def _right(right: Entitlement, title: str, order_number: str | None, *, at: datetime) -> RightOut:

@@ -13,7 +13,7 @@ from typing import Final
 
 import asyncpg
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from auth.errors import TooManyAttempts
@@ -61,7 +61,10 @@ _GIVE_BACK_ROW: Final = """
 
 _FORGET_ROWS: Final = "DELETE FROM auth.throttle_buckets WHERE theoretical_arrival < now() - interval '1 minute'"
 
-_PATIENCE: Final = 0.25
+_CONNECTIONS: Final = 8
+"""To Redis, per process."""
+
+_PATIENCE: Final = 1.0
 """Seconds that Redis has for an answer."""
 
 _REDIS_REST: Final = 5.0
@@ -69,13 +72,29 @@ _REDIS_REST: Final = 5.0
 
 
 def open_redis(url: str | None) -> Redis | None:
-    """A client for limits, or None without an address."""
-    return Redis.from_url(url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE) if url else None
+    """A client for limits, or None without an address.
+
+    A few connections that are waited for: a burst of requests must not fail over to PostgreSQL only because it
+    opened hundreds of them.
+    """
+    if not url:
+        return None
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=_PATIENCE,
+        socket_timeout=_PATIENCE,
+        socket_connect_timeout=_PATIENCE,
+    )
+    return Redis.from_pool(pool)
 
 
 @dataclass(slots=True)
 class Throttling:
-    """The `auth.ports.Throttle` port. Losing Redis lifts no limit and locks nobody out: PostgreSQL counts on."""
+    """The `auth.ports.Throttle` port. Losing Redis lifts no limit and locks nobody out: PostgreSQL counts on.
+
+    It does so from an empty bucket, so that each change from one to the other admits at most one more burst.
+    """
 
     pool: asyncpg.Pool
     key: bytes = field(repr=False)

@@ -16,6 +16,10 @@ from litestar import Litestar
 from sqlalchemy.engine import make_url
 
 from auth.ids import new_id
+from auth.passwords import PasswordHasher
+from billing.ports import PaymentGateway
+from store.app import attach, create_app
+from store.composition import assemble
 from store.database import Database
 from store.migrations import migrate
 from store.settings import Settings
@@ -114,14 +118,39 @@ def clock() -> MovableTestClock:
     return MovableTestClock()
 
 
-@pytest.fixture
-async def app(settings: Settings, database: Database, clock: MovableTestClock) -> AsyncIterator[Litestar]:
-    """The whole application on the scratch database."""
-    from store.app import create_app
+@pytest.fixture(scope="session")
+def application(environment: dict[str, str]) -> Litestar:
+    """The application with its routes; making it takes a second, so all tests share it."""
+    return create_app(Settings.from_env(environment))
 
-    app = create_app(settings, clock=clock, database=database)
-    async with app.lifespan():
-        yield app
+
+@pytest.fixture
+def gateway() -> PaymentGateway | None:
+    """The payment provider; None is Stripe's at the settings' address. Folders that need a fake override this."""
+    return None
+
+
+@pytest.fixture
+def hasher() -> PasswordHasher:
+    """A password hasher with little work; its own tests use the real parameters."""
+    return PasswordHasher(memory_kibibytes=1024, passes=1)
+
+
+@pytest.fixture
+async def app(
+    application: Litestar,
+    settings: Settings,
+    database: Database,
+    clock: MovableTestClock,
+    gateway: PaymentGateway | None,
+    hasher: PasswordHasher,
+) -> AsyncIterator[Litestar]:
+    """The whole application on the scratch database, with parts of this test's own."""
+    parts = await assemble(settings, database=database, clock=clock, gateway=gateway, hasher=hasher)
+    attach(application, parts)
+    application.state.pop("video_counts", None)
+    yield application
+    await parts.close()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from auth.ports import Jobs
 from store.app import create_app
 from store.database import Database
 from store.settings import Settings
+from tests.running import running
 from tests.scratch import MovableTestClock
 
 PROBE = """
@@ -53,7 +54,7 @@ async def probe_client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(settings, clock=clock, database=database, extra_routes=[write_probe])
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url=settings.base_url) as client:
+    async with running(app), httpx.AsyncClient(transport=transport, base_url=settings.base_url) as client:
         yield client
 
 

@@ -657,7 +657,6 @@ def upgrade() -> None:
         sa.Column("ordered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("performance_consent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("withdrawal_loss_acknowledged_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("confirmation_sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("client_address", sa.String(length=45), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -1071,6 +1070,14 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_titles_search"), "titles", ["search"], unique=False, schema="store", postgresql_using="gin"
+    )
+    op.create_index(
+        "ix_titles_sort_key_listed",
+        "titles",
+        [sa.literal_column('sort_key COLLATE "C"'), "id"],
+        unique=False,
+        schema="store",
+        postgresql_where=sa.text("kind IN ('film', 'series')"),
     )
     op.create_index(
         "uq_titles_parent_id_number",

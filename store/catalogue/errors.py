@@ -61,5 +61,5 @@ class OfferNotOnSale(StoreError):
     """The offer does not exist, is of another market, or its window is not open."""
 
     status, code = 409, "offer_not_on_sale"
-    de = "Dieses Angebot gilt nicht mehr. Es wurde nichts bestellt; auf der Seite des Films stehen die heutigen Angebote."
+    de = "Dieses Angebot gilt nicht mehr. Es wurde nichts bestellt; die heutigen stehen auf der Seite des Films."
     en = "This offer is no longer valid. Nothing was ordered; the film's page shows what is on offer today."

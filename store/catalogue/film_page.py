@@ -47,6 +47,8 @@ async def load_film_page(database: Database, *, slug: str, market: str, locale: 
 
     Raises `TitleNotFound`.
     """
+    if not slug.isprintable():  # PostgreSQL cannot even look for a NUL
+        raise TitleNotFound(slug="")
     row = await database.reads.fetchrow(_READ, slug, market, locale, at)
     if row is not None:
         return StoredPage(row["document"], row["etag"])

@@ -171,6 +171,12 @@ class Title(Base):
             postgresql_where=text("kind IN ('film', 'series')"),
         ),
         Index(
+            "ix_titles_sort_key_listed",
+            text('sort_key COLLATE "C"'),
+            "id",
+            postgresql_where=text("kind IN ('film', 'series')"),
+        ),
+        Index(
             "ix_titles_added_at_listed",
             text("added_at DESC"),
             "id",

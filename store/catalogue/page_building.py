@@ -150,7 +150,7 @@ def _page(
     *,
     market: str,
     locale: str,
-    genres: Mapping[str, Named],
+    genres: dict[str, Named],
     credits: Sequence[asyncpg.Record],
     others: Rows,
     family: Family,
@@ -243,7 +243,7 @@ def _contributor(row: asyncpg.Record, title_id: UUID, others: Rows) -> Contribut
 
 
 def _similar(
-    candidate: Candidate, cards: Mapping[UUID, TitleCard], genres: Mapping[str, Named], locale: str
+    candidate: Candidate, cards: Mapping[UUID, TitleCard], genres: dict[str, Named], locale: str
 ) -> SimilarTitle:
     if candidate.reason == "genre":
         genre = genres.get(candidate.shared[0])
@@ -260,7 +260,7 @@ def _opinion(title: asyncpg.Record) -> OpinionOut | None:
 
 
 def _rights(title: asyncpg.Record, locale: str) -> str | None:
-    """The rights holder's line as delivered; for the demonstration's real films, whose line we do not have, a plain one."""
+    """The rights holder's line as delivered; a plain one for real films of the demonstration."""
     if title["source"] == "licensor":
         return str(title["rights_line"]) if title["rights_line"] else None
     if title["invented"]:

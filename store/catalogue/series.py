@@ -20,7 +20,7 @@ class Family:
 
     place: EpisodePlace | None = None
     seasons: list[Season] = field(default_factory=list)
-    prices: Prices = Prices(None, None)
+    prices: Prices = field(default_factory=lambda: Prices(None, None))
     """The lowest prices of the episodes of a series or season."""
     moments: list[datetime] = field(default_factory=list)
     """When these prices may change by themselves."""
@@ -36,13 +36,14 @@ _EPISODES: Final = """
     JOIN store.titles episode ON episode.parent_id = season.id
     LEFT JOIN store.title_texts x ON x.title_id = episode.id AND x.locale = $2
     LEFT JOIN LATERAL (
-        SELECT min(o.gross) FILTER (WHERE o.kind = 'rent' AND o.starts_at <= $4 AND (o.ends_at IS NULL OR o.ends_at > $4)) AS rent,
-               min(o.gross) FILTER (WHERE o.kind = 'buy' AND o.starts_at <= $4 AND (o.ends_at IS NULL OR o.ends_at > $4)) AS buy,
+        SELECT min(o.gross) FILTER (WHERE o.kind = 'rent' AND span.holds) AS rent,
+               min(o.gross) FILTER (WHERE o.kind = 'buy' AND span.holds) AS buy,
                min(o.currency) AS currency,
                array_remove(array_agg(o.starts_at) || array_agg(o.ends_at), NULL) AS moments
         FROM store.editions e
         JOIN store.products p ON p.edition_id = e.id
         JOIN store.offers o ON o.product_id = p.id AND o.market = $3
+        CROSS JOIN LATERAL (SELECT o.starts_at <= $4 AND (o.ends_at IS NULL OR o.ends_at > $4) AS holds) span
         WHERE e.title_id = episode.id
     ) price ON true
     WHERE season.parent_id = ANY ($1::uuid[])

@@ -11,10 +11,36 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
+from auth.errors import CrossSiteRequest, CustomersOnly, NotSignedIn
+from auth.schemas import problems
 from store.database import Database
 from store.entitlement.devices import Devices, list_devices
 from store.entitlement.dpop import PublicKey, encode, read_proof, use_once
-from store.entitlement.errors import ProofInvalid
+from store.entitlement.errors import (
+    DeviceLimitReached,
+    DeviceNotFound,
+    DeviceNotRegistered,
+    FilmNotReady,
+    FilmUnknown,
+    ForeignKeyAsked,
+    KeysUnreadable,
+    LicenceRequestMalformed,
+    NewDevicesExhausted,
+    NotEntitled,
+    NothingGranted,
+    PlaybackEnded,
+    PlaybackNotFound,
+    ProofInvalid,
+    RentalNotStarted,
+    RentalOver,
+    RentalStreamBusy,
+    RightPaused,
+    RightRevoked,
+    StartConfirmationNeeded,
+    StartNotConfirmed,
+    StreamsBusy,
+    TokenInvalid,
+)
 from store.entitlement.library import list_library
 from store.entitlement.licences import LicenceQuestion, Licences
 from store.entitlement.media import serve_film
@@ -40,6 +66,15 @@ from store.settings import Settings
 AnyRequest = Request[Any, Any, Any]
 
 NO_STORE = [ResponseHeader(name="Cache-Control", value="no-store")]
+
+CUSTOMER = (NotSignedIn, CustomersOnly)
+"""Refusals of every route for customers."""
+
+PROVED = (*CUSTOMER, CrossSiteRequest, ProofInvalid)
+"""Refusals of every route that wants a device's proof."""
+
+AGAINST_THE_RIGHT = (NotEntitled, RightRevoked, RightPaused, RentalOver, RentalNotStarted)
+"""What may stand against a right, the weightiest first."""
 
 
 def public_url(request: AnyRequest, settings: Settings) -> str:
@@ -70,7 +105,13 @@ async def provide_device_key(
     return proof.key
 
 
-@get("/v1/library", guards=[customer_only], summary="What the customer may watch", tags=["library"])
+@get(
+    "/v1/library",
+    guards=[customer_only],
+    summary="What the customer may watch",
+    tags=["library"],
+    responses=problems(*CUSTOMER),
+)
 async def read_library(
     session: NamedDependency[AsyncSession],
     identity: NamedDependency[Identity],
@@ -82,7 +123,13 @@ async def read_library(
     return LibraryOut.of(library)
 
 
-@get("/v1/devices", guards=[customer_only], summary="The customer's devices", tags=["devices"])
+@get(
+    "/v1/devices",
+    guards=[customer_only],
+    summary="The customer's devices",
+    tags=["devices"],
+    responses=problems(*CUSTOMER),
+)
 async def read_devices(
     session: NamedDependency[AsyncSession],
     identity: NamedDependency[Identity],
@@ -93,7 +140,13 @@ async def read_devices(
     return DevicesOut.of(places, at=at)
 
 
-@post("/v1/devices", guards=[customer_only], summary="Register this device", tags=["devices"])
+@post(
+    "/v1/devices",
+    guards=[customer_only],
+    summary="Register this device",
+    tags=["devices"],
+    responses=problems(*PROVED, DeviceLimitReached, NewDevicesExhausted),
+)
 async def register_device(
     data: JSONBody[DeviceCreate],
     identity: NamedDependency[Identity],
@@ -106,7 +159,13 @@ async def register_device(
     return DeviceOut.of(device)
 
 
-@delete("/v1/devices/{device_id:uuid}", guards=[customer_only], summary="Remove a device", tags=["devices"])
+@delete(
+    "/v1/devices/{device_id:uuid}",
+    guards=[customer_only],
+    summary="Remove a device",
+    tags=["devices"],
+    responses=problems(*CUSTOMER, CrossSiteRequest, DeviceNotFound),
+)
 async def remove_device(
     device_id: FromPath[UUID],
     identity: NamedDependency[Identity],
@@ -118,7 +177,13 @@ async def remove_device(
     await devices.remove(account_id=identity.account_id, device_id=device_id, at=at, real_now=real_now)
 
 
-@get("/v1/playback-sessions", guards=[customer_only], summary="What plays now", tags=["playback"])
+@get(
+    "/v1/playback-sessions",
+    guards=[customer_only],
+    summary="What plays now",
+    tags=["playback"],
+    responses=problems(*CUSTOMER),
+)
 async def read_streams(
     session: NamedDependency[AsyncSession],
     identity: NamedDependency[Identity],
@@ -128,7 +193,22 @@ async def read_streams(
     return StreamsOut.of(await list_streams(session, account_id=identity.account_id, real_now=real_now))
 
 
-@post("/v1/playback-sessions", guards=[customer_only], summary="Play a title", tags=["playback"])
+@post(
+    "/v1/playback-sessions",
+    guards=[customer_only],
+    summary="Play a title",
+    tags=["playback"],
+    responses=problems(
+        *PROVED,
+        FilmUnknown,
+        *AGAINST_THE_RIGHT,
+        FilmNotReady,
+        DeviceNotRegistered,
+        RentalStreamBusy,
+        StreamsBusy,
+        StartConfirmationNeeded,
+    ),
+)
 async def open_playback(
     data: JSONBody[PlaybackCreate],
     identity: NamedDependency[Identity],
@@ -155,6 +235,7 @@ async def open_playback(
     status_code=200,
     summary="A player's sign of life",
     tags=["playback"],
+    responses=problems(*PROVED, PlaybackNotFound, PlaybackEnded, *AGAINST_THE_RIGHT),
 )
 async def beat_playback(
     playback_session_id: FromPath[UUID],
@@ -183,6 +264,7 @@ async def beat_playback(
     status_code=200,
     summary="The player failed",
     tags=["playback"],
+    responses=problems(*PROVED, PlaybackNotFound, PlaybackEnded),
 )
 async def report_playback_failure(
     playback_session_id: FromPath[UUID],
@@ -208,6 +290,7 @@ async def report_playback_failure(
     guards=[customer_only],
     summary="Stop a playback",
     tags=["playback"],
+    responses=problems(*CUSTOMER, CrossSiteRequest, PlaybackNotFound),
 )
 async def stop_playback(
     playback_session_id: FromPath[UUID],
@@ -228,6 +311,19 @@ async def stop_playback(
     # Players send no Content-Type. No cookie counts here, so no other site can make a browser ask for anything.
     any_content_type=True,
     csrf_exempt=True,
+    exclude_from_auth=True,
+    responses=problems(
+        LicenceRequestMalformed,
+        ProofInvalid,
+        TokenInvalid,
+        DeviceNotRegistered,
+        PlaybackEnded,
+        *AGAINST_THE_RIGHT,
+        ForeignKeyAsked,
+        NothingGranted,
+        StartNotConfirmed,
+        KeysUnreadable,
+    ),
 )
 async def issue_clear_key_licence(
     request: AnyRequest,

@@ -107,7 +107,7 @@ def _create(binaries: Path, home: Path, way: tuple[str, ...], *, password: str, 
     os.chown(password_file, owner.st_uid, owner.st_gid)
     initdb = [
         *way,
-        binaries / "initdb",
+        str(binaries / "initdb"),
         f"--pgdata={unfinished}",
         f"--username={OWNER}",
         f"--pwfile={password_file}",
@@ -122,14 +122,14 @@ def _create(binaries: Path, home: Path, way: tuple[str, ...], *, password: str, 
     ]
     try:
         _run(initdb)
-        single_user = [*way, binaries / "postgres", "--single", "-D", unfinished, "template1"]
+        single_user = [*way, str(binaries / "postgres"), "--single", "-D", str(unfinished), "template1"]
         _run(single_user, f"CREATE DATABASE {DATABASE}\n")
     finally:
         password_file.unlink()
     unfinished.rename(home / "data")
 
 
-def _run(command: Sequence[str | Path], text: str = "") -> None:
+def _run(command: Sequence[str], text: str = "") -> None:
     done = subprocess.run(  # noqa: S603 - our own command
         command, input=text, capture_output=True, text=True, env=_ENVIRONMENT, check=False
     )

@@ -92,7 +92,7 @@ def start_child(
 def stop_strays(records: Path, *, patience: float = 10.0) -> None:
     """Stop what an earlier run left behind, by its records; a record that fits no process is dropped."""
     for record in records.glob("*.json"):
-        with suppress(ValueError, KeyError, psutil.NoSuchProcess):
+        with suppress(ValueError, KeyError, TypeError, psutil.NoSuchProcess):
             known = json.loads(record.read_text())
             process = psutil.Process(known["pid"])
             if abs(process.create_time() - known["started"]) < START_TIME_TOLERANCE:

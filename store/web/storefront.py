@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.catalogue.film_page import load_film_page
-from store.catalogue.lists import list_genres, list_titles
+from store.catalogue.lists import Order, list_genres, list_titles
 from store.catalogue.people import load_person
 from store.catalogue.schemas import FilmPage, OfferOut, TitleCard
 from store.database import Database
@@ -21,7 +21,7 @@ ROW: Final = 12
 """Titles that a row of the start page asks for."""
 SHELF: Final = 48
 """Titles on one page of a list."""
-SORTS: Final = ("popularity", "new", "title")
+SORTS: Final[tuple[Order, ...]] = ("popularity", "new", "title")
 _PREFERRED: Final = ("HD", "SD", "UHD")
 """Which quality of the buy box is chosen at first."""
 
@@ -205,10 +205,10 @@ async def _shelf(
     **only: str,
 ) -> Response[str]:
     """A list of titles with its ways to sort; the place in it is in the address."""
-    sort = sort if sort in SORTS else "popularity"
+    order: Order = next((known for known in SORTS if known == sort), "popularity")
     found = await list_titles(
         database,
-        order=sort,
+        order=order,
         cursor=cursor,
         limit=SHELF,
         market=frame.market,
@@ -221,11 +221,11 @@ async def _shelf(
         "storefront/list.html",
         heading=heading,
         sentence=t(f"browse.{sentence}"),
-        sort=sort,
+        sort=order,
         sorts=[(key, t(f"browse.sort_{key}"), frame.url(path, sort=key)) for key in SORTS],
         shelves=[{"heading": "", "films": found.titles}] if found.titles else [],
-        previous=frame.url(path, sort=sort) if cursor else "",
-        next=frame.url(path, sort=sort, cursor=found.next_cursor) if found.next_cursor else "",
+        previous=frame.url(path, sort=order) if cursor else "",
+        next=frame.url(path, sort=order, cursor=found.next_cursor) if found.next_cursor else "",
     )
 
 

@@ -18,7 +18,7 @@ PROXIES = ("10.0.0.0/8", "2001:db8:1::5")
         ("10.1.1.1", "198.51.100.7, nonsense", "10.1.1.1"),
         ("2001:db8:1::5", "2001:db8:2::9", "2001:db8:2::9"),
         ("::ffff:198.51.100.7", "", "198.51.100.7"),
-        ("testclient", "", "0.0.0.0"),
+        ("testclient", "", "0.0.0.0"),  # noqa: S104 - said of a peer without an address
     ],
 )
 def test_only_what_a_trusted_proxy_saw_itself_is_believed(peer: str, forwarded: str, expected: str) -> None:

@@ -25,7 +25,9 @@ COLUMNS = [
 
 
 async def exported(till: Till, period: Period = NOVEMBER) -> list[dict[str, str]]:
-    content = b"".join([chunk async for chunk in export_csv(till.database, period=period)])
+    chunks = [chunk async for chunk in export_csv(till.database, period=period)]
+    assert {type(chunk) for chunk in chunks} == {bytes}
+    content = b"".join(chunks)
     return list(csv.DictReader(io.StringIO(content.decode())))
 
 

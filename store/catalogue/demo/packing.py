@@ -148,7 +148,7 @@ def _codes(names: list[str], known: dict[str, str], *, first: str) -> list[str]:
 
 def _popularity(row: dict[str, Any]) -> int:
     """0 to 900: a guess from what the facts hold (how many took the trouble to enter them, reviews, awards)."""
-    guess = 8 * min(len(row["cast"]), 45) + 10 * min(row["oscars"], 11)
+    guess: int = 8 * min(len(row["cast"]), 45) + 10 * min(row["oscars"], 11)
     guess += 20 * min(len(row["production"]), 4) + 3 * (row["metacritic"] or 0)
     return min(guess, 900)
 

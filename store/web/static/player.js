@@ -190,9 +190,12 @@
     clearInterval(beating);
   }
 
+  // The time alone proves nothing: a player without keys may jump over gaps and show no picture.
+  const progress = () => (video.getVideoPlaybackQuality().totalVideoFrames > 0 ? video.currentTime : 0);
+
   async function beat() {
     const path = `/v1/playback-sessions/${showing.id}/heartbeats`;
-    const answer = await device.ask("POST", path, { position: video.currentTime }).catch(() => null);
+    const answer = await device.ask("POST", path, { position: progress() }).catch(() => null);
     if (answer === null || answer.status >= 500) return; // the next one may get through
     if (answer.status === 200) {
       Object.assign(showing, answer.body);
@@ -270,7 +273,7 @@
     const spoken = `${clock(video.currentTime)} / ${clock(video.duration)}`;
     find("clock").textContent = spoken;
     seek.setAttribute("aria-valuetext", spoken);
-    if (!firstBeatSent && showing && video.currentTime > SEEN) {
+    if (!firstBeatSent && showing && progress() > SEEN) {
       firstBeatSent = true;
       beat();
     }

@@ -57,7 +57,7 @@ def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
 
 
 async def clock_of(owner: asyncpg.Connection, right: UUID) -> tuple[datetime | None, datetime | None]:
-    row = await owner.fetchrow("SELECT first_played_at, ends_at FROM store.entitlements WHERE id = $1", right)
+    [row] = await owner.fetch("SELECT first_played_at, ends_at FROM store.entitlements WHERE id = $1", right)
     return row["first_played_at"], row["ends_at"]
 
 
@@ -288,6 +288,13 @@ async def test_a_licence_is_only_posted_for(client: httpx.AsyncClient) -> None:
 # --- tokens -----------------------------------------------------------------------------------------------------
 
 
+def unsigned(token: str) -> str:
+    """The same token or proof under "alg": "none"."""
+    _, body, _ = token.split(".")
+    header = {**jwt.get_unverified_header(token), "alg": "none"}
+    return f"{encode(msgspec.json.encode(header))}.{body}."
+
+
 def forged_tokens(settings: Settings, playback: dict[str, Any], device: TestDevice) -> dict[str, str]:
     claims = {
         "iss": settings.base_url,
@@ -304,7 +311,7 @@ def forged_tokens(settings: Settings, playback: dict[str, Any], device: TestDevi
     now = datetime.now(UTC)
     mine = {"jkt": jkt, "ends_at": None, "at": now}
     return {
-        "alg none": jwt.encode(claims, None, algorithm="none"),
+        "alg none": unsigned(playback["token"]),
         "signed with a shared secret": jwt.encode(claims, "x" * 32, algorithm="HS256"),
         "signed with another key": stranger.sign(playback_session_id=UUID(playback["id"]), real_now=now, **mine).text,
         "expired a minute and a second ago": ours.sign(
@@ -354,12 +361,6 @@ async def test_a_stolen_token_is_worth_nothing_on_another_device(
 
 
 # --- proofs -----------------------------------------------------------------------------------------------------
-
-
-def unsigned(proof: str) -> str:
-    _, body, _ = proof.split(".")
-    header = {**jwt.get_unverified_header(proof), "alg": "none"}
-    return f"{encode(msgspec.json.encode(header))}.{body}."
 
 
 def faulty_proofs(device: TestDevice, token: str) -> dict[str, str]:

@@ -207,7 +207,7 @@ async def test_a_heartbeat_keeps_the_place_and_brings_a_fresh_token(
     beat = await device.beat(client, customer, playback["id"], position=12.5)
     assert beat.status_code == 200, beat.text
     assert (await device.licence(client, beat.json()["token"])).status_code == 200
-    row = await owner.fetchrow("SELECT position, now() - beat_at AS silence FROM store.playback_sessions")
+    [row] = await owner.fetch("SELECT position, now() - beat_at AS silence FROM store.playback_sessions")
     assert row["position"] == 12.5
     assert row["silence"] < timedelta(seconds=30)
     stranger = TestDevice(device.base_url)

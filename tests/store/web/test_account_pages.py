@@ -5,20 +5,13 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from litestar import Litestar
 
 from auth.models import Account
 from auth.sessions import list_sessions
 from store.database import Database
 from store.web.account_pages import program_of
 from store.web.pages import local_path
-from tests.store.web.visitors import OURS, PASSWORD, make_customer, sign_in, token_in
-
-
-@pytest.fixture
-async def customer(app: Litestar, database: Database) -> Account:
-    """A customer of this application."""
-    return await make_customer(database, hasher=app.state.parts.hasher)
+from tests.store.web.visitors import OURS, PASSWORD, sign_in, token_in
 
 
 async def living_sessions(database: Database, account: Account) -> int:

@@ -62,7 +62,7 @@ def test_every_page_builds_on_the_base_and_has_a_title_and_one_heading(name: str
     if name in BASES:
         return
     source = SOURCES[name]
-    assert any(f"{{% extends \"{base}\" %}}" in source for base in BASES)
+    assert any('{% extends "' + base + '" %}' in source for base in BASES)
     assert "{% block title %}" in source
     assert "<h1" in source or "m.head(" in source
 

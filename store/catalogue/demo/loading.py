@@ -1,0 +1,71 @@
+"""Loads the demonstration's catalogue into an empty database, in one transaction."""
+
+import lzma
+from collections.abc import Callable
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from store.catalogue.demo.draws import demo_id
+from store.catalogue.demo.invented_series import invent_series
+from store.catalogue.demo.packing import PACKED_FILMS, PackedFilms
+from store.catalogue.demo.records import own_records
+from store.catalogue.demo.rows import COLUMNS, LICENSORS, CatalogueRows, Row
+
+CHUNK: Final = 20_000
+"""Rows between two reports of progress."""
+
+LOAD_LOCK: Final = 8_112_014
+"""Key of the advisory lock that lets one process load at a time."""
+
+
+async def load_demo_catalogue(connection: asyncpg.Connection, *, progress: Callable[[int, int], None]) -> None:
+    """Load the catalogue unless it is there already; `progress` is told how many of how many rows are in.
+
+    The connection needs to be no more than the application's role. All or nothing: one transaction.
+    """
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOAD_LOCK)
+        if await _is_loaded(connection):
+            return
+        rows = build_catalogue()
+        total = sum(len(table) for table in rows.tables.values())
+        done = 0
+        for table, columns in COLUMNS.items():
+            made: list[Row] = rows.tables[table]
+            for start in range(0, len(made), CHUNK):
+                chunk = made[start : start + CHUNK]
+                await connection.copy_records_to_table(table, schema_name="store", columns=columns, records=chunk)
+                done += len(chunk)
+                progress(done, total)
+    await connection.execute(f"ANALYZE {', '.join(f'store.{table}' for table in COLUMNS)}")
+
+
+def build_catalogue() -> CatalogueRows:
+    """All rows, made in memory: the dozen records, the other real films, the invented series."""
+    rows = CatalogueRows()
+    records = own_records()
+    for record in records:
+        rows.add_record(record)
+    own = {record.imdb for record in records}
+    packed = msgspec.json.decode(lzma.decompress(PACKED_FILMS.read_bytes()), type=PackedFilms)
+    for film in packed.films:
+        if film.imdb not in own:
+            rows.add_film(film, packed.people)
+    for series in invent_series():
+        rows.add_series(series)
+    rows.finish()
+    return rows
+
+
+def count_videos_of(rows: CatalogueRows) -> int:
+    """How many films and episodes there are."""
+    kind = COLUMNS["titles"].index("kind")
+    return sum(row[kind] in ("film", "episode") for row in rows.tables["titles"])
+
+
+async def _is_loaded(connection: asyncpg.Connection) -> bool:
+    marker = demo_id("licensor", LICENSORS[0])
+    loaded: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM store.licensors WHERE id = $1)", marker)
+    return loaded

@@ -1,0 +1,169 @@
+"""Routes of the catalogue: lists, film pages, people, genres under /v1, and the posters."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from litestar import MediaType, Request, Response, Router, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Redirect
+
+from auth.schemas import NO_CONTROLS, problems
+from store.catalogue import lists
+from store.catalogue.errors import (
+    CursorNotValid,
+    GenreNotFound,
+    LimitNotValid,
+    PersonNotFound,
+    PosterNotFound,
+    TitleNotFound,
+)
+from store.catalogue.film_page import load_film_page
+from store.catalogue.people import load_person
+from store.catalogue.posters import draw_poster, load_subject
+from store.catalogue.schemas import FilmPage, GenreList, PersonPage, SuggestionList, TitleList
+from store.database import Database
+
+Typed = QueryParameter(max_length=200, description="Words of a title or a name.")
+GenreCode = QueryParameter(max_length=40, pattern=NO_CONTROLS, description="A genre's code.")
+PersonSlug = QueryParameter(max_length=200, pattern=NO_CONTROLS, description="A person's slug.")
+CursorText = QueryParameter(max_length=600, description="`next_cursor` of the page before.")
+
+_VARIES: Final = {"Vary": "Accept-Language, Authorization, Cookie", "Cache-Control": "no-cache"}
+"""Language and market decide the answer; it may be kept, but is asked for again (ETag)."""
+
+_POSTER_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""A poster is a picture: it loads nothing and runs nothing, also when it is opened by itself."""
+
+
+@get("/v1/titles", summary="List and search titles", responses=problems(CursorNotValid, LimitNotValid, GenreNotFound))
+async def show_titles(
+    database: NamedDependency[Database],
+    market: NamedDependency[str],
+    locale: NamedDependency[str],
+    at: NamedDependency[datetime],
+    q: Annotated[str | None, Typed] = None,
+    genre: Annotated[str | None, GenreCode] = None,
+    person: Annotated[str | None, PersonSlug] = None,
+    kind: FromQuery[Literal["film", "series", "episode"] | None] = None,
+    order: FromQuery[Literal["popularity", "new", "title", "opinions"]] = "popularity",
+    cursor: Annotated[str | None, CursorText] = None,
+    limit: FromQuery[int] = 24,
+) -> Response[TitleList]:
+    """What is on sale or announced in the market; a search is sorted by how well it fits."""
+    found = await lists.list_titles(
+        database,
+        market=market,
+        locale=locale,
+        at=at,
+        q=q,
+        genre=genre,
+        person=person,
+        kind=kind,
+        order=order,
+        cursor=cursor,
+        limit=limit,
+    )
+    return Response(found, headers=_VARIES)
+
+
+@get(
+    "/v1/titles/{slug:str}",
+    summary="Read a film page",
+    responses={
+        200: ResponseSpec(FilmPage, description="The page in one market and language.", generate_examples=False),
+        304: ResponseSpec(None, description="Nothing has changed since `If-None-Match`."),
+        **problems(TitleNotFound),
+    },
+)
+async def show_title(
+    request: Request[Any, Any, Any],
+    database: NamedDependency[Database],
+    slug: FromPath[str],
+    market: NamedDependency[str],
+    locale: NamedDependency[str],
+    at: NamedDependency[datetime],
+) -> Response[bytes]:
+    """The stored page as it is."""
+    page = await load_film_page(database, slug=slug, market=market, locale=locale, at=at)
+    headers = {"ETag": page.etag, "Content-Language": locale, **_VARIES}
+    if is_known(request.headers.get("if-none-match"), page.etag):
+        return Response(b"", status_code=304, headers=headers, media_type=MediaType.JSON)
+    return Response(page.document, headers=headers, media_type=MediaType.JSON)
+
+
+@get("/v1/suggestions", summary="Suggest titles and people while one types")
+async def show_suggestions(
+    database: NamedDependency[Database],
+    market: NamedDependency[str],
+    locale: NamedDependency[str],
+    at: NamedDependency[datetime],
+    q: Annotated[str, Typed],
+) -> Response[SuggestionList]:
+    """At most eight lines."""
+    found = await lists.suggest(database, q=q, market=market, locale=locale, at=at)
+    return Response(found, headers=_VARIES)
+
+
+@get("/v1/genres", summary="List the genres")
+async def show_genres(database: NamedDependency[Database], locale: NamedDependency[str]) -> Response[GenreList]:
+    """All genres by name, with how many films and series each has."""
+    return Response(await lists.list_genres(database, locale=locale), headers=_VARIES)
+
+
+@get("/v1/people/{slug:str}", summary="Read a person's films", responses=problems(PersonNotFound))
+async def show_person(
+    database: NamedDependency[Database],
+    slug: FromPath[str],
+    market: NamedDependency[str],
+    locale: NamedDependency[str],
+    at: NamedDependency[datetime],
+) -> Response[PersonPage]:
+    """What someone made, newest first in each role."""
+    return Response(await load_person(database, slug=slug, market=market, locale=locale, at=at), headers=_VARIES)
+
+
+@get("/posters/{title_id:uuid}/{version:str}", summary="Draw a poster", responses=problems(PosterNotFound))
+async def show_poster(
+    request: Request[Any, Any, Any],
+    database: NamedDependency[Database],
+    title_id: FromPath[UUID],
+    version: FromPath[str],
+) -> Response[Any]:
+    """The drawing; an address of an older drawing leads to today's."""
+    subject = await load_subject(database, title_id=title_id)
+    name, etag = f"{subject.version}.svg", f'"{subject.version}"'
+    if version != name:
+        return Redirect(f"/posters/{title_id}/{name}", status_code=302)
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable", **_POSTER_HEADERS}
+    if is_known(request.headers.get("if-none-match"), etag):
+        return Response(b"", status_code=304, headers=headers, media_type="image/svg+xml")
+    return Response(draw_poster(subject), headers=headers, media_type="image/svg+xml")
+
+
+def is_known(if_none_match: str | None, etag: str) -> bool:
+    """Whether a client has this version already (RFC 9110, 13.1.2: weak comparison)."""
+    if if_none_match is None:
+        return False
+    known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in known or "*" in known
+
+
+router = Router(
+    path="/",
+    route_handlers=[
+        show_titles,
+        show_title,
+        show_suggestions,
+        show_genres,
+        show_person,
+        show_poster,
+    ],
+    tags=["Catalogue"],
+)

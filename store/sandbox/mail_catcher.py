@@ -1,0 +1,141 @@
+"""The mail catcher: takes every mail that the sandbox sends, keeps it as a file and shows it on a page.
+
+`python -m store.sandbox.mail_catcher --folder .videothek/mail`: SMTP on one port of the loopback, pages on another.
+It passes no mail on to anybody.
+"""
+
+import argparse
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from aiosmtpd.smtp import SMTP, Envelope
+from aiosmtpd.smtp import Session as SmtpSession
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Litestar, MediaType, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from store.sandbox.kept_mails import keep, names_of, read_mail
+
+LARGEST_MAIL: Final = 10_000_000
+"""Bytes."""
+
+SHOWN: Final = 200
+"""Mails that the list shows."""
+
+TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
+)
+
+_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; frame-ancestors 'none'"
+_MAIL_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox; frame-ancestors 'self'"
+)
+
+
+class Mailbox:
+    """Takes mails from aiosmtpd and keeps them in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def handle_DATA(self, _server: SMTP, _session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802 - named by aiosmtpd
+        """Keep one mail."""
+        keep(self.folder, bytes(envelope.content or b""), at=datetime.now(UTC))
+        return "250 OK: kept"
+
+
+def _page(template: str, **values: object) -> Response[str]:
+    body = TEMPLATES.get_template(template).render(**values)
+    headers = {"Content-Security-Policy": _PAGE_POLICY, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return Response(body, media_type=MediaType.HTML, headers=headers)
+
+
+@get("/health", sync_to_thread=False)
+def health() -> dict[str, str]:
+    """Say that the pages are there."""
+    return {"status": "live"}
+
+
+@get("/", sync_to_thread=True)
+def list_mails(state: State) -> Response[str]:
+    """All mails, the newest first; the page looks again by itself every few seconds."""
+    names = names_of(state.folder)
+    mails = [mail for name in names[:SHOWN] if (mail := read_mail(state.folder, name))]
+    return _page("mails.html", mails=mails, total=len(names))
+
+
+@get("/mails/{name:str}", sync_to_thread=True)
+def show_mail(state: State, name: FromPath[str]) -> Response[str]:
+    """One mail: its links, its HTML in a frame without rights, its text."""
+    mail = read_mail(state.folder, name)
+    if mail is None:
+        raise NotFoundException
+    return _page("mail.html", mail=mail)
+
+
+@get("/mails/{name:str}/html", sync_to_thread=True)
+def show_html(state: State, name: FromPath[str]) -> Response[str]:
+    """The HTML part alone, for the frame: no scripts, no foreign images, links open in a new tab."""
+    mail = read_mail(state.folder, name)
+    if mail is None:
+        raise NotFoundException
+    body = f'<base target="_blank">{mail.html}'
+    return Response(body, media_type=MediaType.HTML, headers={"Content-Security-Policy": _MAIL_POLICY})
+
+
+@get("/latest", sync_to_thread=True)
+def show_latest(state: State) -> Redirect:
+    """To the newest mail."""
+    names = names_of(state.folder)
+    return Redirect(f"/mails/{names[0]}" if names else "/", status_code=303)
+
+
+def create_viewer(folder: Path) -> Litestar:
+    """The pages over the mails of a folder."""
+    return Litestar(
+        [health, list_mails, show_mail, show_html, show_latest],
+        state=State({"folder": folder}),
+        openapi_config=None,
+        debug=False,
+        logging_config=None,
+    )
+
+
+async def catch_mails(folder: Path, *, smtp_port: int, page_port: int) -> None:
+    """Take mails and show them until SIGTERM or SIGINT."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    loop = asyncio.get_running_loop()
+    mailbox = Mailbox(folder)
+    smtp = await loop.create_server(
+        lambda: SMTP(mailbox, hostname="localhost", data_size_limit=LARGEST_MAIL, enable_SMTPUTF8=True, loop=loop),
+        "127.0.0.1",
+        smtp_port,
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_viewer(folder), port=page_port, log_level="warning", access_log=False, proxy_headers=False
+        )
+    )
+    async with smtp:
+        await server.serve()
+
+
+def main() -> None:
+    """Run the catcher from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m store.sandbox.mail_catcher", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--smtp-port", type=int, default=8026)
+    parser.add_argument("--page-port", type=int, default=8025)
+    given = parser.parse_args()
+    asyncio.run(catch_mails(given.folder, smtp_port=given.smtp_port, page_port=given.page_port))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The sandbox's settings: secrets made once per installation, and a seller who does not exist."""
+
+import base64
+import json
+import secrets
+from pathlib import Path
+
+from store.sandbox.processes import write_private
+from store.settings import SANDBOX_MARK
+
+
+def sandbox_variables(folder: Path) -> dict[str, str]:
+    """Environment variables of the sandbox whose data lie under `folder`; `Settings.variables()` explains them.
+
+    Addresses (database, web server, mail, payment stand-in) are those of the usual ports; whoever starts the
+    processes overrides them. The secrets are kept in `folder/secrets` (mode 0600).
+    """
+    return {
+        "VIDEOTHEK_MODE": "sandbox",
+        "BASE_URL": "http://127.0.0.1:8000",
+        "SMTP_URL": "smtp://127.0.0.1:8026",
+        "MAIL_FROM": "Videothek <kino@videothek.example>",
+        "STRIPE_API_BASE": "http://127.0.0.1:8420",
+        "STRIPE_JS_URL": "http://127.0.0.1:8420/v3/",
+        "SELLER_NAME": "Videothek Demo GmbH",
+        "SELLER_ADDRESS": "Filmstraße 1 · 10115 Berlin · Deutschland",
+        "SELLER_EMAIL": "kino@videothek.example",
+        "SELLER_VAT_ID": "DE000000000",
+        **_secrets_of(folder),
+    }
+
+
+def _secrets_of(folder: Path) -> dict[str, str]:
+    kept = folder / "secrets"
+    if not kept.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(kept, json.dumps(_new_secrets(), indent=1))
+    found: dict[str, str] = json.loads(kept.read_text())
+    return found
+
+
+def _new_secrets() -> dict[str, str]:
+    """Secrets that carry the sandbox's mark, so that production refuses them."""
+    return {
+        "ROOT_SECRET": _marked_key(),
+        "CONTENT_KEY_SECRET": _marked_key(),
+        "LICENCE_SIGNING_KEY": _marked_key(),
+        "STRIPE_SECRET_KEY": f"sk_test_{SANDBOX_MARK}_{secrets.token_hex(16)}",
+        "STRIPE_PUBLISHABLE_KEY": f"pk_test_{SANDBOX_MARK}_{secrets.token_hex(16)}",
+        "STRIPE_WEBHOOK_SECRETS": f"whsec_{SANDBOX_MARK}_{secrets.token_hex(16)}",
+    }
+
+
+def _marked_key() -> str:
+    """32 bytes in base64: the mark, then random bytes."""
+    mark = SANDBOX_MARK.encode()
+    return base64.b64encode(mark + secrets.token_bytes(32 - len(mark))).decode()

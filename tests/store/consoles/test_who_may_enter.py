@@ -1,0 +1,132 @@
+"""A table of callers and routes: who may enter which console, and that each refused try is on record."""
+
+import asyncpg
+import httpx
+import pytest
+
+from auth.ids import new_id
+from store.database import Database
+from tests.store.consoles.people import REASON, a_person
+
+ROLES: dict[str, tuple[str, ...]] = {
+    "customer": (),
+    "support": ("support",),
+    "support_lead": ("support_lead",),
+    "finance": ("finance",),
+    "editor": ("editor",),
+    "admin": ("admin",),
+}
+
+READS = {
+    "/v1/staff/customers?email=nobody@example.org": {"support", "support_lead"},
+    "/v1/staff/customers/{customer}": {"support", "support_lead"},
+    "/de/support": {"support", "support_lead"},
+    "/de/support/customers/{customer}": {"support", "support_lead"},
+    "/de/finance": {"finance"},
+    "/v1/finance/transactions?from=2026-11-01&to=2026-12-01": {"finance"},
+    "/v1/finance/transactions.csv?from=2026-11-01&to=2026-12-01": {"finance"},
+    "/de/staff": {"support", "support_lead", "finance", "editor", "admin"},
+    "/de/staff/parked": {"support_lead", "admin"},
+}
+
+WRITES = {
+    "/v1/staff/customers/{customer}/address-views": {"support", "support_lead"},
+    "/v1/staff/customers/{customer}/password-resets": {"support", "support_lead"},
+    "/de/support/searches": {"support", "support_lead"},
+    "/de/support/customers/{customer}/address-views": {"support", "support_lead"},
+    "/de/support/customers/{customer}/password-resets": {"support", "support_lead"},
+}
+
+
+@pytest.mark.parametrize("caller", ROLES)
+@pytest.mark.parametrize("path", READS)
+async def test_a_console_opens_to_its_roles_only(
+    path: str, caller: str, client: httpx.AsyncClient, database: Database
+) -> None:
+    customer = await a_person(database)
+    person = await a_person(database, roles=ROLES[caller])
+    answer = await client.get(path.format(customer=customer.account.id), headers=person.headers)
+    assert answer.status_code == (200 if caller in READS[path] else 403)
+
+
+@pytest.mark.parametrize("path", [*READS, *WRITES])
+async def test_nobody_enters_without_signing_in(
+    path: str, client: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    address = path.format(customer=new_id())
+    if path in WRITES:
+        body = {"json": {"reason": REASON}} if path.startswith("/v1") else {"data": {"reason": REASON}}
+        answer = await client.post(address, headers={"Sec-Fetch-Site": "same-origin"}, **body)
+        assert answer.status_code == 401
+    else:
+        answer = await client.get(address)
+        # A page leads to the sign-in; a program is told.
+        assert answer.status_code == (401 if path.startswith("/v1") else 303)
+    assert await owner.fetchval("SELECT count(*) FROM auth.password_resets") == 0
+
+
+@pytest.mark.parametrize("caller", ROLES)
+@pytest.mark.parametrize("path", WRITES)
+async def test_support_acts_and_nobody_else(
+    path: str, caller: str, client: httpx.AsyncClient, database: Database, owner: asyncpg.Connection
+) -> None:
+    customer = await a_person(database)
+    person = await a_person(database, roles=ROLES[caller])
+    is_program = path.startswith("/v1")
+    form = {"reason": REASON, "find": "nobody@example.org"}
+    body = {"json": {"reason": REASON}} if is_program else {"data": form}
+    answer = await client.post(path.format(customer=customer.account.id), headers=person.headers, **body)
+    may = caller in WRITES[path]
+    done = {"address-views": 200, "password-resets": 202, "searches": 200}[path.rpartition("/")[2]]
+    if not is_program and not path.endswith("searches"):
+        done = 303
+    assert answer.status_code == (done if may else 403)
+    resets = await owner.fetchval("SELECT count(*) FROM auth.password_resets")
+    assert resets == (1 if may and path.endswith("password-resets") else 0)
+    if not may:
+        refused = await owner.fetch("SELECT * FROM auth.audit_events WHERE outcome = 'refused'")
+        assert [entry["actor_id"] for entry in refused] == [person.account.id]
+
+
+@pytest.mark.parametrize("path", [path for path in READS if path != "/de/staff"])
+async def test_a_refused_look_is_in_the_audit_trail(
+    path: str, client: httpx.AsyncClient, database: Database, owner: asyncpg.Connection
+) -> None:
+    customer, editor = await a_person(database), await a_person(database, roles=("editor",))
+    await client.get(path.format(customer=customer.account.id), headers=editor.headers)
+    entries = await owner.fetch("SELECT * FROM auth.audit_events WHERE outcome = 'refused'")
+    assert [(entry["actor_id"], entry["reason"]) for entry in entries] == [(editor.account.id, "not_permitted")]
+
+
+@pytest.mark.parametrize("path", [path for path in WRITES if path.startswith("/de")])
+async def test_a_form_from_another_site_does_nothing(
+    path: str, client: httpx.AsyncClient, database: Database, owner: asyncpg.Connection
+) -> None:
+    customer, agent = await a_person(database), await a_person(database, roles=("support",))
+    for headers in (
+        {"Cookie": agent.cookie, "Sec-Fetch-Site": "cross-site", "X-CSRF-Token": agent.csrf_token},
+        {"Cookie": agent.cookie, "Sec-Fetch-Site": "same-origin"},
+    ):
+        answer = await client.post(
+            path.format(customer=customer.account.id), headers=headers, data={"reason": REASON, "find": "a@b.example"}
+        )
+        assert answer.status_code == 403
+    assert await owner.fetchval("SELECT count(*) FROM auth.password_resets") == 0
+    assert await owner.fetchval("SELECT count(*) FROM auth.audit_events WHERE outcome = 'done'") == 0
+
+
+async def test_the_start_page_of_staff_names_only_the_consoles_of_its_roles(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    seen = {}
+    for name in ("support", "finance", "editor", "admin"):
+        person = await a_person(database, roles=(name,))
+        page = (await client.get("/de/staff", headers=person.headers)).text
+        main = page.partition("<main")[2].partition("</main>")[0]
+        seen[name] = {path for path in ("/de/support", "/de/finance", "/de/staff/parked") if f'href="{path}"' in main}
+    assert seen == {
+        "support": {"/de/support"},
+        "finance": {"/de/finance"},
+        "editor": set(),
+        "admin": {"/de/staff/parked"},
+    }

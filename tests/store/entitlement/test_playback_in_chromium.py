@@ -1,0 +1,275 @@
+"""A real browser really plays the encrypted film, or really refuses: frames are counted, not promises."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from store.catalogue.models import Title
+from store.database import Database
+from store.entitlement.keys import KeySeal
+from store.settings import Settings
+from tests.scratch import MovableTestClock
+from tests.store.entitlement.parts import KIDS, TEST_FILM, Customer, make_right, make_title
+
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+PICTURE = """() => {
+    const video = document.querySelector("video");
+    const quality = video.getVideoPlaybackQuality();
+    return {
+        time: video.currentTime, frames: quality.totalVideoFrames, width: video.videoWidth,
+        error: video.error && video.error.message,
+    };
+}"""
+
+WAIT = 20_000
+"""Milliseconds; a busy machine is slow, a broken player never comes."""
+
+UNTIL_PICTURE = """([frames, time, patience]) => new Promise((resolve, reject) => {
+    const video = document.querySelector("video");
+    const began = performance.now();
+    const timer = setInterval(() => {
+        const shown = video.getVideoPlaybackQuality().totalVideoFrames;
+        const isThere = shown >= frames && video.currentTime >= time;
+        const isLate = performance.now() - began > patience;
+        if (!isThere && !isLate) return;
+        clearInterval(timer);
+        if (isThere) return resolve(shown);
+        const { state, code, fault } = document.getElementById("player").dataset;
+        reject(new Error(`${shown} frames at ${video.currentTime} s; ${state} ${code} ${fault}`));
+    }, 40);
+})"""
+"""Waits inside the page; the page's own content policy forbids what the test tool would use."""
+
+
+@dataclass(slots=True)
+class Cinema:
+    """A page that plays, and what its console complained of."""
+
+    page: Page
+    complaints: list[str]
+
+    async def picture(self) -> dict[str, Any]:
+        seen: dict[str, Any] = await self.page.evaluate(PICTURE)
+        return seen
+
+    async def frames_advance(self) -> dict[str, Any]:
+        """Wait for pictures, then for more of them: time and frames both go on, and nothing failed."""
+        await self.page.evaluate(UNTIL_PICTURE, [5, 0, WAIT])
+        first = await self.picture()
+        await self.page.evaluate(UNTIL_PICTURE, [first["frames"] + 20, 0, WAIT])
+        second = await self.picture()
+        assert second["time"] > first["time"]
+        assert second["error"] is None
+        assert await self.page.get_attribute("#player", "data-refused") is None
+        return second
+
+    async def refused(self) -> str:
+        """Wait for the refusal and give its sentence; not one frame was shown."""
+        sentence = self.page.get_by_role("alert")
+        await sentence.wait_for(timeout=WAIT)
+        picture = await self.picture()
+        assert picture["frames"] == 0
+        return await sentence.inner_text()
+
+
+@pytest.fixture
+async def browser(chromium_path: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path, args=FLAGS, ignore_default_args=["--headless"]
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def cinema(
+    browser: Browser, live_server: str, settings: Settings, customer: Customer, title: Title
+) -> AsyncIterator[Cinema]:
+    """A browser in which the customer is signed in."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 720}, locale="de-DE")
+    await context.add_cookies([{"name": settings.session_cookie, "value": customer.token, "url": live_server}])
+    page = await context.new_page()
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield Cinema(page, complaints)
+    await context.close()
+
+
+async def test_a_rented_film_asks_first_and_then_its_frames_advance(
+    cinema: Cinema,
+    live_server: str,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    title: Title,
+) -> None:
+    await make_right(database, customer, title, quality="HD")
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    start = cinema.page.get_by_role("button", name="Film starten")
+    await start.wait_for(timeout=WAIT)
+    assert "48 Stunden" in await cinema.page.inner_text('[data-part="question-sentence"]')
+    assert await owner.fetchval("SELECT count(*) FROM store.devices WHERE removed_at IS NULL") == 1
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
+    await start.click()
+    picture = await cinema.frames_advance()
+    assert picture["width"] in (640, 1280)
+    assert await owner.fetchval("SELECT first_played_at IS NOT NULL FROM store.entitlements")
+    assert await cinema.page.is_visible('[data-part="stands-in"]')
+    await cinema.page.evaluate(UNTIL_PICTURE, [0, 2, WAIT])
+    assert await owner.fetchval("SELECT max(position) FROM store.playback_sessions") > 0.5
+    refusals = [text for text in cinema.complaints if "409" not in text and "403" not in text]
+    assert refusals == [], "the console names nothing but the two answers that the player expects"
+
+
+async def test_the_film_goes_on_after_a_reload_without_asking_again(
+    cinema: Cinema, live_server: str, database: Database, owner: asyncpg.Connection, customer: Customer, title: Title
+) -> None:
+    began = datetime.now(UTC) - timedelta(hours=1)
+    await make_right(database, customer, title, granted_at=began, first_played_at=began)
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    await cinema.frames_advance()
+    await cinema.page.reload()
+    await cinema.frames_advance()
+    assert await owner.fetchval("SELECT count(*) FROM store.devices") == 1, "the key survived in the browser"
+    assert await owner.fetchval("SELECT count(*) FROM store.playback_sessions WHERE ended_at IS NULL") == 1
+
+
+async def test_a_right_in_sd_never_shows_hd(
+    cinema: Cinema, live_server: str, database: Database, customer: Customer, title: Title
+) -> None:
+    await make_right(database, customer, title, kind="buy", quality="SD")
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    await cinema.frames_advance()
+    tracks = await cinema.page.evaluate("videothek.player.getVariantTracks().map((track) => track.width)")
+    assert tracks == [640]
+    assert (await cinema.picture())["width"] == 640
+
+
+async def test_without_a_right_there_is_a_sentence_and_no_picture(
+    cinema: Cinema, live_server: str, owner: asyncpg.Connection, title: Title
+) -> None:
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    assert await cinema.refused() == "Diesen Film haben Sie nicht geliehen oder gekauft."
+    assert await cinema.page.get_by_role("link", name="Zur Seite des Films").is_visible()
+    reasons = await owner.fetch("SELECT step, outcome, reason FROM store.licence_events")
+    assert [tuple(row) for row in reasons] == [("playback", "refused", "not_entitled")]
+    assert await owner.fetchval("SELECT count(*) FROM store.devices") == 0, "no device place was spent on it"
+
+
+async def test_a_licence_that_is_refused_shows_its_reason_and_no_picture(
+    cinema: Cinema, live_server: str, database: Database, owner: asyncpg.Connection, customer: Customer, title: Title
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+
+    async def refund_first(route: Any) -> None:
+        await owner.execute("UPDATE store.entitlements SET revoked_at = now(), revoke_reason = 'refund'")
+        await route.continue_()
+
+    await cinema.page.route("**/media/**/manifest.mpd", refund_first)
+    await cinema.page.goto(f"{live_server}/en/watch/{title.slug}")
+    assert (await cinema.refused()).startswith("The right to this film was taken back")
+    assert await cinema.page.get_attribute("#player", "data-fault") == "6007"
+    reasons = await owner.fetch("SELECT step, outcome, reason FROM store.licence_events ORDER BY id")
+    assert tuple(reasons[-1]) == ("licence", "refused", "right_revoked")
+
+
+async def test_keys_that_do_not_fit_show_no_picture_and_give_the_rental_back(
+    cinema: Cinema,
+    live_server: str,
+    database: Database,
+    owner: asyncpg.Connection,
+    settings: Settings,
+    customer: Customer,
+    title: Title,
+) -> None:
+    await make_right(database, customer, title)
+    seal = KeySeal.from_secret(settings.content_key_secret)
+    for track, kid in KIDS.items():
+        row = seal.seal(kid=kid, asset_id=TEST_FILM.asset_id, track=track, key=bytes(16))
+        await owner.execute("UPDATE store.content_keys SET sealed = $1 WHERE kid = $2", row.sealed, kid)
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    await cinema.page.get_by_role("button", name="Film starten").click(timeout=WAIT)
+    sentence = "Der Film ließ sich nicht abspielen. Ihre Leihzeit gilt deshalb als nicht begonnen."
+    assert await cinema.refused() == sentence
+    assert await cinema.page.get_attribute("#player", "data-fault") == "3016"
+    [right] = await owner.fetch("SELECT first_played_at, start_taken_back_at FROM store.entitlements")
+    assert right["first_played_at"] is None
+    assert right["start_taken_back_at"] is not None
+
+
+async def test_a_rental_that_ends_stops_the_film(
+    cinema: Cinema,
+    live_server: str,
+    database: Database,
+    clock: MovableTestClock,
+    customer: Customer,
+    title: Title,
+) -> None:
+    began = datetime.now(UTC) - timedelta(hours=47)
+    await make_right(database, customer, title, granted_at=began, first_played_at=began)
+    await cinema.page.clock.install()
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    await cinema.frames_advance()
+    clock.ahead = timedelta(hours=1)
+    async with cinema.page.expect_response("**/heartbeats"):
+        await cinema.page.clock.fast_forward(31_000)
+    sentence = cinema.page.get_by_role("alert")
+    await sentence.wait_for(timeout=WAIT)
+    assert (await sentence.inner_text()).startswith("Ihre Leihe ist vorbei.")
+    assert await cinema.page.evaluate("document.querySelector('video').paused") is True
+
+
+async def test_the_player_obeys_the_keyboard_and_fits_a_phone(
+    cinema: Cinema, live_server: str, database: Database, customer: Customer, title: Title
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    await cinema.page.set_viewport_size({"width": 360, "height": 640})
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    await cinema.frames_advance()
+    await cinema.page.keyboard.press(" ")
+    assert await cinema.page.evaluate("document.querySelector('video').paused") is True
+    before = (await cinema.picture())["time"]
+    await cinema.page.keyboard.press("ArrowRight")
+    assert (await cinema.picture())["time"] == pytest.approx(before + 10, abs=0.5)
+    await cinema.page.keyboard.press("m")
+    assert await cinema.page.evaluate("document.querySelector('video').muted") is True
+    overflow = "document.documentElement.scrollWidth > 360 || document.documentElement.scrollHeight > 640"
+    assert await cinema.page.evaluate(overflow) is False
+    controls = cinema.page.locator(".below button:visible")
+    for box in await asyncio.gather(*(control.bounding_box() for control in await controls.all())):
+        assert box is not None
+        assert box["width"] >= 44
+        assert box["x"] + box["width"] <= 360
+
+
+async def test_an_unknown_film_is_a_page_that_says_so(cinema: Cinema, live_server: str, database: Database) -> None:
+    other = await make_title(database)
+    answer = await cinema.page.goto(f"{live_server}/de/watch/{other.slug}-gibt-es-nicht")
+    assert answer is not None
+    assert answer.status == 404

@@ -1,0 +1,181 @@
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+from jinja2 import Environment, FileSystemLoader, meta
+from litestar import Litestar
+
+from auth.ids import new_id
+from store.letter_templates import FOLDER, render
+from store.mail import MailDelayed, list_mails
+from store.settings import Seller, Settings
+from tests.auth.people import a_customer, parts_of
+from tests.auth.post_office import open_post_office, text_of
+
+KINDS = sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir())
+FILES = ("subject.txt", "body.txt", "body.html")
+SELLER = Seller(name="Kino <& Co>", address="Weg 1", email="kino@videothek.example", vat_id="DE000000000")
+EVERYTHING = {
+    "site": "videothek.example",
+    "base_url": "https://videothek.example",
+    "seller": SELLER,
+    "link": "https://videothek.example/de/x#t=vt1_reset_abc",
+    "page": "https://videothek.example/de/x",
+    "token": "vt1_reset_abc",
+    "valid_until": datetime(2026, 7, 3, 20, 15, tzinfo=UTC),
+    "changed_at": datetime(2026, 1, 3, 20, 15, tzinfo=UTC),
+    "ordered_at": datetime(2026, 1, 3, 20, 15, tzinfo=UTC),
+    "by_support": True,
+    "sign_in": "https://videothek.example/de/sign-in",
+    "forgot": "https://videothek.example/de/password/forgot",
+    "order_number": "V-1001",
+    "invoice_number": "R-2026-1",
+    "lines": [
+        {"text": "<script>Her</script> (2013), leihen, HD", "price": "3,99 €", "terms": "30 Tage, dann 48 Stunden"}
+    ],
+    "total": "3,99 €",
+    "taxes": [{"rate": "19 %", "amount": "0,64 €", "net": "3,35 €"}],
+    "consents": [{"text": "Sofort beginnen", "at": datetime(2026, 1, 3, 20, 14, tzinfo=UTC)}],
+    "withdrawal_text": "Sie haben das Recht …\nMuster",
+    "library": "https://videothek.example/de/library",
+    "order_page": "https://videothek.example/de/orders/1",
+}
+
+
+def variables_of(path: Path) -> set[str]:
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
+    environment.filters["moment"] = str
+    return set(meta.find_undeclared_variables(environment.parse(path.read_text())))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("file", FILES)
+def test_both_languages_say_the_same_facts(kind: str, file: str) -> None:
+    german, english = (variables_of(FOLDER / kind / locale / file) for locale in ("de", "en"))
+    assert german == english
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("locale", ["de", "en"])
+def test_every_mail_can_be_read_without_html(kind: str, locale: str) -> None:
+    rendered = render(kind, locale, {**EVERYTHING, "locale": locale})
+    assert rendered.subject
+    assert "\n" not in rendered.subject
+    assert "<" not in re.sub(r"<script>Her</script>|Kino <& Co>", "", rendered.text)
+    assert "!" not in rendered.subject + rendered.text
+    assert "{{" not in rendered.text + rendered.html
+    for word in re.findall(r'href="(https://[^"]+)"', rendered.html):
+        assert word in rendered.text
+    assert f'lang="{locale}"' in rendered.html
+    assert "Kino &lt;&amp; Co&gt;" in rendered.html
+    assert "<script" not in rendered.html
+
+
+def test_times_are_said_in_the_zone_of_the_markets() -> None:
+    assert "3. Juli 2026, 22:15 Uhr" in render("registration", "de", {**EVERYTHING, "locale": "de"}).text
+    assert "3 January 2026, 21:15" in render("password_changed", "en", {**EVERYTHING, "locale": "en"}).text
+
+
+async def a_mail(app: Litestar, account_id: UUID) -> UUID:
+    """A mail about a changed password: any kind would do."""
+    parts = parts_of(app)
+    async with parts.database.sessions.begin() as session:
+        return await parts.outbox.queue(
+            session, kind="password_changed", account_id=account_id, reference=new_id(), locale="de"
+        )
+
+
+async def test_a_mail_is_sent_once_with_all_that_belongs_to_it(
+    app: Litestar, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    account = await a_customer(app)
+    mail_id = await a_mail(app, account.id)
+    with open_post_office(settings.smtp_url) as office:
+        for _ in range(2):
+            await parts_of(app).outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    (letter,) = office.letters
+    assert letter["To"] == account.email
+    assert letter["From"] == settings.mail_from
+    assert letter["Message-ID"] == f"<{mail_id}@videothek.example>"
+    assert letter["Auto-Submitted"] == "auto-generated"
+    assert letter["Content-Language"] == "de"
+    assert letter["Date"].endswith("+0000")
+    assert letter.get_content_type() == "multipart/alternative"
+    assert "Alle Geräte wurden abgemeldet" in text_of(letter)
+    row = await owner.fetchrow("SELECT * FROM store.mails")
+    assert row is not None
+    assert (row["status"], row["attempts"], row["smtp_reply"]) == ("sent", 1, "250 kept")
+    assert row["sent_to"] == "a•••@b•••.example"
+    assert row["sent_at"] is not None
+
+
+@pytest.mark.parametrize("answer", ["451 come back later", None])
+async def test_a_passing_fault_has_the_mail_tried_again(
+    app: Litestar, settings: Settings, owner: asyncpg.Connection, answer: str | None
+) -> None:
+    mail_id = await a_mail(app, (await a_customer(app)).id)
+    outbox = parts_of(app).outbox
+    if answer is None:
+        with pytest.raises(MailDelayed):
+            await outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    with open_post_office(settings.smtp_url) as office:
+        if answer is not None:
+            office.answer = answer
+            with pytest.raises(MailDelayed):
+                await outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+        assert await owner.fetchval("SELECT status FROM store.mails") == "queued"
+        office.answer = None
+        await outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    assert len(office.letters) == 1
+    assert await owner.fetchval("SELECT status FROM store.mails") == "sent"
+    assert await owner.fetchval("SELECT attempts FROM store.mails") == 2
+
+
+async def test_a_mail_that_the_server_will_never_take_is_given_up(
+    app: Litestar, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    mail_id = await a_mail(app, (await a_customer(app)).id)
+    with open_post_office(settings.smtp_url) as office:
+        office.answer = "550 no such mailbox"
+        for _ in range(2):
+            await parts_of(app).outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    row = await owner.fetchrow("SELECT status, smtp_reply, attempts, sent_at FROM store.mails")
+    assert row is not None
+    assert tuple(row) == ("refused", "550 no such mailbox", 1, None)
+
+
+async def test_a_mail_to_an_erased_account_is_dropped(app: Litestar, owner: asyncpg.Connection) -> None:
+    account = await a_customer(app)
+    mail_id = await a_mail(app, account.id)
+    await owner.execute("UPDATE auth.accounts SET email = NULL, email_key = NULL")
+    await parts_of(app).outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    assert await owner.fetchval("SELECT status FROM store.mails") == "dropped"
+
+
+async def test_a_rollback_leaves_neither_mail_nor_job(app: Litestar, owner: asyncpg.Connection) -> None:
+    parts, account = parts_of(app), await a_customer(app)
+    async with parts.database.sessions() as session:
+        await parts.outbox.queue(session, kind="password_changed", account_id=account.id, reference=None, locale="de")
+        await session.rollback()
+    assert await owner.fetchval("SELECT count(*) FROM store.mails") == 0
+    assert await owner.fetchval("SELECT count(*) FROM jobs.pgqueuer") == 0
+
+
+async def test_a_kind_that_nobody_composes_is_refused_at_once(app: Litestar) -> None:
+    parts = parts_of(app)
+    with pytest.raises(LookupError):
+        async with parts.database.sessions.begin() as session:
+            await parts.outbox.queue(session, kind="unknown", account_id=None, reference=None, locale="de")
+
+
+async def test_support_sees_what_was_sent_and_no_address(app: Litestar, settings: Settings) -> None:
+    parts, account = parts_of(app), await a_customer(app)
+    mail_id = await a_mail(app, account.id)
+    with open_post_office(settings.smtp_url):
+        await parts.outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    async with parts.database.sessions() as session:
+        (mail,) = await list_mails(session, account_id=account.id)
+    assert (mail.kind, mail.status, mail.sent_to) == ("password_changed", "sent", "a•••@b•••.example")

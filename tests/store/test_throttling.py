@@ -1,0 +1,104 @@
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from auth.errors import TooManyAttempts
+from store.database import Database
+from store.settings import Settings
+from store.throttling import Throttling, open_redis
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(params=["redis", "no redis", "a dead redis"])
+async def throttle(request: pytest.FixtureRequest, database: Database, settings: Settings) -> AsyncIterator[Throttling]:
+    address = {"redis": settings.redis_url, "no redis": None, "a dead redis": "redis://127.0.0.1:1/0"}[request.param]
+    throttle = Throttling(database.reads, os.urandom(32), open_redis(address))
+    yield throttle
+    if throttle.redis is not None:
+        await throttle.redis.aclose()
+
+
+async def is_admitted(throttle: Throttling, *, key: str = "anna", rule: str = "test", burst: int = 10) -> bool:
+    try:
+        await throttle.admit(rule=rule, key=key, burst=burst, per=HOUR)
+    except TooManyAttempts:
+        return False
+    return True
+
+
+async def test_of_a_hundred_at_once_exactly_the_burst_is_admitted(throttle: Throttling) -> None:
+    outcomes = await asyncio.gather(*(is_admitted(throttle) for _ in range(100)))
+    assert sum(outcomes) == 10
+
+
+async def test_a_refusal_says_how_long_to_wait_and_counts_nothing(throttle: Throttling) -> None:
+    for _ in range(10):
+        assert await is_admitted(throttle)
+    waits = []
+    for _ in range(3):
+        with pytest.raises(TooManyAttempts) as refused:
+            await throttle.admit(rule="test", key="anna", burst=10, per=HOUR)
+        waits.append(refused.value.retry_after)
+    assert all(355 <= wait <= 360 for wait in waits)
+
+
+async def test_limits_are_counted_by_key_and_by_rule(throttle: Throttling) -> None:
+    assert await is_admitted(throttle, burst=1)
+    assert not await is_admitted(throttle, burst=1)
+    assert await is_admitted(throttle, key="berta", burst=1)
+    assert await is_admitted(throttle, rule="other", burst=1)
+
+
+async def test_what_a_success_had_counted_is_given_back(throttle: Throttling) -> None:
+    assert await is_admitted(throttle, burst=1)
+    await throttle.give_back(rule="test", key="anna", burst=1, per=HOUR)
+    assert await is_admitted(throttle, burst=1)
+    assert not await is_admitted(throttle, burst=1)
+
+
+async def test_time_refills_the_bucket(throttle: Throttling) -> None:
+    tick = timedelta(milliseconds=20)
+    admitted = 0
+    async with asyncio.timeout(5):
+        while admitted < 3:
+            try:
+                await throttle.admit(rule="test", key="anna", burst=1, per=tick)
+                admitted += 1
+            except TooManyAttempts:
+                await asyncio.sleep(0)
+    assert admitted == 3
+
+
+async def test_redis_that_comes_and_goes_leaves_no_hole(
+    database: Database, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    throttle = Throttling(database.reads, os.urandom(32), open_redis("redis://127.0.0.1:1/0"))
+    assert [await is_admitted(throttle, burst=2) for _ in range(3)] == [True, True, False]
+    assert await owner.fetchval("SELECT count(*) FROM auth.throttle_buckets") == 1
+    assert throttle.redis is not None
+    await throttle.redis.aclose()
+
+
+async def test_no_address_is_kept_in_clear(database: Database, owner: asyncpg.Connection) -> None:
+    throttle = Throttling(database.reads, os.urandom(32))
+    await throttle.admit(rule="test", key="anna@beispiel.example", burst=1, per=HOUR)
+    key = await owner.fetchval("SELECT key FROM auth.throttle_buckets")
+    assert key.startswith("throttle:test:")
+    assert "anna" not in key
+
+
+async def test_full_buckets_are_swept_away(database: Database, owner: asyncpg.Connection) -> None:
+    throttle = Throttling(database.reads, os.urandom(32))
+    await is_admitted(throttle)
+    await is_admitted(throttle, key="berta")
+    await owner.execute(
+        "UPDATE auth.throttle_buckets SET theoretical_arrival = now() - interval '1 hour' "
+        "WHERE key = (SELECT min(key) FROM auth.throttle_buckets)"
+    )
+    await throttle.forget_old()
+    assert await owner.fetchval("SELECT count(*) FROM auth.throttle_buckets") == 1
