@@ -11,8 +11,12 @@ from store.logs import configure_logs
 def test_a_logged_failure_shows_where_it_happened_and_no_values(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs()
     password = "ein Passwort, das niemand lesen soll"
+
+    def fail(secret: str) -> None:
+        raise RuntimeError(len(secret))
+
     try:
-        raise RuntimeError("failed")
+        fail(password)
     except RuntimeError as fault:
         structlog.get_logger("test").error("failed", exc_info=fault)
     line = capsys.readouterr().out.strip()

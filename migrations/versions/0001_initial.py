@@ -1223,7 +1223,7 @@ def upgrade() -> None:
         sa.Column("title_id", sa.Uuid(), nullable=False),
         sa.Column("locale", sa.String(length=5), nullable=False),
         sa.Column("title", sa.String(), nullable=False),
-        sa.Column("synopsis", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("synopsis", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.ForeignKeyConstraint(["title_id"], ["store.titles.id"], name=op.f("fk_title_texts_title_id")),
         sa.PrimaryKeyConstraint("title_id", "locale", name=op.f("pk_title_texts")),
         schema="store",

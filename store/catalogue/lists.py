@@ -29,8 +29,10 @@ _OFFERED: Final = """
         JOIN store.offers o ON o.product_id = p.id
         WHERE o.market = {market} AND o.visible_from <= {at} AND (o.ends_at IS NULL OR o.ends_at > {at})
           AND e.title_id {of}
+        OFFSET 0
     )
 """
+"""Whether something is to be had; `OFFSET 0` keeps PostgreSQL from asking it of the whole catalogue beforehand."""
 
 _MADE_BY: Final = (
     "t.id IN (SELECT c.title_id FROM store.credits c JOIN store.people p ON p.id = c.person_id WHERE p.slug = {person})"
@@ -41,6 +43,8 @@ _MADE_BY: Final = (
 class _Statement:
     """A statement in the making: its conditions and the values of its placeholders."""
 
+    offered: str = ""
+    """The condition that is asked last, of rows that are sorted already."""
     values: list[Any] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
     joins: list[str] = field(default_factory=list)
@@ -174,7 +178,7 @@ def _statement(
     """The conditions of a list and what it is sorted by: (expression, direction) pairs, unique as a whole."""
     made = _Statement()
     in_market = {"market": made.value(market), "at": made.value(at)}
-    made.conditions.append(
+    made.offered = (
         f"CASE t.kind WHEN 'series' THEN {_OFFERED.format(of=_EPISODES_OF_SERIES, **in_market)} "
         f"ELSE {_OFFERED.format(of='= t.id', **in_market)} END"
     )
@@ -229,6 +233,8 @@ def _select(statement: _Statement, keys: Sequence[tuple[str, str]], after: Seque
     columns = ", ".join(f"{expression} AS key_{index}" for index, (expression, _) in enumerate(keys))
     sorting = ", ".join(f"{expression} {direction}" for expression, direction in keys)
     return (
-        f"SELECT t.id, {columns} FROM store.titles t {' '.join(statement.joins)} "  # noqa: S608 - values are bound
-        f"WHERE {' AND '.join(conditions)} ORDER BY {sorting} LIMIT {limit}"
+        f"SELECT t.id, {', '.join(f't.key_{index}' for index in range(len(keys)))} FROM ("  # noqa: S608 - values bound
+        f"SELECT t.id, t.kind, {columns} FROM store.titles t {' '.join(statement.joins)} "
+        f"WHERE {' AND '.join(conditions) or 'true'} ORDER BY {sorting} OFFSET 0"
+        f") AS t WHERE {statement.offered} LIMIT {limit}"
     )

@@ -210,7 +210,7 @@ class TitleText(Base):
     locale: Mapped[str] = mapped_column(String(5), primary_key=True)
     """`de` or `en`."""
     title: Mapped[str]
-    synopsis: Mapped[list[dict[str, Any]] | None]
+    synopsis: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     """`[{"heading": ..., "text": ...}, ...]`; None: there is none."""
 
 

@@ -27,7 +27,7 @@ FURTHEST: Final = timedelta(days=3660)
 
 DDL: Final[tuple[str, ...]] = (
     "CREATE TABLE IF NOT EXISTS store.business_clock ("
-    " only boolean PRIMARY KEY DEFAULT true CHECK (only),"
+    " single boolean PRIMARY KEY DEFAULT true CHECK (single),"
     " ahead interval NOT NULL CHECK (ahead >= interval '0'))",
     "INSERT INTO store.business_clock (ahead) VALUES (interval '0') ON CONFLICT DO NOTHING",
     f"GRANT SELECT, UPDATE (ahead) ON store.business_clock TO {APP_ROLE}",

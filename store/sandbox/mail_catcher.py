@@ -47,7 +47,8 @@ class Mailbox:
 
     async def handle_DATA(self, _server: SMTP, _session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802 - named by aiosmtpd
         """Keep one mail."""
-        keep(self.folder, bytes(envelope.content or b""), at=datetime.now(UTC))
+        content = envelope.content or b""
+        keep(self.folder, content.encode() if isinstance(content, str) else content, at=datetime.now(UTC))
         return "250 OK: kept"
 
 
@@ -97,11 +98,13 @@ def show_latest(state: State) -> Redirect:
     return Redirect(f"/mails/{names[0]}" if names else "/", status_code=303)
 
 
-def create_viewer(folder: Path) -> Litestar:
-    """The pages over the mails of a folder."""
+def create_viewer(folder: Path, *, port: int) -> Litestar:
+    """The pages over the mails of a folder, to be served on that port of the loopback."""
     return Litestar(
         [health, list_mails, show_mail, show_html, show_latest],
         state=State({"folder": folder}),
+        # Reset links lie here: no foreign name may lead a browser to them.
+        allowed_hosts=[f"127.0.0.1:{port}", f"localhost:{port}"],
         openapi_config=None,
         debug=False,
         logging_config=None,
@@ -110,7 +113,6 @@ def create_viewer(folder: Path) -> Litestar:
 
 async def catch_mails(folder: Path, *, smtp_port: int, page_port: int) -> None:
     """Take mails and show them until SIGTERM or SIGINT."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     loop = asyncio.get_running_loop()
     mailbox = Mailbox(folder)
     smtp = await loop.create_server(
@@ -120,7 +122,7 @@ async def catch_mails(folder: Path, *, smtp_port: int, page_port: int) -> None:
     )
     server = uvicorn.Server(
         uvicorn.Config(
-            create_viewer(folder), port=page_port, log_level="warning", access_log=False, proxy_headers=False
+            create_viewer(folder, port=page_port), port=page_port, log_level="warning", access_log=False, proxy_headers=False
         )
     )
     async with smtp:
@@ -134,6 +136,7 @@ def main() -> None:
     parser.add_argument("--smtp-port", type=int, default=8026)
     parser.add_argument("--page-port", type=int, default=8025)
     given = parser.parse_args()
+    given.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     asyncio.run(catch_mails(given.folder, smtp_port=given.smtp_port, page_port=given.page_port))
 
 

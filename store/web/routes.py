@@ -22,6 +22,7 @@ from store.web import (
     library_pages,
     orders_pages,
     player,
+    sign_in_pages,
     staff_pages,
     storefront,
     support_pages,
@@ -32,6 +33,7 @@ from store.web.wording import LOCALES
 
 PARTS = (
     storefront,
+    sign_in_pages,
     account_pages,
     checkout_pages,
     orders_pages,
@@ -58,8 +60,11 @@ def choose_locale(request: Request[Any, Any, Any]) -> Redirect:
 async def provide_video_count(
     state: State, database: NamedDependency[Database], market: NamedDependency[str], at: NamedDependency[datetime]
 ) -> int:
-    """Dependency `video_count`: how many videos are on sale, counted at most every five minutes per process."""
-    counts: dict[str, tuple[float, int]] = state.setdefault("video_counts", {})
+    """Dependency `video_count`: how many videos are on sale, counted at most every five minutes per process.
+
+    `state.page_facts` is all that pages keep in the process: facts that may be a little old, nothing of a visitor.
+    """
+    counts: dict[str, tuple[float, int]] = state.setdefault("page_facts", {}).setdefault("video_counts", {})
     counted_at, count = counts.get(market, (0.0, 0))
     if not counted_at or time.monotonic() - counted_at > COUNT_LIVES:
         count = await count_videos(database, market=market, at=at)

@@ -1,5 +1,8 @@
 """Pages where people look around: start, films, series, search, genres, people."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.catalogue.film_page import load_film_page
 from store.catalogue.lists import Order, list_genres, list_titles
 from store.catalogue.people import load_person
-from store.catalogue.schemas import FilmPage, OfferOut, TitleCard
+from store.catalogue.schemas import FilmPage, GenreOut, OfferOut, TitleCard
 from store.database import Database
 from store.entitlement.library import find_ownership, list_library
 from store.web.pages import Frame
@@ -19,7 +22,7 @@ from store.web.titles import cards_by_id
 
 ROW: Final = 12
 """Titles that a row of the start page asks for."""
-SHELF: Final = 48
+SHELF: Final = 36
 """Titles on one page of a list."""
 SORTS: Final[tuple[Order, ...]] = ("popularity", "new", "title")
 _PREFERRED: Final = ("HD", "SD", "UHD")
@@ -48,12 +51,11 @@ async def show_start(
     session: NamedDependency[AsyncSession],
 ) -> Response[str]:
     """One film large, then rows; signed in, first what was begun."""
-    place: dict[str, Any] = {"market": frame.market, "locale": frame.locale, "at": frame.at}
-    opinions = (await list_titles(database, order="opinions", limit=ROW, **place)).titles
-    new = (await list_titles(database, order="new", kind="film", limit=ROW, **place)).titles
-    popular = (await list_titles(database, order="popularity", limit=ROW, **place)).titles
-    choice = opinions or popular
-    lead = await _film(frame, database, choice[0].slug) if choice else None
+    rows = await _start_rows(frame, database)
+    choice = rows.opinions or rows.popular
+    # Another film every day, the same for everyone.
+    chosen = choice[frame.at.toordinal() % len(choice)] if choice else None
+    lead = await _film(frame, database, chosen.slug) if chosen else None
     continued: list[TitleCard] = []
     if frame.visitor is not None and frame.visitor.is_customer:
         library = await list_library(session, account_id=frame.visitor.account_id, at=frame.at)
@@ -65,11 +67,39 @@ async def show_start(
         lead=lead,
         teaser=_first_sentences(lead.opinion.text) if lead and lead.opinion else "",
         continued=continued,
-        new=new,
-        opinions=opinions[1:],
-        popular=popular,
-        genres=(await list_genres(database, locale=frame.locale)).genres,
+        new=rows.new,
+        opinions=[card for card in rows.opinions if card != chosen],
+        popular=rows.popular,
+        genres=rows.genres,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StartRows:
+    """What the start page shows to everyone of a market and a language, as of one minute of business time."""
+
+    minute: datetime
+    opinions: Sequence[TitleCard]
+    new: Sequence[TitleCard]
+    popular: Sequence[TitleCard]
+    genres: Sequence[GenreOut]
+
+
+async def _start_rows(frame: Frame, database: Database) -> StartRows:
+    """The rows, read at most once a minute per process: each of them costs a walk through all that is on sale."""
+    kept: dict[tuple[str, str], StartRows] = frame.request.app.state.page_facts.setdefault("start_rows", {})
+    minute = frame.at.replace(second=0, microsecond=0)
+    rows = kept.get((frame.market, frame.locale))
+    if rows is None or rows.minute != minute:
+        place: dict[str, Any] = {"market": frame.market, "locale": frame.locale, "at": frame.at, "limit": ROW}
+        rows = kept[frame.market, frame.locale] = StartRows(
+            minute=minute,
+            opinions=(await list_titles(database, order="opinions", **place)).titles,
+            new=(await list_titles(database, order="new", kind="film", **place)).titles,
+            popular=(await list_titles(database, order="popularity", **place)).titles,
+            genres=(await list_genres(database, locale=frame.locale)).genres,
+        )
+    return rows
 
 
 @get(["/films/{slug:str}", "/series/{slug:str}"])

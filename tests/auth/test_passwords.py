@@ -1,6 +1,8 @@
 import asyncio
 import importlib.metadata
 import threading
+import time
+from statistics import median
 
 import pytest
 
@@ -139,6 +141,21 @@ async def test_a_request_that_goes_away_frees_no_place_whose_thread_still_works(
         await hasher.verify(GOOD_PASSWORD, None)
     gate.set()
     hasher.close()
+
+
+async def test_an_unknown_address_costs_as_much_hashing_as_a_known_one() -> None:
+    hasher = PasswordHasher(threads=1)
+    hashed = await hasher.accept(GOOD_PASSWORD, kind="customer")
+    # Processor time, so that a busy machine changes nothing; the first try after the start counts too.
+    spans: dict[str | None, list[float]] = {None: [], hashed: []}
+    for _ in range(7):
+        for stored, taken in spans.items():
+            before = time.thread_time()
+            hasher._verify("ein anderes Passwort", stored)
+            taken.append(time.thread_time() - before)
+    unknown, known = (median(taken) for taken in spans.values())
+    hasher.close()
+    assert unknown == pytest.approx(known, rel=0.35)
 
 
 def test_the_living_library_is_installed_and_the_abandoned_one_is_not() -> None:

@@ -1,4 +1,3 @@
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -54,19 +53,6 @@ async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(
     assert headers[0] == headers[1] == headers[2]
     assert answers[0].headers["www-authenticate"].startswith("Bearer")
     assert await owner.fetchval("SELECT count(*) FROM auth.sessions") == 0
-
-
-async def test_an_unknown_address_costs_as_much_hashing_as_a_known_one(app: Litestar) -> None:
-    hasher = parts_of(app).hasher
-    hashed = await hasher.accept(GOOD_PASSWORD, kind="customer")
-    spans: dict[str | None, list[float]] = {hashed: [], None: []}
-    for _ in range(12):
-        for stored, taken in spans.items():
-            before = asyncio.get_running_loop().time()
-            await hasher.verify(OTHER_PASSWORD, stored)
-            taken.append(asyncio.get_running_loop().time() - before)
-    known, unknown = (min(taken) for taken in spans.values())
-    assert unknown == pytest.approx(known, rel=0.5)
 
 
 @pytest.mark.parametrize("length", [0, 129, 5000])

@@ -154,9 +154,8 @@ class CatalogueRows:
             self.tables["people"].append((person_id, slug, name, words, self._films_of[name], False))
             self._words.update(word for word in words.split() if word != "|")
         self.tables["search_words"] = [(word, count) for word, count in self._words.items() if len(word) > 3]
-        for table in ("people", "titles", "title_texts", "credits", "editions", "products", "search_words"):
-            # In the order of the primary key: the indexes then grow at their end only.
-            self.tables[table].sort(key=_primary_key[table])
+        for table, key in _ORDERS.items():
+            self.tables[table].sort(key=key)
 
     def _add_episodes(
         self,
@@ -314,17 +313,24 @@ def _first_three(row: Row) -> Any:
     return row[0].int, row[1], row[2]
 
 
+def _product(row: Row) -> Any:
+    return row[1].int
+
+
 def _kind_and_id(row: Row) -> Any:
     """Parents before their children."""
     return ("film", "series", "season", "episode").index(row[2]), row[0].int
 
 
-_primary_key: Final = {
+_ORDERS: Final = {
+    # In the order of the primary key: its index then grows at its end only.
     "people": _first,
     "titles": _kind_and_id,
     "title_texts": _first,
     "credits": _first_three,
     "editions": _first,
     "products": _first,
+    # Not its primary key but its dearest index: the exclusion constraint begins with the product.
+    "offers": _product,
     "search_words": _first,
 }

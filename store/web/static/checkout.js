@@ -38,13 +38,17 @@ async function ask(path, body, idempotencyKey) {
   return answer;
 }
 
+function forgetError(box) {
+  box.closest(".field").querySelector(".error")?.remove();
+  box.removeAttribute("aria-invalid");
+  box.removeAttribute("aria-describedby");
+}
+
 function missingConsents() {
   let first = null;
   for (const box of form.querySelectorAll("input[type=checkbox]")) {
     const row = box.closest(".field");
-    row.querySelector(".error")?.remove();
-    box.removeAttribute("aria-invalid");
-    box.removeAttribute("aria-describedby");
+    forgetError(box);
     if (box.checked) continue;
     const error = document.createElement("p");
     error.className = "error";
@@ -63,7 +67,7 @@ function missingConsents() {
 async function openPayment() {
   if (!orderId) {
     const consents = { immediate_performance: true, withdrawal_loss: true };
-    const order = await ask("/v1/orders", { quote_id: facts.quote, consents }, facts.quote);
+    const { order } = await ask("/v1/orders", { quote_id: facts.quote, consents }, facts.quote);
     orderId = order.id;
     for (const box of form.querySelectorAll("input[type=checkbox]")) box.disabled = true;
   }
@@ -127,4 +131,7 @@ function start() {
   });
 }
 
+form.addEventListener("change", (event) => {
+  if (event.target.type === "checkbox") forgetError(event.target);
+});
 start();

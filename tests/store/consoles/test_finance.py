@@ -107,21 +107,19 @@ async def test_every_look_at_the_books_leaves_an_entry(
     )
 
 
-@pytest.mark.parametrize(
-    "month", ["2026-13", "2026-1", "9999-12", "0001-01", "november", "2026-11-01", "%00", "２０２６-11", "2999-12"]
-)
 async def test_a_month_that_does_not_exist_is_said_beside_the_field(
-    month: str, client: httpx.AsyncClient, accountant: Person
+    client: httpx.AsyncClient, accountant: Person
 ) -> None:
-    page = await client.get(f"/de/finance?month={month}", headers=accountant.headers)
-    assert page.status_code == 400
-    assert "Diesen Monat gibt es nicht" in page.text or "nicht lesbar" in page.text
+    for month in ("2026-13", "2026-1", "9999-12", "0001-01", "november", "2026-11-01", "２０２６-11", "2999-12", "%00"):
+        page = await client.get(f"/de/finance?month={month}", headers=accountant.headers)
+        assert page.status_code == 400, month
+        assert "Diesen Monat gibt es nicht" in page.text, month
 
 
-@pytest.mark.parametrize("cursor", ["x", "bm9wZQ", "%00", "a" * 400])
-async def test_a_foreign_cursor_is_a_refusal(cursor: str, client: httpx.AsyncClient, accountant: Person) -> None:
-    page = await client.get(f"/de/finance?month=2026-11&after={cursor}", headers=accountant.headers)
-    assert page.status_code == 400
+async def test_a_foreign_cursor_is_a_refusal(client: httpx.AsyncClient, accountant: Person) -> None:
+    for cursor in ("x", "bm9wZQ", "%00", "a" * 400):
+        page = await client.get(f"/de/finance?month=2026-11&after={cursor}", headers=accountant.headers)
+        assert page.status_code == 400, cursor
 
 
 def test_months_are_half_open_and_know_december() -> None:

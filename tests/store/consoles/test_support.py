@@ -48,59 +48,57 @@ async def test_a_customer_is_found_by_address_order_number_or_invoice_number(
         assert "beispiel" not in answer.text.lower()
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        {"email": "anna"},
-        {"email": "anna@"},
-        {"email": "%"},
-        {"email": "anna%@example.org"},
-        {"email": "anna@example.or_"},
-        {"email": "ann@example.org"},
-        {"email": "anna+1@example.org"},
-        {"email": "а" + "nna@example.org"},
-        {"order_number": "V-2026"},
-        {"order_number": "%"},
-        {"order_number": "V-____-____-____"},
-        {"order_number": "' OR 1=1 --"},
-        {"invoice_number": "R-"},
-        {"invoice_number": "R-%"},
-    ],
+PARTS_AND_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("email", "anna"),
+    ("email", "anna@"),
+    ("email", "%"),
+    ("email", "anna%@example.org"),
+    ("email", "anna@example.or_"),
+    ("email", "ann@example.org"),
+    ("email", "anna+1@example.org"),
+    ("email", "\N{CYRILLIC SMALL LETTER A}nna@example.org"),
+    ("order_number", "V-2026"),
+    ("order_number", "%"),
+    ("order_number", "V-____-____-____"),
+    ("order_number", "' OR 1=1 --"),
+    ("invoice_number", "R-"),
+    ("invoice_number", "R-%"),
 )
+
+
 async def test_parts_and_patterns_find_nobody(
-    query: dict[str, str], client: httpx.AsyncClient, database: Database, agent: Person, owner: asyncpg.Connection
+    client: httpx.AsyncClient, database: Database, agent: Person, owner: asyncpg.Connection
 ) -> None:
     customer = (await a_person(database, email="anna@example.org")).account
     await a_paid_order(Till(database), customer, at=NOW)
-    answer = await client.get("/v1/staff/customers", params=query, headers=agent.headers)
-    assert (answer.status_code, answer.json()) == (200, {"customers": []})
-    page = await client.post("/de/support/searches", data={"find": next(iter(query.values()))}, headers=agent.headers)
-    assert page.status_code == 200
-    assert str(customer.id) not in page.text
+    for key, value in PARTS_AND_PATTERNS:
+        answer = await client.get("/v1/staff/customers", params={key: value}, headers=agent.headers)
+        assert (answer.status_code, answer.json()) == (200, {"customers": []}), value
+        page = await client.post("/de/support/searches", data={"find": value}, headers=agent.headers)
+        assert page.status_code == 200
+        assert str(customer.id) not in page.text
     searches = await entries(owner, "customer.searched")
-    assert [entry["target_id"] for entry in searches] == ["unknown", "unknown"]
+    assert len(searches) == 2 * len(PARTS_AND_PATTERNS)
+    assert {entry["target_id"] for entry in searches} == {"unknown"}
     assert str(customer.id) not in str(searches)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+async def test_there_is_no_list_and_no_unclear_search(
+    client: httpx.AsyncClient, database: Database, agent: Person
+) -> None:
+    await a_person(database)
+    for query in (
         "",
         "?email=",
         "?email=a@b.example&order_number=V-1",
         "?name=anna",
         "?email=a%00b@example.org",
         f"?email={'a' * 300}",
-    ],
-)
-async def test_there_is_no_list_and_no_unclear_search(
-    query: str, client: httpx.AsyncClient, database: Database, agent: Person
-) -> None:
-    await a_person(database)
-    answer = await client.get(f"/v1/staff/customers{query}", headers=agent.headers)
-    assert answer.status_code == 400
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "customers" not in answer.json()
+    ):
+        answer = await client.get(f"/v1/staff/customers{query}", headers=agent.headers)
+        assert answer.status_code == 400, query
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "customers" not in answer.json()
 
 
 async def test_staff_are_out_of_reach(

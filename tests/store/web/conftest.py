@@ -1,6 +1,5 @@
 """The whole application with a provider in memory, and a customer in a browser without JavaScript."""
 
-
 import httpx
 import pytest
 from litestar import Litestar
@@ -9,6 +8,13 @@ from auth.models import Account
 from store.database import Database
 from tests.fakes import FakeGateway
 from tests.store.web.visitors import make_customer, sign_in
+
+
+@pytest.fixture(autouse=True)
+def forgotten_page_facts(request: pytest.FixtureRequest) -> None:
+    """The application lives longer than a test: what its pages keep for a minute is forgotten before each."""
+    if "app" in request.fixturenames:
+        request.getfixturevalue("app").state.pop("page_facts", None)
 
 
 @pytest.fixture

@@ -1,0 +1,281 @@
+"""Pages in front of the account: sign in and out, register, confirm the address, set a new password."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, URLEncodedBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.authentication import (
+    ABSOLUTE,
+    clear_session_cookie,
+    set_session_cookie,
+)
+from auth.errors import PasswordRefused, Refusal
+from auth.password_reset import PasswordReset
+from auth.registration import Registration
+from auth.sessions import Sessions
+from auth.visits import Visit
+from store.web.pages import Frame, local_path
+
+Text = Annotated[str, msgspec.Meta(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A field of one line; control characters are refused."""
+
+
+class SignInForm(msgspec.Struct, frozen=True):
+    """What the sign-in form sends."""
+
+    email: Text = ""
+    password: Text = ""
+    next: Text = ""
+
+
+class RegisterForm(msgspec.Struct, frozen=True):
+    """What the registration form sends."""
+
+    email: Text = ""
+    password: Text = ""
+    country: Text = ""
+    terms: Text = ""
+
+
+class TokenForm(msgspec.Struct, frozen=True):
+    """A one-use token beside a password."""
+
+    token: Text = ""
+    password: Text = ""
+
+
+class EmailForm(msgspec.Struct, frozen=True):
+    """An address alone."""
+
+    email: Text = ""
+
+
+def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
+    """A refusal's sentence under the field that it speaks of, else under `form`."""
+    field = {"email_address_invalid": "email", "link_not_valid": "token"}.get(refusal.code, "form")
+    if isinstance(refusal, PasswordRefused) or refusal.code == "confirmation_refused":
+        field = "password"
+    return {field: refusal.sentence(locale)}
+
+
+def countries(frame: Frame) -> list[tuple[str, str]]:
+    """The countries of residence by name."""
+    return [(code, frame.w.territory(code)) for code in frame.markets]
+
+
+@get("/sign-in")
+async def show_sign_in(frame: NamedDependency[Frame], next: FromQuery[str | None] = None) -> Response[Any]:
+    """The sign-in page; whoever is signed in already goes on."""
+    onward = local_path(next, default=frame.url())
+    if frame.visitor is not None:
+        return frame.go(onward)
+    needed = next is not None
+    return frame.page("account/sign_in.html", needed=needed, next=onward, email="", errors={})
+
+
+@post("/sign-in")
+async def sign_in(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[SignInForm],
+    sessions: NamedDependency[Sessions],
+    session: NamedDependency[AsyncSession],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Sign in and go back to where the form was; a refusal stands in the form, from the panel without a new page."""
+    onward = local_path(data.next, default=frame.url())
+    try:
+        opened = await sessions.sign_in(
+            email=data.email,
+            password=data.password,
+            client="web",
+            at=real_now,
+            visit=visit,
+            previous=frame.visitor,
+        )
+    except Refusal as refusal:
+        await session.rollback()
+        errors = {"form": refusal.sentence(frame.locale)}
+        values: dict[str, Any] = {"next": onward, "email": data.email, "errors": errors}
+        if frame.is_fragment:
+            return frame.page("account/_sign_in_panel.html", **values)
+        return frame.page("account/sign_in.html", status=refusal.status, needed=False, **values)
+    response = frame.go(onward)
+    set_session_cookie(response, opened.token, settings=frame.settings, lifetime=ABSOLUTE[opened.kind])
+    return response
+
+
+@post("/sign-out")
+async def sign_out(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    sessions: NamedDependency[Sessions],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """End this session; without one there is nothing to end."""
+    if frame.visitor is not None:
+        await sessions.end(identity=frame.visitor, session_id=frame.visitor.session_id, at=real_now, visit=visit)
+    response = frame.go("", done="signed_out")
+    clear_session_cookie(response, settings=frame.settings)
+    return response
+
+
+@get("/register")
+async def show_register(frame: NamedDependency[Frame]) -> Response[Any]:
+    """The form for a new account."""
+    if frame.visitor is not None:
+        return frame.go("/account")
+    values = {"email": "", "country": frame.market, "terms": False}
+    return frame.page("account/register.html", values=values, errors={}, countries=countries(frame))
+
+
+@post("/register")
+async def register(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[RegisterForm],
+    registration: NamedDependency[Registration],
+    session: NamedDependency[AsyncSession],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Note the wish; the answer is the same whether the address has an account or not."""
+    errors: Mapping[str, str] = {}
+    if not data.terms or data.country not in frame.markets:
+        field = "terms" if not data.terms else "country"
+        errors = {field: frame.w.text("form.missing")}
+    else:
+        try:
+            await registration.begin(
+                email=data.email,
+                password=data.password,
+                residence_country=data.country,
+                locale=frame.locale,
+                at=real_now,
+                visit=visit,
+            )
+        except Refusal as refusal:
+            await session.rollback()
+            errors = beside_field(refusal, frame.locale)
+    if errors:
+        values = {"email": data.email, "country": data.country, "terms": bool(data.terms)}
+        return frame.page("account/register.html", status=400, values=values, errors=errors, countries=countries(frame))
+    return frame.go("/register/sent")
+
+
+@get("/register/sent")
+async def show_register_sent(frame: NamedDependency[Frame]) -> Response[str]:
+    """What to do next: look into the mailbox."""
+    t = frame.w.text
+    return frame.page("account/message.html", heading=t("register.sent_heading"), sentence=t("register.sent"))
+
+
+@get("/register/confirm")
+async def show_confirm(frame: NamedDependency[Frame]) -> Response[str]:
+    """The form that a registration's link leads to; the token is in the fragment or typed."""
+    return frame.page("account/confirm.html", values={"token": ""}, errors={})
+
+
+@post("/register/confirm")
+async def confirm(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[TokenForm],
+    registration: NamedDependency[Registration],
+    sessions: NamedDependency[Sessions],
+    session: NamedDependency[AsyncSession],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Make the account; whoever proved the link and the password is signed in by it."""
+    try:
+        account = await registration.confirm(token=data.token.strip(), password=data.password, at=real_now, visit=visit)
+    except Refusal as refusal:
+        await session.rollback()
+        errors = beside_field(refusal, frame.locale)
+        return frame.page("account/confirm.html", status=refusal.status, values={"token": data.token}, errors=errors)
+    opened = await sessions.open(account_id=account.id, kind="web", epoch=account.auth_epoch, at=real_now, visit=visit)
+    response = frame.go("", done="account_ready")
+    set_session_cookie(response, opened.token, settings=frame.settings, lifetime=ABSOLUTE[opened.kind])
+    return response
+
+
+@get("/password/forgot")
+async def show_forgot(frame: NamedDependency[Frame]) -> Response[str]:
+    """The form that asks for a reset link."""
+    email = frame.visitor.email if frame.visitor else ""
+    return frame.page("account/forgot.html", values={"email": email}, errors={})
+
+
+@post("/password/forgot")
+async def forgot(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[EmailForm],
+    password_reset: NamedDependency[PasswordReset],
+    session: NamedDependency[AsyncSession],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Ask for a reset link; the answer is the same for every address."""
+    try:
+        await password_reset.request(email=data.email, locale=frame.locale, at=real_now, visit=visit)
+    except Refusal as refusal:
+        await session.rollback()
+        errors = beside_field(refusal, frame.locale)
+        return frame.page("account/forgot.html", status=refusal.status, values={"email": data.email}, errors=errors)
+    return frame.go("/password/sent")
+
+
+@get("/password/sent")
+async def show_forgot_sent(frame: NamedDependency[Frame]) -> Response[str]:
+    """What to do next: look into the mailbox."""
+    t = frame.w.text
+    return frame.page("account/message.html", heading=t("forgot.sent_heading"), sentence=t("forgot.sent"))
+
+
+@get("/password/reset")
+async def show_reset(frame: NamedDependency[Frame]) -> Response[str]:
+    """The form that a reset link leads to; the token is in the fragment or typed."""
+    return frame.page("account/reset.html", values={"token": ""}, errors={})
+
+
+@post("/password/reset")
+async def reset(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[TokenForm],
+    password_reset: NamedDependency[PasswordReset],
+    session: NamedDependency[AsyncSession],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Set the new password; every session ends and nobody is signed in by it."""
+    try:
+        await password_reset.complete(token=data.token.strip(), password=data.password, at=real_now, visit=visit)
+    except Refusal as refusal:
+        await session.rollback()
+        errors = beside_field(refusal, frame.locale)
+        return frame.page("account/reset.html", status=refusal.status, values={"token": data.token}, errors=errors)
+    response = frame.go("/sign-in", done="password_set")
+    clear_session_cookie(response, settings=frame.settings)
+    return response
+
+
+handlers = [
+    show_sign_in,
+    sign_in,
+    sign_out,
+    show_register,
+    register,
+    show_register_sent,
+    show_confirm,
+    confirm,
+    show_forgot,
+    forgot,
+    show_forgot_sent,
+    show_reset,
+    reset,
+]
