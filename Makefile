@@ -1,13 +1,16 @@
 # The tasks of this project. Python 3.11 or newer, git and make are all that must be there.
 
-PYTHON ?= python3
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(IS_NEW_ENOUGH)' 2>/dev/null && { echo $$python; break; }; done)
 UV := .uv/bin/uv
+export UV_PYTHON_DOWNLOADS := never
 ENVIRONMENT := .venv/.made-from-lock
 FRONTEND := .venv/bin/python -m store.web.frontend.build
 LOCK := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test check format bench lock reset clean
 
 help: ## list the tasks
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -38,17 +41,26 @@ lock: $(UV) ## make the lock files anew from pyproject.toml
 	$(LOCK) --upgrade -o requirements.lock
 	$(LOCK) --upgrade --group dev -o requirements-dev.lock
 
+reset: ## throw the sandbox's data away; the next `make run` begins anew
+	rm -rf .videothek
+
 clean: ## remove the environment; the sandbox's data in .videothek/ stay
 	rm -rf .venv .uv store/web/static/vendor store/web/frontend/node_modules
 
+# uv knows its own index settings, not pip's; where it reaches none, pip installs the same lock with the same hashes.
 $(ENVIRONMENT): requirements-dev.lock $(UV)
-	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements-dev.lock
+	@$(UV) venv --quiet --allow-existing --python .uv/bin/python .venv
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements-dev.lock || { \
+		echo "uv could not install the packages; trying pip ..."; \
+		.uv/bin/python -m pip --python .venv/bin/python install --quiet --disable-pip-version-check \
+			--require-hashes --no-deps -r requirements-dev.lock; }
 	@touch $@
 
 $(UV):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@[ -n "$(PYTHON)" ] && $(PYTHON) -c '$(IS_NEW_ENOUGH)' || \
 		{ echo "Videothek needs Python 3.11 or newer (make PYTHON=/path/to/python3 ...)."; exit 1; }
-	@$(PYTHON) -m venv .uv || \
-		{ rm -rf .uv; echo "Python's venv module is missing; on Debian: sudo apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "Python's venv module is missing; on Debian: sudo apt-get install python3-venv"; exit 1; }
+	@echo "Making the environment (once) ..."
+	@rm -rf .uv && $(PYTHON) -m venv .uv
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9' || { rm -rf .uv; exit 1; }

@@ -74,9 +74,8 @@ async def _buy(shop: httpx.AsyncClient, stand_in: str, settings: Settings, offer
     """Quote, order, payment, the customer's confirmation at the stand-in, and the return to the shop."""
     quote = (await shop.post("/v1/quotes", json={"offer_id": str(offer_id)})).raise_for_status().json()
     consents = {"immediate_performance": True, "withdrawal_loss": True}
-    order = (
-        (await shop.post("/v1/orders", json={"quote_id": quote["id"], "consents": consents})).raise_for_status().json()
-    )
+    ordered = await shop.post("/v1/orders", json={"quote_id": quote["id"], "consents": consents})
+    order = ordered.raise_for_status().json()["order"]
     payment = (await shop.post(f"/v1/orders/{order['id']}/payments", json={})).raise_for_status().json()
     intent = payment["client_secret"].partition("_secret_")[0]
     async with httpx.AsyncClient(base_url=stand_in) as customer:
@@ -91,8 +90,8 @@ async def _buy(shop: httpx.AsyncClient, stand_in: str, settings: Settings, offer
         )
         confirmed.raise_for_status()
     paid = (await shop.post(f"/v1/orders/{order['id']}/payment-checks", json={})).raise_for_status().json()
-    if paid["state"] != "paid":
-        raise RuntimeError(f"order {order['order_number']} is {paid['state']}")
+    if paid["payment"]["state"] != "succeeded":
+        raise RuntimeError(f"order {order['order_number']}: {paid}")
 
 
 async def _make_buyer(settings: Settings, database: Database) -> Buyer:

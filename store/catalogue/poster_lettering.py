@@ -13,7 +13,7 @@ from typing import Final
 _ROUND: Final = 0.60
 """How full a quarter of a curve is: 0.55 would be an ellipse."""
 
-# M, L: move, line. h, v: a quarter curve that sets out horizontally or vertically. C: a cubic curve. D: a dot. Z: close.
+# M, L: move, line. h, v: a quarter curve that sets out horizontally or vertically. C: a cubic curve. D: a dot.
 _GLYPHS: Final[dict[str, tuple[int, str]]] = {
     "A": (70, "M0,100 L35,0 L70,100 M11,69 L59,69"),
     "B": (58, "M30,48 L0,48 L0,0 L30,0 h54,24 v30,48 h58,74 v30,100 L0,100 L0,48"),
@@ -95,19 +95,65 @@ _MARKS: Final[dict[str, str]] = {
 
 _REPLACED: Final = str.maketrans(
     {
-        **{"ß": "SS", "ẞ": "SS", "Æ": "AE", "Œ": "OE", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "…": "..."},
-        **{"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"', "—": "–", "−": "-", "‐": "-"},
-        **{"×": "X", "²": "2", "³": "3", "½": "1/2", "·": "-", "\N{NO-BREAK SPACE}": " "},
+        "ß": "SS",
+        "ẞ": "SS",
+        "Æ": "AE",
+        "Œ": "OE",
+        "Ø": "O",
+        "Ł": "L",
+        "Đ": "D",
+        "Ð": "D",
+        "Þ": "TH",
+        "…": "...",
+        "’": "'",
+        "‘": "'",
+        "´": "'",
+        "`": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "—": "–",
+        "−": "-",
+        "‐": "-",
+        "×": "X",
+        "²": "2",
+        "³": "3",
+        "½": "1/2",
+        "·": "-",
+        "\N{NO-BREAK SPACE}": " ",
     }
 )
 
 SPACE: Final = 34
 """Width of a blank."""
 
+_CLOSER: Final = {
+    pair: closer
+    for closer, pairs in {
+        18: "AV VA AT TA AY YA LT LY LV PA FA TJ VJ YJ PJ",
+        12: "AW WA LW LO TO OT YO OY FO TC TG LC AO OA AC KO RT RV RY OV VO",
+    }.items()
+    for pair in pairs.split()
+}
+"""Pairs of letters that stand closer than others, by how much of the width of a glyph's box."""
+
+_OPEN_LEFT: Final = dict(zip("AVWYTJCGOQX", (8, 8, 7, 8, 6, 5, 3, 3, 3, 3, 4), strict=True))
+_OPEN_RIGHT: Final = dict(zip("AVWYTLFPCGOQKRX", (8, 8, 7, 8, 6, 7, 6, 5, 2, 2, 3, 3, 3, 2, 4), strict=True))
+"""What letters with an open side are moved towards their neighbour."""
+
+
+def _closer(before: str, char: str) -> float:
+    """How much closer two letters stand than their boxes would, of a glyph's units."""
+    return _CLOSER.get(before + char) or _OPEN_RIGHT.get(before, 0) + _OPEN_LEFT.get(char, 0)
+
+
+MITRE_LIMIT: Final = 1.5
+"""Right angles stay sharp, pointed ones (A, V, W) are cut off at the height of the line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """How letters are drawn: stretched in width, of a weight (of the height), with room between them (of the height)."""
+    """How letters are drawn: their stretch in width; their weight and the room between them, of the height."""
 
     stretch: float = 1.0
     weight: float = 0.14
@@ -138,9 +184,12 @@ def width_of(text: str, face: Face, height: float = 1.0) -> float:
     """Width of a readable text in capitals of a height."""
     width = 0.0
     letters = 0
+    before = ""
     for char in text:
         if char in _MARKS:
             continue
+        width -= _closer(before, char) / 100 * face.stretch
+        before = char
         glyph = SPACE if char == " " else _GLYPHS[char][0]
         # Each letter's lines end half a weight inside its outer edge.
         width += glyph / 100 * face.stretch + (0 if char == " " else face.weight)
@@ -154,10 +203,15 @@ def draw_line(text: str, face: Face, *, x: float, y: float, height: float) -> Li
     across, down = face.stretch * height / 100, (height - weight) / 100
     parts: list[str] = []
     place, centre = x, x
+    before = ""
+    # Marks keep clear of heavy letters, and the two dots of each other.
+    raised, apart = y + weight / 2 - max(weight - 0.1 * height, 0), max(across, weight * 0.07)
     for char in text:
         if char in _MARKS:
-            parts.append(_trace(_MARKS[char], centre, y + weight / 2, across, down, weight))
+            parts.append(_trace(_MARKS[char], centre, raised, apart, down, weight))
             continue
+        place -= _closer(before, char) * across
+        before = char
         if char == " ":
             place += SPACE * across + face.tracking * height
             continue

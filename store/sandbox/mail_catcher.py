@@ -122,7 +122,12 @@ async def catch_mails(folder: Path, *, smtp_port: int, page_port: int) -> None:
     )
     server = uvicorn.Server(
         uvicorn.Config(
-            create_viewer(folder, port=page_port), port=page_port, log_level="warning", access_log=False, proxy_headers=False
+            create_viewer(folder, port=page_port),
+            port=page_port,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=3,
         )
     )
     async with smtp:
