@@ -41,7 +41,12 @@ class Database:
             connect_args={"server_settings": server_settings},
         )
         reads = await asyncpg.create_pool(
-            url, min_size=1, max_size=pool_size, server_settings=server_settings, command_timeout=30
+            url,
+            min_size=1,
+            max_size=pool_size,
+            server_settings=server_settings,
+            command_timeout=30,
+            reset=_keep_as_it_is,
         )
         return cls(engine=engine, sessions=async_sessionmaker(engine, expire_on_commit=False), reads=reads)
 
@@ -49,6 +54,10 @@ class Database:
         """Close both pools, waiting for what is running."""
         await self.reads.close()
         await self.engine.dispose()
+
+
+async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:
+    """Reads leave nothing behind in a connection, so the round trip that would reset it is saved."""
 
 
 async def provide_session(database: Database) -> AsyncIterator[AsyncSession]:

@@ -18,6 +18,7 @@ from auth.sessions import Sessions
 from auth.visits import Visit, provide_visit
 from billing.checkout import Checkout
 from billing.webhooks import Webhooks
+from store.catalogue.film_page import CatalogueView
 from store.composition import Parts
 from store.database import provide_session
 from store.entitlement.devices import Devices
@@ -37,15 +38,18 @@ def dependencies() -> Mapping[str, Provide]:
         name: Provide(_part(name), sync_to_thread=False)
         for name in ("settings", "database", "jobs", "outbox", "throttle", "gateway", "payments", "clock")
     }
+    looked_up = {
+        "locale": Provide(_locale, sync_to_thread=False),
+        "market": Provide(_market, sync_to_thread=False),
+    }
     made: dict[str, Callable[..., Any]] = {
         "session": _session,
         "at": _at,
         "real_now": _real_now,
+        "view": _view,
         "visitor": provide_visitor,
         "identity": provide_identity,
         "visit": provide_visit,
-        "locale": _locale,
-        "market": _market,
         "sessions": _sessions,
         "registration": _registration,
         "password_reset": _password_reset,
@@ -58,7 +62,7 @@ def dependencies() -> Mapping[str, Provide]:
         "licences": _licences,
         "customer_desk": _customer_desk,
     }
-    return {**from_parts, **{name: Provide(provider) for name, provider in made.items()}}
+    return {**from_parts, **looked_up, **{name: Provide(provider) for name, provider in made.items()}}
 
 
 def parts_of(state: State) -> Parts:
@@ -90,7 +94,13 @@ async def _real_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _locale(request: AnyRequest) -> str:
+async def _view(request: AnyRequest, state: State) -> CatalogueView:
+    """Market, language and time together, for the catalogue's busiest route."""
+    parts = parts_of(state)
+    return CatalogueView(parts.database, _market(request, state), _locale(request), await parts.clock.now())
+
+
+def _locale(request: AnyRequest) -> str:
     """The page's language, or the one asked for, or the account's."""
     identity = identity_of(request)
     if identity is not None and "accept-language" not in request.headers and request.scope["path"].startswith("/v1/"):
@@ -98,7 +108,7 @@ async def _locale(request: AnyRequest) -> str:
     return locale_of(request)
 
 
-async def _market(request: AnyRequest, state: State) -> str:
+def _market(request: AnyRequest, state: State) -> str:
     """The country of residence decides; a visitor may look around in another market."""
     identity = identity_of(request)
     if identity is not None:

@@ -148,7 +148,7 @@ async def app(
     """The whole application on the scratch database, with parts of this test's own."""
     parts = await assemble(settings, database=database, clock=clock, gateway=gateway, hasher=hasher)
     attach(application, parts)
-    application.state.pop("video_counts", None)
+    application.state.pop("page_facts", None)
     yield application
     await parts.close()
 

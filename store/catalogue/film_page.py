@@ -42,6 +42,17 @@ class StoredPage:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogueView:
+    """The catalogue as one visitor sees it: one dependency instead of four, which the busiest route can feel."""
+
+    database: Database
+    market: str
+    locale: str
+    at: datetime
+    """Business time."""
+
+
 async def load_film_page(database: Database, *, slug: str, market: str, locale: str, at: datetime) -> StoredPage:
     """The page of a title; one query where it is stored and still holds, else it is built and stored.
 

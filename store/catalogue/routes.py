@@ -20,7 +20,7 @@ from store.catalogue.errors import (
     PosterNotFound,
     TitleNotFound,
 )
-from store.catalogue.film_page import load_film_page
+from store.catalogue.film_page import CatalogueView, load_film_page
 from store.catalogue.people import load_person
 from store.catalogue.posters import draw_poster, load_subject
 from store.catalogue.schemas import FilmPage, GenreList, PersonPage, SuggestionList, TitleList
@@ -83,16 +83,11 @@ async def show_titles(
     },
 )
 async def show_title(
-    request: Request[Any, Any, Any],
-    database: NamedDependency[Database],
-    slug: FromPath[str],
-    market: NamedDependency[str],
-    locale: NamedDependency[str],
-    at: NamedDependency[datetime],
+    request: Request[Any, Any, Any], slug: FromPath[str], view: NamedDependency[CatalogueView]
 ) -> Response[bytes]:
     """The stored page as it is."""
-    page = await load_film_page(database, slug=slug, market=market, locale=locale, at=at)
-    headers = {"ETag": page.etag, "Content-Language": locale, **_VARIES}
+    page = await load_film_page(view.database, slug=slug, market=view.market, locale=view.locale, at=view.at)
+    headers = {"ETag": page.etag, "Content-Language": view.locale, **_VARIES}
     if is_known(request.headers.get("if-none-match"), page.etag):
         return Response(b"", status_code=304, headers=headers, media_type=MediaType.JSON)
     return Response(page.document, headers=headers, media_type=MediaType.JSON)

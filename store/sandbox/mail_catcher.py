@@ -6,6 +6,7 @@ It passes no mail on to anybody.
 
 import argparse
 import asyncio
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -123,15 +124,15 @@ async def catch_mails(folder: Path, *, smtp_port: int, page_port: int) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             create_viewer(folder, port=page_port),
-            port=page_port,
             log_level="warning",
             access_log=False,
             proxy_headers=False,
             timeout_graceful_shutdown=3,
         )
     )
-    async with smtp:
-        await server.serve()
+    with socket.create_server(("127.0.0.1", page_port)) as listener:
+        async with smtp:
+            await server.serve(sockets=[listener])
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """The whole application with a provider in memory, and a customer who buys."""
 
-
 import pytest
 
 from store.database import Database

@@ -58,7 +58,7 @@ def test_keys_have_32_bytes_of_which_most_are_random(tmp_path: Path) -> None:
 
 
 def test_nothing_of_the_callers_own_settings_reaches_the_sandbox(tmp_path: Path) -> None:
-    live = {name: "sk_live_of_somebody" for name in Settings.variables()}
+    live = dict.fromkeys(Settings.variables(), "sk_live_of_somebody")
     made = environment_of(tmp_path, Ports(), ENGINES, {**live, "HOME": "/home/anna"})
     taken = {name for name, value in made.items() if value == "sk_live_of_somebody"}
     assert taken == {"DATABASE_OWNER_URL", "DEFAULT_MARKET"}

@@ -107,8 +107,16 @@ async def test_the_api_moves_the_clock(visitor: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"forward_seconds": 0}, {"forward_seconds": -60}, {"forward_seconds": LONGEST_STEP + 1}]
-    + [{"forward_seconds": "60"}, {"forward_seconds": 60, "backward": True}, [], None],
+    [
+        {},
+        {"forward_seconds": 0},
+        {"forward_seconds": -60},
+        {"forward_seconds": LONGEST_STEP + 1},
+        {"forward_seconds": 0.5},
+        {"forward_seconds": 60, "backward": True},
+        [],
+        None,
+    ],
 )
 async def test_the_api_refuses_a_step_that_is_none(
     visitor: httpx.AsyncClient, clock: MovableClock, body: object
