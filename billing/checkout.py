@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.ids import new_id
 from auth.models import Account
 from auth.ports import Jobs, Outbox
+from billing.card_testing import is_card_blocked, note_try
 from billing.errors import (
     ConsentsMissing,
     OrderAlreadyOpen,
@@ -24,7 +25,7 @@ from billing.errors import (
 from billing.invoices import issue_invoice
 from billing.ledger import book_sale
 from billing.models import Order, OrderLine, OrderState, Payment, PaymentState, Quote
-from billing.orders import lines_of, new_order_number
+from billing.orders import lines_of, lock_order, new_order_number
 from billing.ports import Fulfilment, Intent, Seller
 from billing.refunds import give_back
 
@@ -159,6 +160,7 @@ class Checkout:
         if payment.intent_id not in (None, intent.id):
             return await self._settle_second_intent(intent, order, payment, at)
         payment.intent_id = intent.id
+        await note_try(self.session, order, payment, intent.charge, at=at)
         if payment.state in _FINAL:
             return Settlement(Outcome.ALREADY, order, payment)
         if intent.state is not PaymentState.SUCCEEDED:
@@ -236,6 +238,8 @@ class Checkout:
             return "amount_mismatch"
         if (intent.order_id, intent.payment_id) != (order.id, payment.id):
             return "metadata_mismatch"
+        if await is_card_blocked(self.session, intent.charge):
+            return "card_blocked"
         if order.state is OrderState.PAID:
             return "order_already_paid"
         if order.state is OrderState.REFUNDED:
@@ -254,7 +258,14 @@ class Checkout:
 
     async def _return(self, intent: Intent, order: Order, payment: Payment, reason: str, at: datetime) -> Settlement:
         given_back = await give_back(
-            self.session, self.jobs, order=order, payment=payment, intent=intent, reason=reason, at=at
+            self.session,
+            self.jobs,
+            self.outbox,
+            order=order,
+            payment=payment,
+            intent=intent,
+            reason=reason,
+            at=at,
         )
         if not given_back:
             return Settlement(Outcome.ALREADY, order, payment)
@@ -270,11 +281,6 @@ class Checkout:
         await self.session.execute(
             update(OrderLine).where(OrderLine.order_id == order.id, OrderLine.is_open).values(is_open=False)
         )
-
-
-async def lock_order(session: AsyncSession, order_id: UUID) -> Order:
-    """The order, locked until the transaction ends: first of all locks, before its payments."""
-    return await session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
 
 
 def _order(quote: Quote, account: Account, order_number: str, at: datetime) -> Order:

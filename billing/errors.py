@@ -65,6 +65,86 @@ class OrderClosed(BillingError):
     en = "Order {order_number} is closed. Please order the film again."
 
 
+class OrderNotPaid(BillingError):
+    """The order was never paid, so there is nothing to give back."""
+
+    status, code = 409, "order_not_paid"
+    de = "Die Bestellung {order_number} ist nicht bezahlt; es gibt nichts zurückzuzahlen."
+    en = "Order {order_number} has not been paid; there is nothing to give back."
+
+
+class OrderDisputed(BillingError):
+    """The customer's bank has the money, or keeps it: it cannot be given back a second time."""
+
+    status, code = 409, "order_disputed"
+    de = "Zu {order_number} läuft eine Rückbuchung der Bank. Das Geld kann nicht noch einmal zurückgezahlt werden."
+    en = "The bank is charging {order_number} back. The money cannot be given back a second time."
+
+
+class WithdrawalOver(BillingError):
+    """The withdrawal period has ended; `ended_at` says when."""
+
+    status, code = 409, "withdrawal_over"
+    de = "Die Widerrufsfrist von 14 Tagen ist abgelaufen. Hat der Film einen Fehler, schreiben Sie uns bitte."
+    en = "The withdrawal period of 14 days is over. If something is wrong with the film, please write to us."
+
+
+class AmountInvalid(BillingError):
+    """An amount in another currency than the order's, `currency`."""
+
+    status, code = 409, "amount_invalid"
+    de = "Der Betrag muss in der Währung der Bestellung stehen ({currency})."
+    en = "The amount must be in the currency of the order ({currency})."
+
+
+class RefundExceedsPayment(BillingError):
+    """More than is left of the payment: `left` in minor units of `currency`."""
+
+    status, code = 409, "refund_exceeds_payment"
+    de = "So viel ist von dieser Zahlung nicht mehr übrig. Es wurde nichts zurückgezahlt."
+    en = "Less than that is left of this payment. Nothing was given back."
+
+
+class RefundLimitUsedUp(BillingError):
+    """The member of staff has asked for as much as one day allows: `limit` in minor units of `currency`."""
+
+    status, code = 429, "refund_limit_used_up"
+    de = "Ihr Tagesrahmen für Rückzahlungen ist ausgeschöpft. Bitten Sie eine Kollegin oder einen Kollegen."
+    en = "Your daily limit for refunds is used up. Please ask a colleague."
+
+
+class RefundNotFound(BillingError):
+    """There is no such refund."""
+
+    status, code = 404, "refund_not_found"
+    de = "Diese Rückzahlung gibt es nicht."
+    en = "There is no such refund."
+
+
+class RefundNotAwaitingApproval(BillingError):
+    """Somebody has decided already."""
+
+    status, code = 409, "refund_not_awaiting_approval"
+    de = "Über diese Rückzahlung ist schon entschieden."
+    en = "This refund has been decided already."
+
+
+class DecidedByRequester(BillingError):
+    """Who asked for a refund cannot be the one who approves or rejects it."""
+
+    status, code = 403, "second_person_needed"
+    de = "Darüber muss eine zweite Person entscheiden."
+    en = "A second person has to decide this."
+
+
+class RefundNotFailed(BillingError):
+    """Only a failed refund that is not being tried again can be."""
+
+    status, code = 409, "refund_not_failed"
+    de = "Diese Rückzahlung ist nicht fehlgeschlagen oder wird schon wiederholt."
+    en = "This refund has not failed, or is being tried again already."
+
+
 class PaymentUnderWay(BillingError):
     """The payment is being processed, so the order can no longer be cancelled."""
 

@@ -1,14 +1,17 @@
-"""Invoices: numbered without a gap, written once, with a copy of all that stands on them."""
+"""Invoices and credit notes: numbered without a gap, written once, with a copy of all that stands on them."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.models import Document, DocumentSeries, Order, OrderLine
+from billing.books import Document, DocumentSeries
+from billing.models import Order, OrderLine, Refund
 from billing.ports import Seller
+from billing.refund_shares import LineShare
 from billing.tax import accounting_day, rate_text
 
 
@@ -16,24 +19,58 @@ async def issue_invoice(
     session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], seller: Seller, at: datetime
 ) -> Document:
     """Write the invoice of a paid order, with what a small invoice must say (UStDV 33)."""
-    series = f"R-{accounting_day(at).year}"
+    shares = [LineShare(line, line.gross, line.net, line.tax) for line in lines]
+    content = _content(order, shares, seller, at)
+    return await _issue(session, "R", kind="invoice", order=order, shares=shares, content=content, at=at)
+
+
+async def issue_credit_note(
+    session: AsyncSession,
+    *,
+    order: Order,
+    shares: Sequence[LineShare],
+    refund: Refund,
+    invoice_number: str,
+    seller: Seller,
+    at: datetime,
+) -> Document:
+    """Write the correction of an invoice (UStG 14(6), UStDV 31(5)): what goes back, as positive amounts."""
+    content = {**_content(order, shares, seller, at), "corrects": invoice_number, "reason": refund.reason}
+    return await _issue(
+        session, "G", kind="credit_note", order=order, shares=shares, content=content, at=at, refund_id=refund.id
+    )
+
+
+async def _issue(
+    session: AsyncSession,
+    letter: str,
+    *,
+    kind: str,
+    order: Order,
+    shares: Sequence[LineShare],
+    content: dict[str, Any],
+    at: datetime,
+    refund_id: UUID | None = None,
+) -> Document:
+    series = f"{letter}-{accounting_day(at).year}"
     number = await _next_number(session, series)
-    invoice = Document(
+    document = Document(
         series=series,
         number=number,
         document_number=f"{series}-{number:06d}",
-        kind="invoice",
+        kind=kind,
         order_id=order.id,
+        refund_id=refund_id,
         issued_at=at,
         currency=order.currency,
-        gross=order.gross,
-        net=order.net,
-        tax=order.tax,
-        content=_content(order, lines, seller, at),
+        gross=sum(share.gross for share in shares),
+        net=sum(share.net for share in shares),
+        tax=sum(share.tax for share in shares),
+        content=content,
     )
-    session.add(invoice)
+    session.add(document)
     await session.flush()
-    return invoice
+    return document
 
 
 async def _next_number(session: AsyncSession, series: str) -> int:
@@ -56,7 +93,7 @@ async def _next_number(session: AsyncSession, series: str) -> int:
     return number
 
 
-def _content(order: Order, lines: Sequence[OrderLine], seller: Seller, at: datetime) -> dict[str, Any]:
+def _content(order: Order, shares: Sequence[LineShare], seller: Seller, at: datetime) -> dict[str, Any]:
     return {
         "seller": {"name": seller.name, "address": seller.address, "vat_id": seller.vat_id},
         "issued_on": accounting_day(at).isoformat(),
@@ -64,13 +101,13 @@ def _content(order: Order, lines: Sequence[OrderLine], seller: Seller, at: datet
         "tax_country": order.tax_country,
         "lines": [
             {
-                "description": line.description,
-                "kind": line.kind,
-                "gross": line.gross,
-                "net": line.net,
-                "tax": line.tax,
-                "tax_rate": rate_text(line.tax_rate_bp),
+                "description": share.line.description,
+                "kind": share.line.kind,
+                "gross": share.gross,
+                "net": share.net,
+                "tax": share.tax,
+                "tax_rate": rate_text(share.line.tax_rate_bp),
             }
-            for line in lines
+            for share in shares
         ],
     }

@@ -9,21 +9,42 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.models import Journal, LedgerAccount, Order, OrderLine, Posting
+from billing.books import Journal, LedgerAccount, Posting
+from billing.models import Order, OrderLine, Refund
 from billing.money import Money
+from billing.refund_shares import LineShare
 from billing.tax import rate_text
 
 CLEARING: Final = "clearing:stripe"
 """What the provider owes us until it pays out."""
 
 TO_REFUND: Final = "liability:refunds"
-"""Money that came without a claim of ours and has to go back."""
+"""Money that has to go back: it came without a claim of ours, or its sale was undone."""
+
+DISPUTED: Final = "receivable:disputes"
+"""Money that a bank took until it has decided."""
+
+FEES: Final = "fees:stripe"
+"""What the provider keeps of payments."""
+
+DISPUTE_FEES: Final = "fees:disputes"
+"""What the provider keeps for disputes."""
+
+LOST: Final = "loss:disputes"
+"""Net prices that were lost to disputes."""
+
+BANK: Final = "bank:payouts"
+"""What the provider paid out to our bank."""
 
 _KINDS: Final = {
     "clearing": "asset",
+    "receivable": "asset",
+    "bank": "asset",
     "liability": "liability",
     "vat": "liability",
     "revenue": "revenue",
+    "fees": "expense",
+    "loss": "expense",
 }
 
 
@@ -41,7 +62,7 @@ async def book_sale(
     for line in lines:
         sides[CLEARING] += line.gross
         sides[f"revenue:{line.kind}:{order.tax_country}"] -= line.net
-        sides[f"vat:{order.tax_country}:{rate_text(line.tax_rate_bp)}"] -= line.tax
+        sides[vat_account(order, line)] -= line.tax
     return await book(
         session,
         kind="sale",
@@ -56,7 +77,36 @@ async def book_sale(
     )
 
 
-async def book_unfulfilled(
+async def book_refund(
+    session: AsyncSession,
+    *,
+    order: Order,
+    refund: Refund,
+    shares: Sequence[LineShare],
+    document_number: str,
+    at: datetime,
+) -> Journal:
+    """Book a sale that is undone, whole or in part: its revenue and VAT go back, and we owe the customer the money."""
+    sides: dict[str, int] = defaultdict(int)
+    for share in shares:
+        sides[f"revenue:{share.line.kind}:{order.tax_country}"] += share.net
+        sides[vat_account(order, share.line)] += share.tax
+        sides[TO_REFUND] -= share.gross
+    return await book(
+        session,
+        kind="refund",
+        source=("refund", refund.id),
+        order=order,
+        payment_id=refund.payment_id,
+        document_number=document_number,
+        description=shares[0].line.description["de"],
+        currency=order.currency,
+        sides=sides,
+        at=at,
+    )
+
+
+async def book_owed(
     session: AsyncSession,
     *,
     kind: str,
@@ -66,7 +116,7 @@ async def book_unfulfilled(
     received: Money,
     at: datetime,
 ) -> Journal:
-    """Book money that came without a claim of ours (positive) or its way back (negative): no revenue, no VAT."""
+    """Book money that we have but owe (positive), or its way to the customer (negative): no revenue, no VAT."""
     return await book(
         session,
         kind=kind,
@@ -74,7 +124,7 @@ async def book_unfulfilled(
         order=order,
         payment_id=payment_id,
         document_number=None,
-        description=f"Zahlung ohne Leistung zu {order.order_number}",
+        description=f"Rückzahlung zu {order.order_number}",
         currency=received.currency,
         sides={CLEARING: received.minor, TO_REFUND: -received.minor},
         at=at,
@@ -86,8 +136,8 @@ async def book(
     *,
     kind: str,
     source: tuple[str, UUID],
-    order: Order,
-    payment_id: UUID,
+    order: Order | None,
+    payment_id: UUID | None,
     document_number: str | None,
     description: str,
     currency: str,
@@ -107,12 +157,12 @@ async def book(
         source_id=source[1],
         kind=kind,
         currency=currency,
-        country=order.tax_country,
-        order_id=order.id,
-        order_number=order.order_number,
+        country=order.tax_country if order else None,
+        order_id=order.id if order else None,
+        order_number=order.order_number if order else None,
         document_number=document_number,
         payment_id=payment_id,
-        customer_pseudonym=order.customer_pseudonym,
+        customer_pseudonym=order.customer_pseudonym if order else None,
         description=description[:200],
     )
     session.add(journal)
@@ -123,6 +173,11 @@ async def book(
     )
     await session.flush()
     return journal
+
+
+def vat_account(order: Order, line: OrderLine) -> str:
+    """The account of the VAT that a line owes, such as `vat:DE:19`."""
+    return f"vat:{order.tax_country}:{rate_text(line.tax_rate_bp)}"
 
 
 async def _open_accounts(session: AsyncSession, codes: Mapping[str, int]) -> None:

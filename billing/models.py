@@ -1,10 +1,10 @@
-"""Tables of what someone paid: quotes, orders, payments, refunds, the ledger and its documents.
+"""Tables of what someone paid: quotes, orders, payments, refunds, disputes.
 
 Amounts are integers in minor units beside an ISO 4217 currency; rates are basis points (1900 = 19 %);
 spans are half-open; instants are UTC.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
@@ -27,7 +27,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from auth.ids import NAMING, new_id
 from auth.models import Account
 from billing.money import Money
-from billing.schema_rules import DDL as DDL
 
 
 class Base(DeclarativeBase):
@@ -63,7 +62,7 @@ class OrderState(StrEnum):
     CANCELLED = "cancelled"
     """Given up by the customer or by time; money that still comes is granted or goes back."""
     REFUNDED = "refunded"
-    """Money came that could not be granted, and goes back."""
+    """All money goes back or went back: nothing could be granted, or the sale was undone."""
 
 
 class PaymentState(StrEnum):
@@ -82,9 +81,22 @@ class PaymentState(StrEnum):
     """The money came but nothing could be granted for it: a refund row exists."""
 
 
+class RefundKind(StrEnum):
+    """What is given back."""
+
+    RETURN = "return"
+    """Money that came without a claim of ours: there was no sale."""
+    SALE = "sale"
+    """The price of a sale, whole or in part: a credit note was written."""
+
+
 class RefundState(StrEnum):
     """How far the way back of some money is."""
 
+    AWAITING_APPROVAL = "awaiting_approval"
+    """Asked for by support above its limit: a second person decides; nothing is booked yet."""
+    REJECTED = "rejected"
+    """The second person said no; nothing was booked."""
     REQUESTED = "requested"
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -92,19 +104,17 @@ class RefundState(StrEnum):
     CANCELED = "canceled"
 
 
-class TaxRate(Base):
-    """The VAT rate of a country and category from a day on, until the next row's day."""
+class DisputeState(StrEnum):
+    """Where a dispute stands; `won` and `lost` are final."""
 
-    __tablename__ = "tax_rates"
-
-    country: Mapped[str] = mapped_column(String(2), primary_key=True)
-    """ISO 3166-1 alpha-2."""
-    category: Mapped[str] = mapped_column(String(32), primary_key=True)
-    """`standard`, or another category that a market names."""
-    valid_from: Mapped[date] = mapped_column(primary_key=True)
-    rate_bp: Mapped[int]
-
-    __table_args__ = (CheckConstraint("rate_bp BETWEEN 0 AND 10000", name="rate"),)
+    INQUIRY = "inquiry"
+    """The bank asks; no money was taken yet."""
+    OPEN = "open"
+    """The bank took the money until it has decided."""
+    WON = "won"
+    LOST = "lost"
+    CLOSED = "closed"
+    """An inquiry that ended without a dispute."""
 
 
 class Quote(Base):
@@ -261,6 +271,10 @@ class Payment(Base):
     """Why the last try was declined, in the words of `billing.declines`."""
     amount: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
+    charge_id: Mapped[str | None] = mapped_column(String(80), index=True)
+    """The provider's key of the last charge, paid or declined."""
+    method: Mapped[dict[str, Any] | None]
+    """What paid, as `billing.ports.PaidBy`: kind, brand, last four digits, country, fingerprint; never a number."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -286,10 +300,23 @@ class Refund(Base):
     payment_id: Mapped[UUID] = mapped_column(ForeignKey(Payment.id), index=True)
     intent_id: Mapped[str] = mapped_column(String(80))
     """The intent whose money goes back (it may be a second one that claims the same payment)."""
+    kind: Mapped[RefundKind] = mapped_column(_words(RefundKind, "kind"), server_default=RefundKind.RETURN.value)
     amount: Mapped[int]
+    net: Mapped[int | None]
+    """Sales only: the part of the amount that was revenue."""
+    tax: Mapped[int | None]
+    """Sales only: the part of the amount that was VAT."""
     currency: Mapped[str] = mapped_column(String(3))
     reason: Mapped[str] = mapped_column(String(40))
-    """Code of the refusal: `amount_mismatch`, `order_already_paid`, `already_entitled`, …"""
+    """Code: of the refusal (`amount_mismatch`, `already_entitled`, …), or of why a sale is undone (`withdrawal`, …)."""
+    note: Mapped[str | None] = mapped_column(String(500))
+    """Why, in the words of the member of staff who asked for it."""
+    requested_by: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id))
+    """Customer or member of staff; None: the store itself."""
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id))
+    """The second person who approved or rejected it."""
+    replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("billing.refunds.id"), unique=True)
+    """The failed refund that this one tries again: the same debt, so nothing is booked a second time."""
     idempotency_key: Mapped[str] = mapped_column(String(160), unique=True)
     provider_refund_id: Mapped[str | None] = mapped_column(String(80), unique=True)
     state: Mapped[RefundState] = mapped_column(_words(RefundState, "state"))
@@ -298,6 +325,14 @@ class Refund(Base):
 
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("kind = 'return' OR (net + tax = amount AND tax >= 0)", name="split"),
+        CheckConstraint("decided_by <> requested_by", name="four_eyes"),
+        Index("ix_refunds_requested_by_created_at", "requested_by", "created_at"),
+        Index(
+            "ix_refunds_created_at_awaiting",
+            "created_at",
+            postgresql_where=text("state = 'awaiting_approval'"),
+        ),
         Index(
             "ix_refunds_updated_at_pending",
             "updated_at",
@@ -311,106 +346,54 @@ class Refund(Base):
         return Money(self.amount, self.currency)
 
 
-class WebhookEvent(Base):
-    """An event from outside, recorded once by its key; its payload stays with the provider."""
+class RefundLimit(Base):
+    """How much of a currency support may give back alone; finance changes the rows."""
 
-    __tablename__ = "webhook_events"
+    __tablename__ = "refund_limits"
 
-    source: Mapped[str] = mapped_column(String(16), primary_key=True)
-    event_id: Mapped[str] = mapped_column(String(80), primary_key=True)
-    type: Mapped[str] = mapped_column(String(80))
-    object_id: Mapped[str | None] = mapped_column(String(80))
-    outcome: Mapped[str] = mapped_column(String(32))
-    """`settled`, `updated`, …, or `parked` with the reason in `note`."""
-    note: Mapped[str | None] = mapped_column(String(120))
-    received_at: Mapped[datetime]
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    needs_approval_above: Mapped[int]
+    """Minor units: a larger refund waits for a second person."""
+    per_agent_and_day: Mapped[int]
+    """Minor units that one member of staff may ask for within 24 hours."""
 
-
-class LedgerAccount(Base):
-    """An account of the ledger, such as `clearing:stripe` or `vat:DE:19`."""
-
-    __tablename__ = "ledger_accounts"
-
-    code: Mapped[str] = mapped_column(String(64), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
-
-    __table_args__ = (CheckConstraint("kind IN ('asset', 'liability', 'revenue', 'expense')", name="kind"),)
+    __table_args__ = (CheckConstraint("needs_approval_above >= 0 AND per_agent_and_day >= 0", name="amounts"),)
 
 
-class DocumentSeries(Base):
-    """The next number of a series of documents, such as `R-2026`: a locked row, so that none is skipped."""
+class Dispute(Base):
+    """A bank takes a payment back on its customer's word, until it is won or lost."""
 
-    __tablename__ = "document_series"
-
-    code: Mapped[str] = mapped_column(String(24), primary_key=True)
-    next_number: Mapped[int]
-
-
-class Document(Base):
-    """An invoice or a credit note: written once, never changed; mistakes are cancelled by another document."""
-
-    __tablename__ = "documents"
+    __tablename__ = "disputes"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    series: Mapped[str] = mapped_column(ForeignKey(DocumentSeries.code))
-    number: Mapped[int]
-    document_number: Mapped[str] = mapped_column(String(32), unique=True)
-    """What stands on the document, such as `R-2026-000042`."""
-    kind: Mapped[str] = mapped_column(String(16))
-    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id))
-    issued_at: Mapped[datetime]
-    currency: Mapped[str] = mapped_column(String(3))
-    gross: Mapped[int]
-    net: Mapped[int]
-    tax: Mapped[int]
-    content: Mapped[dict[str, Any]]
-    """Seller, lines, rates and texts as printed."""
-
-    __table_args__ = (
-        UniqueConstraint("series", "number"),
-        UniqueConstraint("order_id", "kind"),
-        CheckConstraint("kind IN ('invoice', 'credit_note')", name="kind"),
-        CheckConstraint("net + tax = gross", name="amounts"),
-    )
-
-
-class Journal(Base):
-    """One money event of the books; its postings sum up to nothing. Nobody can change or remove it."""
-
-    __tablename__ = "journals"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    booked_at: Mapped[datetime]
-    source: Mapped[str] = mapped_column(String(16))
-    """`payment` or `refund`: the table of what caused it."""
-    source_id: Mapped[UUID]
-    kind: Mapped[str] = mapped_column(String(32))
-    """`sale`, `unfulfilled_receipt`, `unfulfilled_refund`, `refund_reversal`."""
-    currency: Mapped[str] = mapped_column(String(3))
-    country: Mapped[str] = mapped_column(String(2))
-    """Where the supply is taxed (ISO 3166-1 alpha-2)."""
     order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), index=True)
-    order_number: Mapped[str] = mapped_column(String(24))
-    document_number: Mapped[str | None] = mapped_column(String(32))
-    payment_id: Mapped[UUID]
-    customer_pseudonym: Mapped[UUID]
-    description: Mapped[str] = mapped_column(String(200))
-    """What was sold, in the seller's language."""
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey(Payment.id))
+    provider_dispute_id: Mapped[str] = mapped_column(String(80), unique=True)
+    state: Mapped[DisputeState] = mapped_column(_words(DisputeState, "state"))
+    reason: Mapped[str] = mapped_column(String(40))
+    """The provider's word: `fraudulent`, `product_not_received`, …"""
+    amount: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    evidence_due_by: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
     __table_args__ = (
-        UniqueConstraint("source", "source_id", "kind"),
-        Index("ix_journals_booked_at_id", "booked_at", "id"),
+        CheckConstraint("amount > 0", name="amount"),
+        Index("ix_disputes_updated_at_open", "updated_at", postgresql_where=text("state IN ('inquiry', 'open')")),
     )
 
 
-class Posting(Base):
-    """One side of a journal: debit is positive, credit negative, in the journal's currency."""
+class IdempotentAnswer(Base):
+    """What was answered to a request with an Idempotency-Key, kept for 24 hours."""
 
-    __tablename__ = "postings"
+    __tablename__ = "idempotent_answers"
 
-    journal_id: Mapped[UUID] = mapped_column(ForeignKey(Journal.id), primary_key=True)
-    line: Mapped[int] = mapped_column(primary_key=True)
-    account: Mapped[str] = mapped_column(ForeignKey(LedgerAccount.code), index=True)
-    minor: Mapped[int]
-
-    __table_args__ = (CheckConstraint("minor <> 0", name="minor"),)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_sha256: Mapped[bytes]
+    """Of method, path and body: another request with the same key is refused."""
+    status: Mapped[int | None]
+    body: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    """Real time."""

@@ -10,8 +10,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from billing.books import Document
 from billing.errors import OrderNotFound
-from billing.models import Document, Order, OrderLine, Payment
+from billing.models import Order, OrderLine, Payment
 from billing.tax import accounting_day
 
 _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"
@@ -35,6 +36,11 @@ async def find_order(session: AsyncSession, *, order_id: UUID, account_id: UUID)
     if order is None:
         raise OrderNotFound()
     return order
+
+
+async def lock_order(session: AsyncSession, order_id: UUID) -> Order:
+    """The order, locked until the transaction ends: first of all locks, before its payments and refunds."""
+    return await session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
 
 
 async def list_orders(

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ports import OpenDatabase
-from billing.checkout import Checkout, lock_order
+from billing.checkout import Checkout
 from billing.errors import (
     BillingError,
     OrderAlreadyPaid,
@@ -21,7 +21,7 @@ from billing.errors import (
 )
 from billing.models import Order, OrderState, Payment, PaymentState
 from billing.money import Money
-from billing.orders import find_order, latest_payment
+from billing.orders import find_order, latest_payment, lock_order
 from billing.ports import Intent, PaymentGateway
 
 log = structlog.get_logger("payments")

@@ -1,6 +1,6 @@
 """What billing asks for from outside: a payment provider, the handing over of what was bought, who sells."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -9,8 +9,31 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
-from billing.models import Order, OrderLine, PaymentState, RefundState
+from billing.models import DisputeState, Order, OrderLine, PaymentState, RefundState
 from billing.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class PaidBy:
+    """What a customer paid with, or tried to; all that may be kept of a card (PCI DSS 4.0.1, SAQ A)."""
+
+    kind: str
+    """`card`, `sepa_debit`, …"""
+    brand: str | None = None
+    last4: str | None = None
+    country: str | None = None
+    """Of the bank, ISO 3166-1 alpha-2: a piece of evidence for the place of taxation."""
+    fingerprint: str | None = None
+    """The same for every use of a card, whoever uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The last try to pay an intent, paid or declined."""
+
+    id: str
+    paid_by: PaidBy
+    is_declined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +54,8 @@ class Intent:
     """Lets the customer's program confirm this one payment; goes to that customer only, and into no log."""
     decline: str | None = None
     """Why the last try failed: a key of `billing.declines.DECLINES`."""
+    charge: Charge | None = None
+    """The last try to pay it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +71,46 @@ class ProviderRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """A movement of our account at the provider (Stripe: a balance transaction)."""
+
+    id: str
+    kind: str
+    """`charge`, `refund`, `adjustment`, `payout`, …"""
+    source_id: str | None
+    """Key of the charge, refund, dispute or payout that moved it."""
+    amount: Money
+    """Positive to us; before the fee."""
+    fee: Money
+    """What the provider kept; negative where it gave a fee back."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDispute:
+    """What the provider says of a dispute at this moment."""
+
+    id: str
+    intent_id: str | None
+    state: DisputeState
+    reason: str
+    amount: Money
+    evidence_due_by: datetime | None
+    movements: tuple[Movement, ...] = ()
+    """What it took from our account and gave back."""
+
+
+@dataclass(frozen=True, slots=True)
+class FraudWarning:
+    """A bank's early warning that a payment will be disputed."""
+
+    id: str
+    intent_id: str | None
+    is_actionable: bool
+    """False once the payment was refunded or disputed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A verified event of the provider: only that something happened to an object, never what to believe of it."""
 
@@ -54,6 +119,8 @@ class Notice:
     object_kind: str
     """`payment_intent`, `refund`, `charge`, …"""
     object_id: str | None
+    happened_at: datetime | None = None
+    """The provider's time."""
 
 
 class PaymentGateway(Protocol):
@@ -97,6 +164,26 @@ class PaymentGateway(Protocol):
         """The refund of an intent that carries our `refund_id`: for keys that may have been forgotten."""
         ...
 
+    async def retrieve_dispute(self, provider_dispute_id: str) -> ProviderDispute:
+        """The present state of a dispute, with what it moved."""
+        ...
+
+    async def retrieve_fraud_warning(self, warning_id: str) -> FraudWarning:
+        """The present state of an early fraud warning."""
+        ...
+
+    async def retrieve_charge_intent(self, charge_id: str) -> str | None:
+        """The intent that a charge belongs to; None for a charge without one."""
+        ...
+
+    def list_movements(self, *, since: datetime | None = None, payout_id: str | None = None) -> AsyncIterator[Movement]:
+        """Every movement of our account from an instant on, or of one payout; the newest first."""
+        ...
+
+    def list_notices(self, *, since: datetime) -> AsyncIterator[Notice]:
+        """Every event from an instant on, the newest first: to find those that never arrived."""
+        ...
+
     def read_notice(self, body: bytes, signature: str | None, *, real_now: datetime) -> Notice:
         """Verify the raw bytes of a webhook; raises `WebhookNotVerified`."""
         ...
@@ -107,10 +194,10 @@ class PaymentGateway(Protocol):
 
 
 class Fulfilment(Protocol):
-    """Hands over what was bought; implemented by `store/entitlement/grants.py`.
+    """Hands over what was bought and takes it back; implemented by `store/entitlement/grants.py`.
 
-    Delivered means: the customer can use it the moment the transaction commits. Both verbs run inside the caller's
-    transaction and call nothing outside it.
+    Delivered means: the customer can use it the moment the transaction commits; taken back, that he cannot. All
+    verbs run inside the caller's transaction, call nothing outside it, and are safe to repeat.
     """
 
     async def may_deliver(
@@ -120,7 +207,23 @@ class Fulfilment(Protocol):
         ...
 
     async def deliver(self, session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], at: datetime) -> None:
-        """Hand over the lines of a paid order; safe to repeat."""
+        """Hand over the lines of a paid order."""
+        ...
+
+    async def may_withdraw(self, session: AsyncSession, *, lines: Sequence[OrderLine], at: datetime) -> Refusal | None:
+        """Why the customer can no longer send the lines back (used already), or None; locks them until the end."""
+        ...
+
+    async def take_back(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        """End the rights of the lines for good."""
+        ...
+
+    async def hold(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        """Suspend the rights of the lines until they are released or taken back."""
+        ...
+
+    async def release(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        """Let the rights hold again that were suspended for `reason`; a rental gets the time that it lost."""
         ...
 
 

@@ -6,15 +6,15 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ids import new_id
-from auth.ports import Jobs, OpenDatabase
+from auth.ports import Jobs, OpenDatabase, Outbox
 from billing.errors import BillingError
-from billing.ledger import book_unfulfilled
-from billing.models import Order, Payment, Refund, RefundState
+from billing.ledger import book_owed
+from billing.models import Order, Payment, Refund, RefundKind, RefundState
 from billing.ports import Intent, PaymentGateway, ProviderRefund
 
 log = structlog.get_logger("refunds")
@@ -23,7 +23,12 @@ SWEEP_AFTER: Final = timedelta(minutes=2)
 KEY_LIFETIME: Final = timedelta(hours=23)
 """The provider may forget an idempotency key after 24 hours; before that it is searched instead."""
 
+MAIL: Final = "refund"
+"""Kind of the mail that tells a customer which money goes back, and why."""
+
 _NEXT: Final[dict[RefundState, frozenset[RefundState]]] = {
+    RefundState.AWAITING_APPROVAL: frozenset(),
+    RefundState.REJECTED: frozenset(),
     RefundState.REQUESTED: frozenset(
         {RefundState.PENDING, RefundState.SUCCEEDED, RefundState.FAILED, RefundState.CANCELED}
     ),
@@ -39,6 +44,7 @@ _NEXT: Final[dict[RefundState, frozenset[RefundState]]] = {
 async def give_back(
     session: AsyncSession,
     jobs: Jobs,
+    outbox: Outbox,
     *,
     order: Order,
     payment: Payment,
@@ -54,6 +60,7 @@ async def give_back(
             order_id=order.id,
             payment_id=payment.id,
             intent_id=intent.id,
+            kind=RefundKind.RETURN,
             amount=intent.received.minor,
             currency=intent.received.currency,
             reason=reason,
@@ -68,7 +75,7 @@ async def give_back(
     refund_id = await session.scalar(writing)
     if refund_id is None:
         return False
-    await book_unfulfilled(
+    await book_owed(
         session,
         kind="unfulfilled_receipt",
         order=order,
@@ -77,8 +84,31 @@ async def give_back(
         received=intent.received,
         at=at,
     )
-    await jobs.enqueue(session, "request_refund", dedupe_key=f"request_refund:{refund_id}", refund_id=str(refund_id))
+    await send_off(session, jobs, refund_id)
+    await outbox.queue(session, kind=MAIL, account_id=order.account_id, reference=refund_id, locale=order.locale)
     return True
+
+
+async def given_back(session: AsyncSession, order_id: UUID, *, booked: bool) -> int:
+    """Minor units of a sale that went back or will; with `booked`, only what was decided.
+
+    A failed refund still counts, for it is owed until it is tried again; its new try is the same debt.
+    """
+    left_out = [RefundState.REJECTED, *([RefundState.AWAITING_APPROVAL] if booked else [])]
+    total = await session.scalar(
+        select(func.coalesce(func.sum(Refund.amount), 0)).where(
+            Refund.order_id == order_id,
+            Refund.kind == RefundKind.SALE,
+            Refund.replaces_id.is_(None),
+            Refund.state.not_in(left_out),
+        )
+    )
+    return int(total or 0)
+
+
+async def send_off(session: AsyncSession, jobs: Jobs, refund_id: UUID) -> None:
+    """Have a refund that is written down requested from the provider, once the transaction commits."""
+    await jobs.enqueue(session, "request_refund", dedupe_key=f"request_refund:{refund_id}", refund_id=str(refund_id))
 
 
 async def note_refund(session: AsyncSession, observed: ProviderRefund, *, at: datetime) -> bool:
@@ -94,7 +124,8 @@ async def note_refund(session: AsyncSession, observed: ProviderRefund, *, at: da
         return True
     before, refund.state, refund.updated_at = refund.state, observed.state, at
     if observed.state is RefundState.SUCCEEDED:
-        await _book(session, refund, kind="unfulfilled_refund", sign=-1, at=at)
+        is_return = refund.kind is RefundKind.RETURN
+        await _book(session, refund, kind="unfulfilled_refund" if is_return else "refund_paid", sign=-1, at=at)
     elif observed.state in (RefundState.FAILED, RefundState.CANCELED):
         log.error("refund failed: a person has to send the money", refund_id=str(refund.id), before=before)
         if before is RefundState.SUCCEEDED:
@@ -104,7 +135,7 @@ async def note_refund(session: AsyncSession, observed: ProviderRefund, *, at: da
 
 async def _book(session: AsyncSession, refund: Refund, *, kind: str, sign: int, at: datetime) -> None:
     order = await session.get_one(Order, refund.order_id)
-    await book_unfulfilled(
+    await book_owed(
         session,
         kind=kind,
         order=order,

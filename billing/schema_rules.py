@@ -13,6 +13,11 @@ DDL: Final[tuple[str, ...]] = (
         ('DE', 'standard', '2021-01-01', 1900), ('AT', 'standard', '2016-01-01', 2000)
     ON CONFLICT DO NOTHING
     """,
+    # What support may give back alone; rows that exist are left as finance set them.
+    """
+    INSERT INTO billing.refund_limits (currency, needs_approval_above, per_agent_and_day) VALUES ('EUR', 2000, 30000)
+    ON CONFLICT DO NOTHING
+    """,
     """
     CREATE OR REPLACE FUNCTION billing.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -84,7 +89,7 @@ DDL: Final[tuple[str, ...]] = (
         journal.id AS journal_id, journal.booked_at, journal.kind, journal.order_number,
         journal.document_number AS invoice_number, journal.customer_pseudonym AS customer, journal.country,
         sums.tax_rate, journal.currency, sums.gross, sums.net, sums.tax, sums.to_refund, journal.payment_id,
-        journal.description
+        journal.description, sums.fees, sums.elsewhere
     FROM billing.journals AS journal
     CROSS JOIN LATERAL (
         SELECT
@@ -92,7 +97,9 @@ DDL: Final[tuple[str, ...]] = (
             coalesce(-sum(minor) FILTER (WHERE account LIKE 'revenue:%'), 0)::bigint AS net,
             coalesce(-sum(minor) FILTER (WHERE account LIKE 'vat:%'), 0)::bigint AS tax,
             coalesce(-sum(minor) FILTER (WHERE account = 'liability:refunds'), 0)::bigint AS to_refund,
-            string_agg(DISTINCT split_part(account, ':', 3), ' ') FILTER (WHERE account LIKE 'vat:%') AS tax_rate
+            string_agg(DISTINCT split_part(account, ':', 3), ' ') FILTER (WHERE account LIKE 'vat:%') AS tax_rate,
+            coalesce(-sum(minor) FILTER (WHERE account ~ '^(fees|loss):'), 0)::bigint AS fees,
+            coalesce(-sum(minor) FILTER (WHERE account ~ '^(bank|receivable):'), 0)::bigint AS elsewhere
         FROM billing.postings WHERE postings.journal_id = journal.id
     ) AS sums
     """,
@@ -106,6 +113,7 @@ DDL: Final[tuple[str, ...]] = (
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_finance') THEN
             GRANT USAGE ON SCHEMA billing TO videothek_finance;
             GRANT SELECT ON ALL TABLES IN SCHEMA billing TO videothek_finance;
+            REVOKE ALL ON billing.idempotent_answers, billing.payment_tries FROM videothek_finance;
         END IF;
     END $$
     """,

@@ -1,10 +1,10 @@
 """The one door to Stripe: PaymentIntents, refunds and signed webhooks in billing's own words."""
 
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from uuid import UUID
 
 import stripe
@@ -16,9 +16,17 @@ from billing.errors import (
     PaymentUnknownToProvider,
     WebhookNotVerified,
 )
-from billing.models import PaymentState, RefundState
 from billing.money import Money
-from billing.ports import Intent, Notice, ProviderRefund
+from billing.ports import FraudWarning, Intent, Movement, Notice, ProviderDispute, ProviderRefund
+from billing.stripe_objects import (
+    key_of,
+    read_dispute,
+    read_event,
+    read_fraud_warning,
+    read_intent,
+    read_movement,
+    read_refund,
+)
 
 log = structlog.get_logger("stripe")
 
@@ -28,30 +36,8 @@ TOLERANCE: Final = 300
 TIMEOUT: Final = 20.0
 """Seconds to wait for an answer before its outcome counts as unknown."""
 
-_DECLINES: Final = {
-    "insufficient_funds": "insufficient_funds",
-    "expired_card": "expired_card",
-    "incorrect_cvc": "wrong_details",
-    "incorrect_number": "wrong_details",
-    "invalid_cvc": "wrong_details",
-    "invalid_expiry_month": "wrong_details",
-    "invalid_expiry_year": "wrong_details",
-    "invalid_number": "wrong_details",
-    "authentication_required": "not_authenticated",
-    "payment_intent_authentication_failure": "not_authenticated",
-    "issuer_not_available": "try_again",
-    "processing_error": "try_again",
-    "reenter_transaction": "try_again",
-    "try_again_later": "try_again",
-}
-"""Stripe's codes and decline codes -> keys of `billing.declines`; all others are simply `declined`."""
-
-_INTENT_STATES: Final = {
-    # We never capture by hand, so this one has to be looked into by a person; until then it is under way.
-    "requires_capture": PaymentState.PROCESSING,
-}
-
-_REFUND_STATES: Final = {"requires_action": RefundState.PENDING}
+_WITH_CHARGE: Final[Any] = {"expand": ["latest_charge"]}
+_PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +83,16 @@ class StripeGateway:
                 {"idempotency_key": idempotency_key},
             )
         )
-        return _intent(intent)
+        return read_intent(intent)
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
         """Retrieve a PaymentIntent."""
-        return _intent(await _answer(self.client.v1.payment_intents.retrieve_async(intent_id)))
+        return read_intent(await _answer(self.client.v1.payment_intents.retrieve_async(intent_id, _WITH_CHARGE)))
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """Cancel a PaymentIntent; one that is paid or under way comes back unchanged."""
         try:
-            return _intent(
+            return read_intent(
                 await _answer(
                     # Without a key of ours: a refusal would be replayed for a day, also when it is no longer true.
                     self.client.v1.payment_intents.cancel_async(intent_id, {"cancellation_reason": "abandoned"})
@@ -129,31 +115,58 @@ class StripeGateway:
                 {"idempotency_key": idempotency_key},
             )
         )
-        return _refund(refund)
+        return read_refund(refund)
 
     async def retrieve_refund(self, provider_refund_id: str) -> ProviderRefund:
         """Retrieve a refund."""
-        return _refund(await _answer(self.client.v1.refunds.retrieve_async(provider_refund_id)))
+        return read_refund(await _answer(self.client.v1.refunds.retrieve_async(provider_refund_id)))
 
     async def find_refund(self, *, intent_id: str, refund_id: UUID) -> ProviderRefund | None:
         """Look through an intent's refunds (a handful at most) for the one with our id."""
         page = await _answer(self.client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
-        refunds = [_refund(refund) for refund in page.data]
+        refunds = [read_refund(refund) for refund in page.data]
         return next((refund for refund in refunds if refund.refund_id == refund_id), None)
+
+    async def retrieve_dispute(self, provider_dispute_id: str) -> ProviderDispute:
+        """Retrieve a dispute; its balance transactions come with it."""
+        return read_dispute(await _answer(self.client.v1.disputes.retrieve_async(provider_dispute_id)))
+
+    async def retrieve_fraud_warning(self, warning_id: str) -> FraudWarning:
+        """Retrieve an early fraud warning with its charge, which knows the intent."""
+        warnings = self.client.v1.radar.early_fraud_warnings
+        return read_fraud_warning(await _answer(warnings.retrieve_async(warning_id, {"expand": ["charge"]})))
+
+    async def retrieve_charge_intent(self, charge_id: str) -> str | None:
+        """Retrieve a charge and say which intent it belongs to."""
+        return key_of((await _answer(self.client.v1.charges.retrieve_async(charge_id))).payment_intent)
+
+    async def list_movements(
+        self, *, since: datetime | None = None, payout_id: str | None = None
+    ) -> AsyncIterator[Movement]:
+        """List balance transactions by the page, the newest first."""
+        asked: dict[str, Any] = {"limit": _PAGE}
+        if since is not None:
+            asked["created"] = {"gte": int(since.timestamp())}
+        if payout_id is not None:
+            asked["payout"] = payout_id
+        page = await _answer(self.client.v1.balance_transactions.list_async(cast(Any, asked)))
+        async for movement in _pages(page):
+            yield read_movement(movement)
+
+    async def list_notices(self, *, since: datetime) -> AsyncIterator[Notice]:
+        """List events by the page, the newest first; Stripe keeps them for 30 days."""
+        page = await _answer(
+            self.client.v1.events.list_async({"created": {"gte": int(since.timestamp())}, "limit": _PAGE})
+        )
+        async for event in _pages(page):
+            yield read_event(event.to_dict())
 
     def read_notice(self, body: bytes, signature: str | None, *, real_now: datetime) -> Notice:
         """Verify a webhook's raw bytes against every secret, and its time on both sides."""
         if not signature or not self._is_signed(body, signature, real_now):
             raise WebhookNotVerified()
         try:
-            event = json.loads(body)
-            subject = event["data"]["object"]
-            return Notice(
-                event_id=str(event["id"]),
-                type=str(event["type"]),
-                object_kind=str(subject.get("object", "")),
-                object_id=str(subject["id"]) if "id" in subject else None,
-            )
+            return read_event(json.loads(body))
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise WebhookNotVerified() from fault
 
@@ -170,6 +183,16 @@ class StripeGateway:
                 continue
             return abs(real_now.timestamp() - signed_at) <= TOLERANCE
         return False
+
+
+async def _pages(page: Any) -> AsyncIterator[Any]:
+    """Everything of a list, asking for the next page when one is read."""
+    while True:
+        for item in page.data:
+            yield item
+        if not page.has_more:
+            return
+        page = await _answer(page.next_page_async())
 
 
 async def _answer(question: Awaitable[Any]) -> Any:
@@ -189,48 +212,3 @@ async def _answer(question: Awaitable[Any]) -> Any:
             raise PaymentUnknownToProvider() from fault
         log.warning("refused", status=fault.http_status, code=fault.code, provider_request_id=fault.request_id)
         raise PaymentProviderRefused() from fault
-
-
-def _intent(intent: Any) -> Intent:
-    currency = intent.currency.upper()
-    metadata = _metadata(intent)
-    return Intent(
-        id=intent.id,
-        state=_INTENT_STATES.get(intent.status) or PaymentState(intent.status),
-        amount=Money(intent.amount, currency),
-        received=Money(intent.amount_received, currency),
-        order_id=_uuid(metadata.get("order_id")),
-        payment_id=_uuid(metadata.get("payment_id")),
-        client_secret=intent.client_secret,
-        decline=_decline(intent),
-    )
-
-
-def _decline(intent: Any) -> str | None:
-    error = intent.last_payment_error
-    if error is None or intent.status != "requires_payment_method":
-        return None
-    facts = error.to_dict()
-    return _DECLINES.get(facts.get("decline_code") or "") or _DECLINES.get(facts.get("code") or "") or "declined"
-
-
-def _refund(refund: Any) -> ProviderRefund:
-    intent = refund.payment_intent
-    return ProviderRefund(
-        id=refund.id,
-        intent_id=intent if isinstance(intent, str) or intent is None else intent.id,
-        state=_REFUND_STATES.get(refund.status) or RefundState(refund.status),
-        amount=Money(refund.amount, refund.currency.upper()),
-        refund_id=_uuid(_metadata(refund).get("refund_id")),
-    )
-
-
-def _metadata(thing: Any) -> Mapping[str, str]:
-    return thing.metadata.to_dict() if thing.metadata is not None else {}
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None

@@ -1,14 +1,14 @@
 """VAT: the rate of a country on a day, and the split of a gross price in whole cents."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.books import TaxRate
 from billing.errors import TaxRateUnknown
-from billing.models import TaxRate
 
 SELLER_ZONE: Final = ZoneInfo("Europe/Berlin")
 """Accounting days, periods and years are those of the seller."""
@@ -34,6 +34,11 @@ async def rate_on(session: AsyncSession, *, country: str, at: datetime, category
 def accounting_day(at: datetime) -> date:
     """The seller's calendar day of an instant."""
     return at.astimezone(SELLER_ZONE).date()
+
+
+def end_of_day(at: datetime) -> datetime:
+    """The exclusive end of the seller's calendar day of an instant, in UTC; a day of 23 or 25 hours counts as one."""
+    return datetime.combine(accounting_day(at) + timedelta(days=1), time(), SELLER_ZONE).astimezone(UTC)
 
 
 def split_gross(gross: int, rate_bp: int) -> tuple[int, int]:

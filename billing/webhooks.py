@@ -9,16 +9,22 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.checkout import Checkout, Outcome
+from billing.disputes import note_dispute
 from billing.errors import PaymentUnknownToProvider
-from billing.models import WebhookEvent
-from billing.ports import Intent, Notice, PaymentGateway, ProviderRefund
+from billing.fraud_warnings import act_on_warning
+from billing.ports import FraudWarning, Intent, Notice, PaymentGateway, ProviderDispute, ProviderRefund
+from billing.provider_records import WebhookEvent
 from billing.refunds import note_refund
+from billing.sale_refunds import SaleRefunds
 
 log = structlog.get_logger("webhooks")
 
 SOURCE: Final = "stripe"
 DUPLICATE: Final = "duplicate"
 PARKED: Final = "parked"
+
+Observed = Intent | ProviderRefund | ProviderDispute | FraudWarning | str
+"""The object of an event as the provider knows it now, or why it does not concern us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,7 @@ class Webhooks:
     session: AsyncSession
     gateway: PaymentGateway
     checkout: Checkout
+    sale_refunds: SaleRefunds
 
     async def receive(self, body: bytes, signature: str | None, *, at: datetime, real_now: datetime) -> str:
         """Take in one event and answer what became of it (`paid`, `updated`, `duplicate`, `parked`, …).
@@ -36,31 +43,30 @@ class Webhooks:
         matter. Raises `WebhookNotVerified` (nothing is stored), or `PaymentOutcomeUnknown` when the provider does
         not answer: it sends the event again later.
         """
-        notice = self.gateway.read_notice(body, signature, real_now=real_now)
-        observed = await self._ask(notice)
+        return await self.take_in(self.gateway.read_notice(body, signature, real_now=real_now), at=at)
+
+    async def take_in(self, notice: Notice, *, at: datetime) -> str:
+        """Record an event whose sender is known, with what it causes; raises `PaymentOutcomeUnknown`."""
+        observed = await observe(self.gateway, notice.object_kind, notice.object_id)
         # From here on the request's transaction is open.
         if not await self._is_new(notice, at):
             return DUPLICATE
+        return await self._conclude(notice.event_id, observed, at)
+
+    async def replay(self, event_id: str, observed: Observed, *, at: datetime) -> str | None:
+        """Apply a parked event once more, to what `observe` said of its object; None if it is not parked."""
+        event = await self.session.get(WebhookEvent, (SOURCE, event_id), with_for_update=True)
+        if event is None or event.outcome != PARKED:
+            return None
+        return await self._conclude(event_id, observed, at)
+
+    async def _conclude(self, event_id: str, observed: Observed, at: datetime) -> str:
         outcome, note = await self._apply(observed, at)
-        event = await self.session.get_one(WebhookEvent, (SOURCE, notice.event_id))
+        event = await self.session.get_one(WebhookEvent, (SOURCE, event_id))
         event.outcome, event.note = outcome, note
         if outcome == PARKED:
-            log.info("parked", type=notice.type, event_id=notice.event_id, reason=note)
+            log.info("parked", type=event.type, event_id=event_id, reason=note)
         return outcome
-
-    async def _ask(self, notice: Notice) -> Intent | ProviderRefund | str:
-        """The object as the provider knows it now, or why it does not concern us."""
-        if notice.object_id is None:
-            return "event without an object"
-        try:
-            match notice.object_kind:
-                case "payment_intent":
-                    return await self.gateway.retrieve_intent(notice.object_id)
-                case "refund":
-                    return await self.gateway.retrieve_refund(notice.object_id)
-        except PaymentUnknownToProvider:
-            return "the provider does not know the object"
-        return "nothing is done for this type"
 
     async def _is_new(self, notice: Notice, at: datetime) -> bool:
         """Record the event; False if it had been recorded before, also by a request of this very moment."""
@@ -70,16 +76,18 @@ class Webhooks:
                 source=SOURCE,
                 event_id=notice.event_id,
                 type=notice.type,
+                object_kind=notice.object_kind,
                 object_id=notice.object_id,
                 outcome="received",
                 received_at=at,
+                happened_at=notice.happened_at,
             )
             .on_conflict_do_nothing()
             .returning(WebhookEvent.event_id)
         )
         return await self.session.scalar(recording) is not None
 
-    async def _apply(self, observed: Intent | ProviderRefund | str, at: datetime) -> tuple[str, str | None]:
+    async def _apply(self, observed: Observed, at: datetime) -> tuple[str, str | None]:
         match observed:
             case Intent():
                 settlement = await self.checkout.settle(observed, at=at)
@@ -87,8 +95,35 @@ class Webhooks:
                     return PARKED, "no payment of ours"
                 return settlement.outcome.value, None
             case ProviderRefund():
-                if await note_refund(self.session, observed, at=at):
-                    return "refund_noted", None
-                return PARKED, "no refund of ours"
+                is_ours = await note_refund(self.session, observed, at=at)
+                return ("refund_noted", None) if is_ours else (PARKED, "no refund of ours")
+            case ProviderDispute():
+                is_ours = await note_dispute(self.session, self.checkout.fulfilment, observed, at=at)
+                return ("dispute_noted", None) if is_ours else (PARKED, "no payment of ours is disputed")
+            case FraudWarning():
+                is_ours = await act_on_warning(self.session, self.sale_refunds, observed, at=at)
+                return ("warning_noted", None) if is_ours else (PARKED, "no payment of ours is warned of")
             case reason:
                 return PARKED, reason
+
+
+async def observe(gateway: PaymentGateway, object_kind: str, object_id: str | None) -> Observed:
+    """Ask the provider for an event's object; call it while no transaction is open."""
+    if object_id is None:
+        return "event without an object"
+    try:
+        match object_kind:
+            case "payment_intent":
+                return await gateway.retrieve_intent(object_id)
+            case "charge":
+                intent_id = await gateway.retrieve_charge_intent(object_id)
+                return await gateway.retrieve_intent(intent_id) if intent_id else "a charge without an intent"
+            case "refund":
+                return await gateway.retrieve_refund(object_id)
+            case "dispute":
+                return await gateway.retrieve_dispute(object_id)
+            case "radar.early_fraud_warning":
+                return await gateway.retrieve_fraud_warning(object_id)
+    except PaymentUnknownToProvider:
+        return "the provider does not know the object"
+    return "nothing is done for this type"

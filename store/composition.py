@@ -11,12 +11,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import auth.letters
+import store.refund_letters
 from auth import audit
 from auth.passwords import PasswordHasher
 from billing.checkout import Checkout
 from billing.payments import Payments
 from billing.ports import PaymentGateway
 from billing.refunds import Refunds
+from billing.sale_refunds import SaleRefunds
 from billing.stripe_gateway import StripeGateway
 from store.clock import Clock
 from store.database import Database
@@ -62,6 +64,16 @@ class Parts:
             seller=self.settings.seller,
         )
 
+    def sale_refunds(self, session: AsyncSession) -> SaleRefunds:
+        """What undoes sales, over a session."""
+        return SaleRefunds(
+            session=session,
+            fulfilment=self.grants,
+            jobs=self.jobs,
+            outbox=self.outbox,
+            seller=self.settings.seller,
+        )
+
     @property
     def payments(self) -> Payments:
         """What asks the provider."""
@@ -89,6 +101,7 @@ async def assemble(
     composers = {
         **auth.letters.composers(settings),
         "order_confirmation": ComposeOrderConfirmation(settings.base_url),
+        **store.refund_letters.composers(settings.base_url),
     }
     jobs = PostgresJobs()
     return Parts(

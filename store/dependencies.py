@@ -17,6 +17,7 @@ from auth.registration import Registration
 from auth.sessions import Sessions
 from auth.visits import Visit, provide_visit
 from billing.checkout import Checkout
+from billing.sale_refunds import SaleRefunds
 from billing.webhooks import Webhooks
 from store.catalogue.film_page import CatalogueView
 from store.composition import Parts
@@ -55,6 +56,7 @@ def dependencies() -> Mapping[str, Provide]:
         "password_reset": _password_reset,
         "accounts": _accounts,
         "checkout": _checkout,
+        "sale_refunds": _sale_refunds,
         "webhooks": _webhooks,
         "purchase": _purchase,
         "devices": _devices,
@@ -141,8 +143,17 @@ async def _checkout(state: State, session: Session) -> Checkout:
     return parts_of(state).checkout(session)
 
 
-async def _webhooks(state: State, session: Session, checkout: NamedDependency[Checkout]) -> Webhooks:
-    return Webhooks(session, parts_of(state).gateway, checkout)
+async def _sale_refunds(state: State, session: Session) -> SaleRefunds:
+    return parts_of(state).sale_refunds(session)
+
+
+async def _webhooks(
+    state: State,
+    session: Session,
+    checkout: NamedDependency[Checkout],
+    sale_refunds: NamedDependency[SaleRefunds],
+) -> Webhooks:
+    return Webhooks(session, parts_of(state).gateway, checkout, sale_refunds)
 
 
 async def _purchase(session: Session, checkout: NamedDependency[Checkout]) -> Purchase:

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Account
 from auth.ports import Composer, Letter
-from billing.models import Document, Order, OrderLine, OrderState
+from billing.books import Document
+from billing.models import Order, OrderLine, OrderState
 from billing.money import Money
 from billing.orders import invoice_of, lines_of
 from billing.tax import rate_text

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from billing.models import Document, Order, OrderLine, Payment, Quote
+from billing.books import Document
+from billing.models import Order, OrderLine, Payment, Quote
 from billing.money import Money, MoneyOut
 from billing.schemas import PaymentOut
 from billing.tax import rate_text

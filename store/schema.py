@@ -7,7 +7,9 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.util import await_only
 
 import auth.models
+import billing.books
 import billing.models
+import billing.provider_records
 import store.catalogue.models
 import store.entitlement.models
 import store.mail
@@ -28,6 +30,8 @@ EXTENSIONS = ("btree_gist", "pg_trgm")
 MODULES_WITH_TABLES = (
     auth.models,
     billing.models,
+    billing.provider_records,
+    billing.books,
     store.catalogue.models,
     store.entitlement.models,
     store.mail,

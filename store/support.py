@@ -19,7 +19,8 @@ from auth.errors import AccountNotFound, EmailAddressInvalid
 from auth.models import Account, AuditEvent, PasswordReset
 from auth.sessions import list_sessions
 from auth.visits import Visit
-from billing.models import Document, Order, OrderLine, Payment, Refund
+from billing.books import Document
+from billing.models import Order, OrderLine, Payment, Refund
 from billing.money import Money, MoneyOut
 from billing.orders import list_orders
 from store.catalogue.models import Title, TitleText

@@ -1,8 +1,8 @@
 """A fake for each port of billing: a provider in memory, a shelf that hands over, a box for mails."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -11,9 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.errors import Refusal
 from auth.ids import new_id
 from billing.errors import PaymentOutcomeUnknown, PaymentUnknownToProvider
-from billing.models import Order, OrderLine, PaymentState, RefundState
+from billing.models import DisputeState, Order, OrderLine, PaymentState, RefundState
 from billing.money import Money
-from billing.ports import Intent, Notice, ProviderRefund
+from billing.ports import (
+    Charge,
+    FraudWarning,
+    Intent,
+    Movement,
+    Notice,
+    PaidBy,
+    ProviderDispute,
+    ProviderRefund,
+)
 from billing.stripe_gateway import StripeGateway
 
 Fact = TypeVar("Fact")
@@ -32,6 +41,11 @@ class FakeGateway:
     publishable_key: str = "pk_test_fake"
     intents: dict[str, Intent] = field(default_factory=dict)
     refunds: dict[str, ProviderRefund] = field(default_factory=dict)
+    disputes: dict[str, ProviderDispute] = field(default_factory=dict)
+    warnings: dict[str, FraudWarning] = field(default_factory=dict)
+    movements: list[tuple[Movement, str | None]] = field(default_factory=list)
+    """Each with the payout that it went out by; the newest last."""
+    notices: list[Notice] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     is_mute: bool = False
     """Whether it does what it is asked and then does not answer."""
@@ -106,26 +120,90 @@ class FakeGateway:
         self._called("find_refund")
         return self._answer(next((r for r in self.refunds.values() if r.refund_id == refund_id), None))
 
+    async def retrieve_dispute(self, provider_dispute_id: str) -> ProviderDispute:
+        self._called("retrieve_dispute")
+        if provider_dispute_id not in self.disputes:
+            raise PaymentUnknownToProvider
+        return self._answer(self.disputes[provider_dispute_id])
+
+    async def retrieve_fraud_warning(self, warning_id: str) -> FraudWarning:
+        self._called("retrieve_fraud_warning")
+        if warning_id not in self.warnings:
+            raise PaymentUnknownToProvider
+        return self._answer(self.warnings[warning_id])
+
+    async def retrieve_charge_intent(self, charge_id: str) -> str | None:
+        self._called("retrieve_charge_intent")
+        charged = (i.id for i in self.intents.values() if i.charge is not None and i.charge.id == charge_id)
+        return self._answer(next(charged, None))
+
+    async def list_movements(
+        self, *, since: datetime | None = None, payout_id: str | None = None
+    ) -> AsyncIterator[Movement]:
+        self._called("list_movements")
+        for movement, payout in self._answer(list(reversed(self.movements))):
+            if (since is None or movement.created_at >= since) and payout_id in (None, payout):
+                yield movement
+
+    async def list_notices(self, *, since: datetime) -> AsyncIterator[Notice]:
+        self._called("list_notices")
+        for notice in self._answer(list(reversed(self.notices))):
+            if notice.happened_at is not None and notice.happened_at >= since:
+                yield notice
+
     def read_notice(self, body: bytes, signature: str | None, *, real_now: datetime) -> Notice:
         return self._signatures.read_notice(body, signature, real_now=real_now)
 
     async def close(self) -> None:
         self.calls.append("close")
 
-    def pay(self, intent_id: str, *, amount: Money | None = None) -> Intent:
+    def pay(self, intent_id: str, *, amount: Money | None = None, card: str = "card-of-ada") -> Intent:
         """The customer pays in the provider's form; `amount` where the provider took another one."""
         intent = self.intents[intent_id]
         self.intents[intent_id] = replace(
-            intent, state=PaymentState.SUCCEEDED, received=amount or intent.amount, decline=None
+            intent,
+            state=PaymentState.SUCCEEDED,
+            received=amount or intent.amount,
+            decline=None,
+            charge=_charge(card, is_declined=False),
         )
         return self.intents[intent_id]
 
-    def decline(self, intent_id: str, why: str = "declined") -> Intent:
+    def decline(self, intent_id: str, why: str = "declined", *, card: str = "card-of-ada") -> Intent:
         """The customer's card is declined."""
         self.intents[intent_id] = replace(
-            self.intents[intent_id], state=PaymentState.REQUIRES_PAYMENT_METHOD, decline=why
+            self.intents[intent_id],
+            state=PaymentState.REQUIRES_PAYMENT_METHOD,
+            decline=why,
+            charge=_charge(card, is_declined=True),
         )
         return self.intents[intent_id]
+
+    def dispute(self, intent_id: str, state: DisputeState = DisputeState.OPEN, *, fee: int = 1500) -> ProviderDispute:
+        """The customer's bank takes the payment back (or only asks), or decides about it."""
+        intent, dispute_id = self.intents[intent_id], f"dp_{intent_id}"
+        before = self.disputes.get(dispute_id)
+        moved = before.movements if before else ()
+        if state is DisputeState.OPEN and not moved:
+            moved = (_movement("adjustment", dispute_id, -intent.received, fee),)
+        if state is DisputeState.WON and len(moved) == 1:
+            moved = (*moved, _movement("adjustment", dispute_id, intent.received, 0))
+        self.disputes[dispute_id] = ProviderDispute(
+            id=dispute_id,
+            intent_id=intent_id,
+            state=state,
+            reason="fraudulent",
+            amount=intent.received,
+            evidence_due_by=None,
+            movements=moved,
+        )
+        return self.disputes[dispute_id]
+
+    def warn(self, intent_id: str, *, is_actionable: bool = True) -> FraudWarning:
+        """The customer's bank expects a dispute."""
+        warning = FraudWarning(f"issfr_{intent_id}", intent_id, is_actionable)
+        self.warnings[warning.id] = warning
+        return warning
 
     def move(self, intent_id: str, state: PaymentState) -> Intent:
         """Something else happens to the payment at the provider."""
@@ -150,6 +228,16 @@ class FakeGateway:
         return fact
 
 
+def _charge(card: str, *, is_declined: bool) -> Charge:
+    return Charge(f"ch_{new_id().hex}", PaidBy("card", "visa", "4242", "DE", card), is_declined)
+
+
+def _movement(kind: str, source_id: str, amount: Money, fee: int) -> Movement:
+    return Movement(
+        f"txn_{new_id().hex}", kind, source_id, amount, Money(fee, amount.currency), created_at=datetime.now(UTC)
+    )
+
+
 @dataclass(slots=True)
 class FakeFulfilment:
     """A shelf in memory: what was handed over to whom, and a refusal that a test can set."""
@@ -157,6 +245,9 @@ class FakeFulfilment:
     delivered: list[UUID] = field(default_factory=list)
     """Ids of order lines."""
     refusal: Refusal | None = None
+    withdrawal_refusal: Refusal | None = None
+    standing: dict[UUID, str] = field(default_factory=dict)
+    """What happened to rights since, by order line; missing: they hold."""
 
     async def may_deliver(
         self, session: AsyncSession, *, account_id: UUID, line: OrderLine, at: datetime
@@ -165,6 +256,20 @@ class FakeFulfilment:
 
     async def deliver(self, session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], at: datetime) -> None:
         self.delivered += [line.id for line in lines]
+
+    async def may_withdraw(self, session: AsyncSession, *, lines: Sequence[OrderLine], at: datetime) -> Refusal | None:
+        return self.withdrawal_refusal
+
+    async def take_back(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        self.standing |= {line.id: f"ended: {reason}" for line in lines}
+
+    async def hold(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        self.standing |= {line.id: f"held: {reason}" for line in lines}
+
+    async def release(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        for line in lines:
+            if self.standing.get(line.id) == f"held: {reason}":
+                del self.standing[line.id]
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from store.composition import Parts, job_handlers
 REFERENCE_TABLES = frozenset(
     {
         "billing.ledger_accounts",
+        "billing.refund_limits",
         "billing.tax_rates",
         "store.markets",
         "store.genres",

@@ -159,6 +159,14 @@ class RightRevoked(EntitlementError):
     en = "The right to this film was taken back, for instance because it was refunded."
 
 
+class WithdrawalLost(EntitlementError):
+    """The film was begun at `began_at`, with the consents that end the right of withdrawal (BGB 356(5))."""
+
+    status, code = 409, "withdrawal_lost"
+    de = "Sie haben den Film am {began_at} begonnen; damit ist das Widerrufsrecht erloschen, wie Sie es erklärt haben."
+    en = "You began the film on {began_at}; with that the right of withdrawal ended, as you declared."
+
+
 # --- playback ---------------------------------------------------------------------------------------------------
 
 

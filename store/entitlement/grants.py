@@ -7,15 +7,15 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import Update, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
 from auth.ids import new_id
 from billing.models import Order, OrderLine
-from store.entitlement.errors import AlreadyEntitled
-from store.entitlement.models import Entitlement
+from store.entitlement.errors import AlreadyEntitled, WithdrawalLost
+from store.entitlement.models import Entitlement, LicenceEvent
 from store.entitlement.rights import ending, holds
 
 
@@ -93,18 +93,50 @@ class Grants:
                 right.on_conflict_do_nothing(index_elements=[Entitlement.order_line_id, Entitlement.title_id])
             )
 
-    async def revoke(self, session: AsyncSession, *, lines: Sequence[UUID], reason: str, at: datetime) -> list[UUID]:
-        """Take back the rights of order lines (a refund); gives the rights that this call took.
-
-        What is playing stops at its next heartbeat or licence.
-        """
-        taken = await session.scalars(
-            update(Entitlement)
-            .where(Entitlement.order_line_id.in_(lines), Entitlement.revoked_at.is_(None))
-            .values(revoked_at=at, revoke_reason=reason)
-            .returning(Entitlement.id)
+    async def may_withdraw(self, session: AsyncSession, *, lines: Sequence[OrderLine], at: datetime) -> Refusal | None:
+        """`WithdrawalLost` if one of the titles was begun; the rights stay locked, so that none begins meanwhile."""
+        of_lines = Entitlement.order_line_id.in_([line.id for line in lines])
+        rights = (await session.scalars(select(Entitlement).where(of_lines).with_for_update())).all()
+        began_at = await session.scalar(
+            select(func.min(LicenceEvent.at)).where(
+                LicenceEvent.entitlement_id.in_([right.id for right in rights]),
+                LicenceEvent.step == "licence",
+                LicenceEvent.outcome == "granted",
+            )
         )
-        return list(taken)
+        return WithdrawalLost(began_at=began_at) if began_at is not None else None
+
+    async def take_back(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        """End the rights of order lines; what is playing stops at its next heartbeat or licence."""
+        await session.execute(
+            _change(lines).where(Entitlement.revoked_at.is_(None)).values(revoked_at=at, revoke_reason=reason)
+        )
+
+    async def hold(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        """Suspend the rights of order lines; one that is suspended already stays as it is."""
+        await session.execute(
+            _change(lines)
+            .where(Entitlement.revoked_at.is_(None), Entitlement.paused_at.is_(None))
+            .values(paused_at=at, pause_reason=reason)
+        )
+
+    async def release(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
+        """Let rights hold again that were suspended for `reason`; a rental's ends move by the time it lost."""
+        lost = at - Entitlement.paused_at
+        await session.execute(
+            _change(lines)
+            .where(Entitlement.pause_reason == reason)
+            .values(
+                start_by=Entitlement.start_by + lost,
+                ends_at=Entitlement.ends_at + lost,
+                paused_at=None,
+                pause_reason=None,
+            )
+        )
+
+
+def _change(lines: Sequence[OrderLine]) -> Update:
+    return update(Entitlement).where(Entitlement.order_line_id.in_([line.id for line in lines]))
 
 
 async def begin_clock(session: AsyncSession, right: Entitlement, *, playback_session_id: UUID, at: datetime) -> bool:

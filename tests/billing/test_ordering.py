@@ -8,9 +8,10 @@ import asyncpg
 import pytest
 
 from auth.errors import Refusal
+from billing.books import TaxRate
 from billing.checkout import Consents
 from billing.errors import ConsentsMissing, OrderAlreadyOpen, QuoteExpired, QuoteNotFound, TaxRateUnknown
-from billing.models import Order, OrderState, PaymentState, TaxRate
+from billing.models import Order, OrderState, PaymentState
 from billing.tax import rate_on
 from tests.billing.tills import NOON, Till, count
 

@@ -12,13 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.ids import new_id
 from auth.models import Account
 from billing.checkout import Checkout, Consents, Settlement
+from billing.disputes import note_dispute
+from billing.fraud_warnings import act_on_warning
 from billing.models import Order, Payment, Quote
 from billing.money import Money
 from billing.orders import latest_payment
 from billing.payments import Payments
-from billing.ports import Intent
+from billing.ports import FraudWarning, Intent, ProviderDispute, ProviderRefund
 from billing.quotes import ForSale, write_quote
-from billing.refunds import Refunds
+from billing.refunds import Refunds, note_refund
+from billing.sale_refunds import SaleRefunds
 from billing.webhooks import Webhooks
 from store.database import Database
 from store.jobs import PostgresJobs
@@ -44,6 +47,9 @@ class Till:
 
     def checkout(self, session: AsyncSession) -> Checkout:
         return Checkout(session, self.fulfilment, PostgresJobs(), self.outbox, SELLER)
+
+    def sale_refunds(self, session: AsyncSession) -> SaleRefunds:
+        return SaleRefunds(session, self.fulfilment, PostgresJobs(), self.outbox, SELLER)
 
     @property
     def payments(self) -> Payments:
@@ -118,9 +124,21 @@ class Till:
         async with self.begin() as checkout:
             return await checkout.settle(intent, at=at)
 
+    async def note_dispute(self, dispute: ProviderDispute, *, at: datetime = NOON) -> bool:
+        async with self.database.sessions.begin() as session:
+            return await note_dispute(session, self.fulfilment, dispute, at=at)
+
+    async def note_refund(self, refund: ProviderRefund, *, at: datetime = NOON) -> bool:
+        async with self.database.sessions.begin() as session:
+            return await note_refund(session, refund, at=at)
+
+    async def act_on_warning(self, warning: FraudWarning, *, at: datetime = NOON) -> bool:
+        async with self.database.sessions.begin() as session:
+            return await act_on_warning(session, self.sale_refunds(session), warning, at=at)
+
     async def receive(self, body: bytes, signature: str | None, *, at: datetime = NOON, now: datetime) -> str:
         async with self.begin() as checkout:
-            webhooks = Webhooks(checkout.session, self.gateway, checkout)
+            webhooks = Webhooks(checkout.session, self.gateway, checkout, self.sale_refunds(checkout.session))
             return await webhooks.receive(body, signature, at=at, real_now=now)
 
     async def find(self, order: Order) -> tuple[Order, Payment]:

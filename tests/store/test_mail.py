@@ -41,6 +41,10 @@ EVERYTHING = {
     "consents": [{"text": "Sofort beginnen", "at": datetime(2026, 1, 3, 20, 14, tzinfo=UTC)}],
     "withdrawal_text": "Sie haben das Recht …\nMuster",
     "library": "https://videothek.example/de/library",
+    "declared_at": datetime(2026, 1, 3, 20, 14, tzinfo=UTC),
+    "amount": "3,99 €",
+    "reason": "Sie haben widerrufen.",
+    "credit_note": "G-2026-1",
     "order_page": "https://videothek.example/de/orders/1",
 }
 

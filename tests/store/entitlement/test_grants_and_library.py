@@ -118,11 +118,36 @@ async def test_a_refunded_right_is_taken_back_once_and_may_be_bought_again(
     order, line = await make_order(owner, customer, title, kind="buy")
     async with database.sessions.begin() as session:
         await Grants().deliver(session, order=order, lines=[line], at=AT)
-        assert len(await Grants().revoke(session, lines=[line.id], reason="refund", at=AT)) == 1
-        assert await Grants().revoke(session, lines=[line.id], reason="refund", at=AT) == []
+        await Grants().take_back(session, lines=[line], reason="refund", at=AT)
+        await Grants().take_back(session, lines=[line], reason="again", at=AT + timedelta(hours=1))
         assert await Grants().may_deliver(session, account_id=customer.account_id, line=line, at=AT) is None
     [right] = await rights_of(owner, customer)
     assert (right["revoked_at"], right["revoke_reason"]) == (AT, "refund")
+
+
+async def test_a_rental_that_was_held_gets_the_time_it_lost(
+    database: Database, owner: asyncpg.Connection, customer: Customer
+) -> None:
+    title = await make_title(database)
+    right = await make_right(database, customer, title, granted_at=AT, first_played_at=AT)
+    _, line = await make_order(owner, customer, title, kind="rent")
+    await owner.execute("UPDATE store.entitlements SET order_line_id = $1 WHERE id = $2", line.id, right)
+    [before] = await rights_of(owner, customer)
+    day = timedelta(days=1)
+    async with database.sessions.begin() as session:
+        await Grants().hold(session, lines=[line], reason="dispute", at=AT + day)
+        await Grants().hold(session, lines=[line], reason="takedown", at=AT + 2 * day)
+        await Grants().release(session, lines=[line], reason="takedown", at=AT + 2 * day)
+    [held] = await rights_of(owner, customer)
+    assert (held["paused_at"], held["pause_reason"]) == (AT + day, "dispute")
+
+    async with database.sessions.begin() as session:
+        await Grants().release(session, lines=[line], reason="dispute", at=AT + 3 * day)
+        await Grants().release(session, lines=[line], reason="dispute", at=AT + 9 * day)
+    [released] = await rights_of(owner, customer)
+    assert released["paused_at"] is None
+    assert released["ends_at"] == before["ends_at"] + 2 * day
+    assert released["start_by"] == before["start_by"] + 2 * day
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""Tables of what the provider told us: its events, tries to pay, cards to refuse, movements of our account there."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth.models import Account
+from billing.models import Base
+
+
+class PaymentTry(Base):
+    """One try to pay that the provider told us of: what card testing is noticed by."""
+
+    __tablename__ = "payment_tries"
+
+    charge_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    fingerprint: Mapped[str | None] = mapped_column(String(80))
+    """The provider's key of the card, the same for every customer who uses it."""
+    is_declined: Mapped[bool]
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_payment_tries_account_id_at", "account_id", "at"),
+        Index("ix_payment_tries_fingerprint_at", "fingerprint", "at"),
+    )
+
+
+class BlockedCard(Base):
+    """A card whose owner reported it, or whose payment was disputed: no payment of it is kept."""
+
+    __tablename__ = "blocked_cards"
+
+    fingerprint: Mapped[str] = mapped_column(String(80), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(40))
+    blocked_at: Mapped[datetime]
+
+
+class ProviderTransaction(Base):
+    """A movement of our account at the provider, recorded once; unmatched until the books explain it."""
+
+    __tablename__ = "provider_transactions"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    """The provider's key."""
+    kind: Mapped[str] = mapped_column(String(40))
+    """The provider's word: `charge`, `refund`, `adjustment`, `payout`, …"""
+    source_id: Mapped[str | None] = mapped_column(String(80), index=True)
+    """Charge, refund, dispute or payout that moved the money."""
+    amount: Mapped[int]
+    """Minor units: positive to us, before the fee."""
+    fee: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    created_at: Mapped[datetime]
+    """The provider's time."""
+    payout_id: Mapped[str | None] = mapped_column(String(80), index=True)
+    """The payout by which it reached our bank."""
+    matched_at: Mapped[datetime | None]
+    note: Mapped[str | None] = mapped_column(String(120))
+    """Why it is not matched."""
+
+    __table_args__ = (
+        Index("ix_provider_transactions_unmatched", "created_at", postgresql_where=text("matched_at IS NULL")),
+    )
+
+
+class WebhookEvent(Base):
+    """An event from outside, recorded once by its key; its payload stays with the provider."""
+
+    __tablename__ = "webhook_events"
+
+    source: Mapped[str] = mapped_column(String(16), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    type: Mapped[str] = mapped_column(String(80))
+    object_id: Mapped[str | None] = mapped_column(String(80))
+    outcome: Mapped[str] = mapped_column(String(32))
+    """`settled`, `updated`, …, or `parked` with the reason in `note`."""
+    note: Mapped[str | None] = mapped_column(String(120))
+    received_at: Mapped[datetime]
+    happened_at: Mapped[datetime | None]
+    """The provider's time of the event; the search for lost events goes on from the newest one."""
+    object_kind: Mapped[str | None] = mapped_column(String(40))
+
+    __table_args__ = (
+        Index("ix_webhook_events_received_at_parked", "received_at", postgresql_where=text("outcome = 'parked'")),
+        Index("ix_webhook_events_happened_at", "happened_at"),
+    )

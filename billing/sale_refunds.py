@@ -1,0 +1,342 @@
+"""Undoing a sale, whole or in part: asked for by the customer, by support (above a limit by two), or by the store.
+
+A refund that is decided is credited, booked and, if nothing of the price is left, the right taken back in one
+transaction; a job then sends the money. Whatever the provider says later only moves money, never the right.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.ids import new_id
+from auth.ports import Jobs, Outbox
+from billing.books import Document
+from billing.errors import (
+    AmountInvalid,
+    DecidedByRequester,
+    OrderDisputed,
+    OrderNotFound,
+    OrderNotPaid,
+    RefundExceedsPayment,
+    RefundLimitUsedUp,
+    RefundNotAwaitingApproval,
+    RefundNotFailed,
+    RefundNotFound,
+    WithdrawalOver,
+)
+from billing.invoices import issue_credit_note
+from billing.ledger import book_refund
+from billing.models import (
+    Dispute,
+    DisputeState,
+    Order,
+    OrderState,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundLimit,
+    RefundState,
+)
+from billing.money import Money
+from billing.orders import lines_of, lock_order
+from billing.ports import Fulfilment, Seller
+from billing.refund_shares import share_out
+from billing.refunds import MAIL, given_back, send_off
+from billing.tax import end_of_day
+
+log = structlog.get_logger("refunds")
+
+WITHDRAWAL: Final = "withdrawal"
+"""Reason of a refund that the customer asked for within the withdrawal period."""
+
+WITHDRAWAL_MAIL: Final = "withdrawal"
+"""Kind of the mail that confirms a withdrawal at once on a durable medium (BGB 356a)."""
+
+SUPPORT_REASONS: Final = ("technical_fault", "wrong_purchase", "duplicate_purchase", "goodwill")
+"""Why support gives money back."""
+
+_WITHDRAWAL_DAYS: Final = 14
+
+_GONE_WRONG: Final = (RefundState.FAILED, RefundState.CANCELED)
+
+
+def withdrawal_ends(order: Order) -> datetime:
+    """Exclusive end of the withdrawal period: fourteen days after the day of the contract (BGB 355(2), 187(1))."""
+    return end_of_day(order.ordered_at + timedelta(days=_WITHDRAWAL_DAYS))
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRefunds:
+    """Undoes sales inside the caller's transaction; it never calls the provider."""
+
+    session: AsyncSession
+    fulfilment: Fulfilment
+    jobs: Jobs
+    outbox: Outbox
+    seller: Seller
+
+    async def withdraw(self, *, order_id: UUID, account_id: UUID, at: datetime) -> Refund:
+        """Withdraw from the contract: all money back for a title that was not watched. Repeated, the same refund.
+
+        Raises `OrderNotFound`, `OrderNotPaid`, `WithdrawalOver`, `OrderDisputed`, or why the right of withdrawal is
+        lost (the film was begun).
+        """
+        order = await self._lock(order_id)
+        if order.account_id != account_id:
+            raise OrderNotFound()
+        if (before := await self._withdrawn(order)) is not None:
+            return before
+        payment = await self._paid(order)
+        if at >= (ends_at := withdrawal_ends(order)):
+            raise WithdrawalOver(ended_at=ends_at.isoformat())
+        lines = await lines_of(self.session, order.id)
+        if (refusal := await self.fulfilment.may_withdraw(self.session, lines=lines, at=at)) is not None:
+            raise refusal
+        await self._drop_undecided(order, at)
+        refund = self._new(order, payment, await self._left(order), WITHDRAWAL, at, requested_by=account_id)
+        await self._decide(order, refund, at=at, mail=WITHDRAWAL_MAIL)
+        return refund
+
+    async def ask(
+        self, *, order_id: UUID, amount: Money | None, reason: str, note: str, agent_id: UUID, at: datetime
+    ) -> Refund:
+        """Support gives back `amount` (None: all that is left); above the limit it waits for a second person.
+
+        Raises `OrderNotFound`, `OrderNotPaid`, `OrderDisputed`, `RefundExceedsPayment`, `AmountInvalid` (currency)
+        or `RefundLimitUsedUp`.
+        """
+        order = await self._lock(order_id)
+        payment = await self._paid(order)
+        left = await self._left(order)
+        wanted = left if amount is None else amount
+        if wanted.currency != order.currency:
+            raise AmountInvalid(currency=order.currency)
+        if not 0 < wanted.minor <= left.minor:
+            raise RefundExceedsPayment(left=left.minor, currency=left.currency)
+        limit = await self.session.get(RefundLimit, order.currency, with_for_update=True)
+        await self._require_allowance(agent_id, wanted, limit, at)
+        refund = self._new(order, payment, wanted, reason, at, requested_by=agent_id, note=note)
+        if limit is None or wanted.minor > limit.needs_approval_above:
+            refund.state = RefundState.AWAITING_APPROVAL
+            self.session.add(refund)
+            await self.session.flush()
+        else:
+            await self._decide(order, refund, at=at)
+        return refund
+
+    async def give_back_all(self, *, order_id: UUID, reason: str, at: datetime) -> Refund | None:
+        """The store itself undoes what is left of a sale; None if nothing is left or a bank has it already."""
+        order = await self._lock(order_id)
+        payment = await self._payment(order)
+        if payment is None or await self._disputed(order):
+            return None
+        await self._drop_undecided(order, at)
+        left = await self._left(order)
+        if left.minor == 0:
+            return None
+        refund = self._new(order, payment, left, reason, at)
+        await self._decide(order, refund, at=at)
+        return refund
+
+    async def approve(self, *, refund_id: UUID, agent_id: UUID, at: datetime) -> Refund:
+        """A second person agrees: now it is credited, booked and sent.
+
+        Raises `RefundNotFound`, `RefundNotAwaitingApproval`, `DecidedByRequester` or `OrderDisputed`.
+        """
+        order, refund = await self._awaiting(refund_id, agent_id)
+        if await self._disputed(order):
+            raise OrderDisputed(order_number=order.order_number)
+        refund.decided_by = agent_id
+        await self._decide(order, refund, at=at)
+        return refund
+
+    async def reject(self, *, refund_id: UUID, agent_id: UUID, at: datetime) -> Refund:
+        """A second person says no; raises what `approve` raises, but for the dispute."""
+        _, refund = await self._awaiting(refund_id, agent_id)
+        refund.decided_by, refund.state, refund.updated_at = agent_id, RefundState.REJECTED, at
+        await self.session.flush()
+        return refund
+
+    async def try_again(self, *, refund_id: UUID, agent_id: UUID, at: datetime) -> Refund:
+        """Send the money of a failed refund once more: the same debt with a key of its own, booked only when paid.
+
+        Raises `RefundNotFound` or `RefundNotFailed` (also if it is being tried again already).
+        """
+        failed = await self.session.get(Refund, refund_id)
+        if failed is None:
+            raise RefundNotFound()
+        await self._lock(failed.order_id)
+        await self.session.refresh(failed, with_for_update=True)
+        is_tried = await self.session.scalar(select(Refund.id).where(Refund.replaces_id == failed.id))
+        if failed.state not in _GONE_WRONG or is_tried is not None:
+            raise RefundNotFailed()
+        again = Refund(
+            id=(again_id := new_id()),
+            order_id=failed.order_id,
+            payment_id=failed.payment_id,
+            intent_id=failed.intent_id,
+            kind=failed.kind,
+            amount=failed.amount,
+            net=failed.net,
+            tax=failed.tax,
+            currency=failed.currency,
+            reason=failed.reason,
+            note=failed.note,
+            requested_by=agent_id,
+            replaces_id=failed.id,
+            idempotency_key=f"refund:{again_id}",
+            state=RefundState.REQUESTED,
+            created_at=at,
+            updated_at=at,
+        )
+        self.session.add(again)
+        await self.session.flush()
+        await send_off(self.session, self.jobs, again.id)
+        return again
+
+    def _new(
+        self,
+        order: Order,
+        payment: Payment,
+        amount: Money,
+        reason: str,
+        at: datetime,
+        *,
+        requested_by: UUID | None = None,
+        note: str | None = None,
+    ) -> Refund:
+        refund_id = new_id()
+        return Refund(
+            id=refund_id,
+            order_id=order.id,
+            payment_id=payment.id,
+            intent_id=payment.intent_id,
+            kind=RefundKind.SALE,
+            amount=amount.minor,
+            net=amount.minor,
+            tax=0,
+            currency=amount.currency,
+            reason=reason,
+            note=note,
+            requested_by=requested_by,
+            idempotency_key=f"refund:{refund_id}",
+            state=RefundState.REQUESTED,
+            created_at=at,
+            updated_at=at,
+        )
+
+    async def _decide(self, order: Order, refund: Refund, *, at: datetime, mail: str = MAIL) -> None:
+        """Credit, book and send a refund whose order is locked; the right ends with the last cent of its price."""
+        lines = await lines_of(self.session, order.id)
+        before = await given_back(self.session, order.id, booked=True)
+        shares = share_out(lines, before=before, amount=refund.amount)
+        refund.net, refund.tax = sum(share.net for share in shares), sum(share.tax for share in shares)
+        refund.state, refund.updated_at = RefundState.REQUESTED, at
+        self.session.add(refund)
+        await self.session.flush()
+        invoice_number = await self.session.scalar(
+            select(Document.document_number).where(Document.order_id == order.id, Document.kind == "invoice")
+        )
+        credit_note = await issue_credit_note(
+            self.session,
+            order=order,
+            shares=shares,
+            refund=refund,
+            invoice_number=invoice_number or "",
+            seller=self.seller,
+            at=at,
+        )
+        await book_refund(
+            self.session,
+            order=order,
+            refund=refund,
+            shares=shares,
+            document_number=credit_note.document_number,
+            at=at,
+        )
+        if before + refund.amount == order.gross:
+            order.state, order.closed_at = OrderState.REFUNDED, at
+            await self.fulfilment.take_back(self.session, lines=lines, reason=refund.reason, at=at)
+        await send_off(self.session, self.jobs, refund.id)
+        await self.outbox.queue(
+            self.session, kind=mail, account_id=order.account_id, reference=refund.id, locale=order.locale
+        )
+
+    async def _lock(self, order_id: UUID) -> Order:
+        """The order under its lock, which every refund of it takes: so no two together exceed what was paid."""
+        found = await self.session.scalar(select(Order.id).where(Order.id == order_id))
+        if found is None:
+            raise OrderNotFound()
+        return await lock_order(self.session, order_id)
+
+    async def _payment(self, order: Order) -> Payment | None:
+        return await self.session.scalar(
+            select(Payment).where(Payment.order_id == order.id, Payment.state == PaymentState.SUCCEEDED)
+        )
+
+    async def _paid(self, order: Order) -> Payment:
+        payment = await self._payment(order)
+        if payment is None:
+            raise OrderNotPaid(order_number=order.order_number)
+        if await self._disputed(order):
+            raise OrderDisputed(order_number=order.order_number)
+        return payment
+
+    async def _disputed(self, order: Order) -> bool:
+        """Whether a bank has the money, or keeps it: what it took cannot be given back once more."""
+        taken = (DisputeState.OPEN, DisputeState.LOST)
+        found = await self.session.scalar(
+            select(Dispute.id).where(Dispute.order_id == order.id, Dispute.state.in_(taken)).limit(1)
+        )
+        return found is not None
+
+    async def _left(self, order: Order) -> Money:
+        """What of the price was neither given back nor asked to be."""
+        return Money(order.gross - await given_back(self.session, order.id, booked=False), order.currency)
+
+    async def _drop_undecided(self, order: Order, at: datetime) -> None:
+        """What waits for a second person is overtaken when everything goes back."""
+        await self.session.execute(
+            update(Refund)
+            .where(Refund.order_id == order.id, Refund.state == RefundState.AWAITING_APPROVAL)
+            .values(state=RefundState.REJECTED, updated_at=at)
+        )
+
+    async def _withdrawn(self, order: Order) -> Refund | None:
+        return await self.session.scalar(
+            select(Refund).where(Refund.order_id == order.id, Refund.reason == WITHDRAWAL, Refund.replaces_id.is_(None))
+        )
+
+    async def _require_allowance(self, agent_id: UUID, wanted: Money, limit: RefundLimit | None, at: datetime) -> None:
+        """Refuse what goes beyond an agent's day; the limit's row is locked, so that two at once are counted."""
+        if limit is None:
+            return
+        asked = await self.session.scalar(
+            select(func.coalesce(func.sum(Refund.amount), 0)).where(
+                Refund.requested_by == agent_id,
+                Refund.currency == wanted.currency,
+                Refund.replaces_id.is_(None),
+                Refund.state != RefundState.REJECTED,
+                Refund.created_at > at - timedelta(days=1),
+            )
+        )
+        if int(asked or 0) + wanted.minor > limit.per_agent_and_day:
+            raise RefundLimitUsedUp(limit=limit.per_agent_and_day, currency=wanted.currency)
+
+    async def _awaiting(self, refund_id: UUID, agent_id: UUID) -> tuple[Order, Refund]:
+        refund = await self.session.get(Refund, refund_id)
+        if refund is None:
+            raise RefundNotFound()
+        order = await self._lock(refund.order_id)
+        await self.session.refresh(refund, with_for_update=True)
+        if refund.state is not RefundState.AWAITING_APPROVAL:
+            raise RefundNotAwaitingApproval()
+        if refund.requested_by == agent_id:
+            raise DecidedByRequester()
+        return order, refund

@@ -1,0 +1,102 @@
+"""Migrations lead to the schema that the models describe, and back."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from auth.ids import new_id
+from store.migrations import migrate, unmigrate
+from store.schema import build_from_models
+
+FACTS = {
+    "columns": """
+        SELECT table_schema, table_name, column_name, data_type, character_maximum_length, is_nullable, column_default,
+               collation_name
+          FROM information_schema.columns WHERE table_schema IN ('auth', 'billing', 'store', 'jobs')
+    """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+          FROM pg_constraint WHERE connamespace::regnamespace::text IN ('auth', 'billing', 'store', 'jobs')
+    """,
+    "indexes": """
+        SELECT schemaname, indexname, indexdef FROM pg_indexes
+         WHERE schemaname IN ('auth', 'billing', 'store', 'jobs')
+    """,
+    "triggers": """
+        SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger
+         WHERE NOT tgisinternal
+    """,
+    "functions": """
+        SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+         WHERE pronamespace::regnamespace::text IN ('auth', 'billing', 'store')
+    """,
+    "views": "SELECT schemaname, viewname, definition FROM pg_views WHERE schemaname IN ('auth', 'billing', 'store')",
+    "rights": """
+        SELECT table_schema, table_name, grantee, privilege_type FROM information_schema.role_table_grants
+         WHERE table_schema IN ('auth', 'billing', 'store', 'jobs') AND grantee LIKE 'videothek%'
+    """,
+    "reference data": """
+        SELECT 'tax_rates', to_jsonb(t)::text FROM billing.tax_rates AS t UNION ALL
+        SELECT 'refund_limits', to_jsonb(t)::text FROM billing.refund_limits AS t UNION ALL
+        SELECT 'markets', to_jsonb(t)::text FROM store.markets AS t
+    """,
+}
+"""What a schema consists of: each query's rows are compared as a set."""
+
+
+@pytest.fixture
+async def empty_database(engines: tuple[str, str]) -> AsyncIterator[str]:
+    """Address of a database with nothing in it."""
+    name = f"videothek_test_{new_id().hex[-12:]}"
+    connection = await asyncpg.connect(engines[0])
+    await connection.execute(f'CREATE DATABASE "{name}"')
+    yield make_url(engines[0]).set(database=name).render_as_string(hide_password=False)
+    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+async def facts_of(url: str) -> dict[str, set[tuple[object, ...]]]:
+    """Everything that `FACTS` asks for, of one database."""
+    connection = await asyncpg.connect(url)
+    try:
+        return {name: {tuple(row) for row in await connection.fetch(query)} for name, query in FACTS.items()}
+    finally:
+        await connection.close()
+
+
+async def test_the_migrations_build_what_the_models_describe(owner_url: str, empty_database: str) -> None:
+    engine = create_async_engine(
+        make_url(empty_database).set(drivername="postgresql+asyncpg"),
+        poolclass=NullPool,
+    )
+    async with engine.begin() as connection:
+        await connection.run_sync(build_from_models)
+    await engine.dispose()
+
+    described, migrated = await facts_of(empty_database), await facts_of(owner_url)
+
+    for name in FACTS:
+        assert migrated[name] ^ described[name] == set(), f"{name} differ"
+
+
+async def test_every_migration_can_be_taken_back_and_made_again(empty_database: str) -> None:
+    await migrate(empty_database)
+    first = await facts_of(empty_database)
+    await unmigrate(empty_database, revision="0001")
+    await migrate(empty_database)
+    assert await facts_of(empty_database) == first
+
+    await unmigrate(empty_database)
+    connection = await asyncpg.connect(empty_database)
+    left = await connection.fetchval(
+        "SELECT count(*) FROM pg_namespace WHERE nspname IN ('auth', 'billing', 'store', 'jobs')"
+    )
+    await connection.close()
+    assert left == 0
+
+    await migrate(empty_database)
+    assert await facts_of(empty_database) == first
