@@ -145,6 +145,14 @@ class RefundNotFailed(BillingError):
     en = "This refund has not failed, or is being tried again already."
 
 
+class IdempotencyKeyReused(BillingError):
+    """The key came before, with another request."""
+
+    status, code = 409, "idempotency_key_reused"
+    de = "Dieser Idempotency-Key gehört schon zu einer anderen Anfrage. Es wurde nichts getan; nehmen Sie einen neuen."
+    en = "This Idempotency-Key belongs to another request already. Nothing was done; please use a new one."
+
+
 class PaymentUnderWay(BillingError):
     """The payment is being processed, so the order can no longer be cancelled."""
 

@@ -1,5 +1,6 @@
 """Money on its way back: written down with its key, requested by a job, booked when the provider says it went."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -104,6 +105,12 @@ async def given_back(session: AsyncSession, order_id: UUID, *, booked: bool) -> 
         )
     )
     return int(total or 0)
+
+
+async def list_awaiting(session: AsyncSession, *, limit: int) -> Sequence[Refund]:
+    """Refunds that wait for a second person, the oldest first."""
+    waiting = select(Refund).where(Refund.state == RefundState.AWAITING_APPROVAL).order_by(Refund.created_at)
+    return (await session.scalars(waiting.limit(limit))).all()
 
 
 async def send_off(session: AsyncSession, jobs: Jobs, refund_id: UUID) -> None:

@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 import auth.routes
+import billing.refund_routes
 import billing.routes
 import store.catalogue.routes
 import store.entitlement.routes
@@ -80,6 +81,7 @@ def create_app(
             ready,
             auth.routes.router,
             billing.routes.router,
+            billing.refund_routes.router,
             store.catalogue.routes.router,
             store.entitlement.routes.router,
             store.purchase_routes.router,

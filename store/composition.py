@@ -15,6 +15,7 @@ import store.refund_letters
 from auth import audit
 from auth.passwords import PasswordHasher
 from billing.checkout import Checkout
+from billing.idempotency import forget_old_answers
 from billing.payments import Payments
 from billing.ports import PaymentGateway
 from billing.refunds import Refunds
@@ -159,9 +160,14 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
     async def forget_old_proofs(**_: Any) -> None:
         await dpop.forget_old_proofs(parts.database, real_now=datetime.now(UTC))
 
+    async def forget_answers(**_: Any) -> None:
+        async with parts.database.sessions.begin() as session:
+            await forget_old_answers(session, real_now=datetime.now(UTC))
+
     return {
         "sweep_payments": ("* * * * *", sweep_payments),
         "seal_audit_trail": ("* * * * *", seal_audit_trail),
         "forget_old_limits": ("7 * * * *", forget_old_limits),
+        "forget_answers": ("27 * * * *", forget_answers),
         "forget_old_proofs": ("17 * * * *", forget_old_proofs),
     }

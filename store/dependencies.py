@@ -17,6 +17,7 @@ from auth.registration import Registration
 from auth.sessions import Sessions
 from auth.visits import Visit, provide_visit
 from billing.checkout import Checkout
+from billing.idempotency import provide_once
 from billing.sale_refunds import SaleRefunds
 from billing.webhooks import Webhooks
 from store.catalogue.film_page import CatalogueView
@@ -50,6 +51,7 @@ def dependencies() -> Mapping[str, Provide]:
         "view": _view,
         "visitor": provide_visitor,
         "identity": provide_identity,
+        "once": provide_once,
         "visit": provide_visit,
         "sessions": _sessions,
         "registration": _registration,

@@ -18,6 +18,7 @@ from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import DBAPIError
 
 from auth.errors import Refusal
+from billing.idempotency import AnsweredBefore
 from store.errors import (
     BodyTooLarge,
     ConcurrentChange,
@@ -45,12 +46,20 @@ def exception_handlers(error_page: ErrorPage) -> ExceptionHandlersMap:
     """The handlers of the application; `error_page` draws a refusal for people."""
 
     def answer(request: Request[Any, Any, Any], fault: Exception) -> Response[Any]:
+        if isinstance(fault, AnsweredBefore):
+            return answer_again(fault)
         refusal = as_refusal(request, fault)
         if request.scope["path"].startswith(PROGRAM_PATHS):
             return problem(request, refusal)
         return error_page(request, refusal)
 
     return {Exception: answer}
+
+
+def answer_again(before: AnsweredBefore) -> Response[bytes]:
+    """The answer to a request that came again with its Idempotency-Key."""
+    headers = {"Idempotent-Replayed": "true"}
+    return Response(before.body, status_code=before.status, media_type="application/json", headers=headers)
 
 
 def problem(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
@@ -129,7 +138,8 @@ def _places(fault: ValidationException) -> Mapping[str, Any]:
     errors = []
     for entry in fault.extra or []:
         if isinstance(entry, Mapping):
-            place = ".".join(filter(None, (str(entry.get("source", "body")), str(entry.get("key", "")))))
+            source = entry.get("source", "body")
+            place = ".".join(filter(None, (str(getattr(source, "value", source)), str(entry.get("key", "")))))
             errors.append({"place": place, "rule": str(entry.get("message", ""))})
     if not errors:
         return {"place": fault.detail}

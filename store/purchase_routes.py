@@ -18,12 +18,14 @@ from billing.cursors import cursor_of, place_of
 from billing.errors import (
     ConsentsMissing,
     CursorInvalid,
+    IdempotencyKeyReused,
     OrderAlreadyOpen,
     OrderNotFound,
     QuoteExpired,
     QuoteNotFound,
     TaxRateUnknown,
 )
+from billing.idempotency import Once
 from billing.orders import find_order, invoice_of, latest_payment, list_orders
 from store.catalogue.errors import OfferNotOnSale
 from store.entitlement.errors import AlreadyEntitled, DeviceNotFound
@@ -73,12 +75,21 @@ async def make_quote(
 @post(
     "/orders",
     guards=[customer_only],
-    responses=problems(*CUSTOMER, QuoteNotFound, QuoteExpired, ConsentsMissing, OrderAlreadyOpen, AlreadyEntitled),
+    responses=problems(
+        *CUSTOMER,
+        QuoteNotFound,
+        QuoteExpired,
+        ConsentsMissing,
+        OrderAlreadyOpen,
+        AlreadyEntitled,
+        IdempotencyKeyReused,
+    ),
     summary="Order a quote",
     description="Sent when the customer pressed the ordering button. The same quote always answers the same order.",
 )
 async def open_order(
     data: JSONBody[OrderIn],
+    once: NamedDependency[Once],
     visit: NamedDependency[Visit],
     identity: NamedDependency[Identity],
     purchase: NamedDependency[Purchase],
@@ -87,6 +98,7 @@ async def open_order(
     locale: NamedDependency[str],
 ) -> OrderDetailOut:
     """Open the order; it is paid by `POST /v1/orders/{id}/payments`."""
+    await once.claim()
     order = await purchase.order(
         quote_id=data.quote_id,
         account_id=identity.account_id,
@@ -96,7 +108,7 @@ async def open_order(
         client_address=visit.ip,
         at=at,
     )
-    return await _detail(session, order.id, identity.account_id, locale)
+    return await once.keep(await _detail(session, order.id, identity.account_id, locale))
 
 
 @get(

@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 import pytest
 import uvicorn
+from hypothesis import settings as hypothesis_settings
 from litestar import Litestar
 from sqlalchemy.engine import make_url
 
@@ -25,7 +26,9 @@ from store.migrations import migrate
 from store.settings import Settings
 from tests.scratch import REFERENCE_TABLES, MovableTestClock, sandbox_environment
 
-DRAIN_ROUNDS = 20
+# A busy machine is no fault: what a property costs is not what these tests are about.
+hypothesis_settings.register_profile("videothek", deadline=None)
+hypothesis_settings.load_profile("videothek")
 
 
 @pytest.fixture(scope="session")

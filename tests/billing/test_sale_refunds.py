@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import asyncpg
@@ -300,22 +301,22 @@ async def test_every_refusal_is_billings_own(till: Till) -> None:
 @given(
     prices=st.lists(st.integers(1, 5000), min_size=1, max_size=4),
     rate_bp=st.sampled_from([0, 700, 1900, 2000, 2550]),
-    data=st.data(),
+    cuts=st.lists(st.floats(0, 1), max_size=6),
 )
-def test_any_parts_in_any_order_sum_up_to_every_line(prices: list[int], rate_bp: int, data: st.DataObject) -> None:
+def test_any_parts_in_any_order_sum_up_to_every_line(prices: list[int], rate_bp: int, cuts: list[float]) -> None:
     lines = []
     for gross in prices:
         net, tax = split_gross(gross, rate_bp)
         lines.append(OrderLine(id=new_id(), gross=gross, net=net, tax=tax, tax_rate_bp=rate_bp))
-    given_back, shares = 0, []
-    while given_back < sum(prices):
-        amount = data.draw(st.integers(1, sum(prices) - given_back))
-        parts = share_out(lines, before=given_back, amount=amount)
-        assert sum(part.gross for part in parts) == amount
+    whole, shares = sum(prices), []
+    marks = sorted({0, whole, *(int(cut * whole) for cut in cuts)})
+    for before, after in pairwise(marks):
+        parts = share_out(lines, before=before, amount=after - before)
+        assert sum(part.gross for part in parts) == after - before
         assert all(part.net + part.tax == part.gross and part.net >= 0 and part.tax >= 0 for part in parts)
-        given_back, shares = given_back + amount, [*shares, *parts]
+        shares += parts
     for line in lines:
         of_line = [share for share in shares if share.line is line]
         assert (sum(s.net for s in of_line), sum(s.tax for s in of_line)) == (line.net, line.tax)
     with pytest.raises(ValueError, match="more than"):
-        share_out(lines, before=given_back, amount=1)
+        share_out(lines, before=whole, amount=1)

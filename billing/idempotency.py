@@ -1,0 +1,112 @@
+"""`Idempotency-Key`: a request that is sent again is answered as before, from any process, and does nothing twice."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter
+from sqlalchemy import delete, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.authentication import Identity
+from billing.errors import IdempotencyKeyReused
+from billing.models import IdempotentAnswer
+
+LIFETIME: Final = timedelta(hours=24)
+"""How long an answer is kept; afterwards the key is as good as new."""
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A text of your own, new for every deed: the same request with the same key is answered as before"
+        " for 24 hours; another request with it is refused.",
+    ),
+]
+
+
+class AnsweredBefore(Exception):
+    """Not a fault: this request was answered before, and gets the same answer."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(status)
+        self.status, self.body = status, body
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One request with its key, in the transaction of what it does; without a key it claims and keeps nothing."""
+
+    session: AsyncSession
+    account_id: UUID
+    key: str | None
+    request_sha256: bytes
+
+    async def claim(self) -> None:
+        """Claim the key before anything is done; a twin that is being answered at this moment is waited for.
+
+        Raises `AnsweredBefore`, or `IdempotencyKeyReused` if the key came with another request. A refusal rolls the
+        claim back: the key can be used again.
+        """
+        if self.key is None:
+            return
+        now = datetime.now(UTC)
+        fresh = {"request_sha256": self.request_sha256, "status": None, "body": None, "created_at": now}
+        claim = (
+            insert(IdempotentAnswer)
+            .values(account_id=self.account_id, key=self.key, **fresh)
+            .on_conflict_do_update(
+                index_elements=[IdempotentAnswer.account_id, IdempotentAnswer.key],
+                set_=fresh,
+                where=IdempotentAnswer.created_at <= now - LIFETIME,
+            )
+            .returning(IdempotentAnswer.key)
+        )
+        if await self.session.scalar(claim) is not None:
+            return
+        kept = await self.session.get_one(IdempotentAnswer, (self.account_id, self.key))
+        if kept.request_sha256 != self.request_sha256 or kept.status is None or kept.body is None:
+            raise IdempotencyKeyReused()
+        raise AnsweredBefore(kept.status, kept.body)
+
+    async def keep(self, answer: Answer, *, status: int = 201) -> Answer:
+        """Keep the answer for the next request with the same key, and give it back."""
+        if self.key is not None:
+            await self.session.execute(
+                update(IdempotentAnswer)
+                .where(IdempotentAnswer.account_id == self.account_id, IdempotentAnswer.key == self.key)
+                .values(status=status, body=msgspec.json.encode(answer))
+            )
+        return answer
+
+
+async def provide_once(
+    request: Request[Any, Any, Any],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    idempotency_key: Key = None,
+) -> Once:
+    """The request with its key. The handler claims: what a dependency raises would leave the transaction open."""
+    return Once(session, identity.account_id, idempotency_key, await _sha256_of(request))
+
+
+async def forget_old_answers(session: AsyncSession, *, real_now: datetime) -> None:
+    """Remove answers that are no longer given again."""
+    await session.execute(delete(IdempotentAnswer).where(IdempotentAnswer.created_at <= real_now - LIFETIME))
+
+
+async def _sha256_of(request: Request[Any, Any, Any]) -> bytes:
+    """What makes two requests the same: method, address and body."""
+    head = f"{request.method} {request.url.path}?{request.url.query}\n"
+    return hashlib.sha256(head.encode() + await request.body()).digest()
