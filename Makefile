@@ -17,7 +17,7 @@ help: ## list the tasks
 
 run: $(ENVIRONMENT) ## the whole store on this machine (Ctrl-C stops it)
 	@$(FRONTEND)
-	@exec .venv/bin/python -m store.sandbox.run
+	@exec .venv/bin/python -m store.sandbox
 
 test: $(ENVIRONMENT) ## the test suite on throw-away engines (T=path for a part of it)
 	@$(FRONTEND)

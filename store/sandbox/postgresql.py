@@ -82,7 +82,7 @@ def running_postgresql(folder: Path, *, durable: bool) -> Iterator[str]:
         password = password_file.read_text()
     except FileNotFoundError:
         raise CannotStart(
-            f"{password_file} is missing, so its data cannot be opened: `make clean` begins anew."
+            f"{password_file} is missing, so its data cannot be opened: `make reset` begins anew."
         ) from None
     server, port = _start(binaries, folder, way, durable=durable)
     try:
@@ -146,7 +146,7 @@ def _check_version(binaries: Path, data: Path) -> None:
     present = answer.stdout.split()[2].partition(".")[0]
     if made_by != present:
         raise CannotStart(
-            f"{data} was made by PostgreSQL {made_by}, and {present} is installed: `make clean` begins anew."
+            f"{data} was made by PostgreSQL {made_by}, and {present} is installed: `make reset` begins anew."
         )
 
 

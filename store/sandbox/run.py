@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -179,7 +178,3 @@ def _panel(ports: Ports, *, engines_seconds: float, logs: Path) -> Panel:
         subtitle=f"up after {engines_seconds:.1f} s · Ctrl-C stops everything",
         padding=(1, 3),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -91,7 +91,7 @@ def test_a_port_that_is_taken_gives_one_clear_line_and_starts_nothing(tmp_path: 
         port = taken.getsockname()[1]
         ports = {f"VIDEOTHEK_{name.upper()}_PORT": str(free_port()) for name in ("mail", "smtp", "stripe")}
         told = subprocess.run(
-            [sys.executable, "-m", "store.sandbox.run"],
+            [sys.executable, "-m", "store.sandbox"],
             env={**os.environ, **ports, "VIDEOTHEK_FOLDER": str(tmp_path), "VIDEOTHEK_WEB_PORT": str(port)},
             cwd=PROJECT,
             capture_output=True,
