@@ -25,6 +25,7 @@ SHORT_COUNTRIES: Final[dict[str, tuple[str, str]]] = {
 
 SHORT_LANGUAGES: Final[dict[str, tuple[str, str]]] = {
     "mul": ("mehrere Sprachen", "several languages"),
+    "zxx": ("ohne Dialog", "no dialogue"),
     "yue": ("Kantonesisch", "Cantonese"),
     "cmn": ("Hochchinesisch", "Mandarin"),
     "nan": ("Min Nan", "Min Nan"),

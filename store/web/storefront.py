@@ -91,12 +91,15 @@ async def _start_rows(frame: Frame, database: Database) -> StartRows:
     minute = frame.at.replace(second=0, microsecond=0)
     rows = kept.get((frame.market, frame.locale))
     if rows is None or rows.minute != minute:
-        place: dict[str, Any] = {"market": frame.market, "locale": frame.locale, "at": frame.at, "limit": ROW}
+        place: dict[str, Any] = {"market": frame.market, "locale": frame.locale, "at": frame.at}
+        opinions = (await list_titles(database, order="opinions", limit=ROW, **place)).titles
+        # What has an opinion is popular too: without this the two rows would show the same films.
+        popular = (await list_titles(database, order="popularity", limit=2 * ROW, **place)).titles
         rows = kept[frame.market, frame.locale] = StartRows(
             minute=minute,
-            opinions=(await list_titles(database, order="opinions", **place)).titles,
-            new=(await list_titles(database, order="new", kind="film", **place)).titles,
-            popular=(await list_titles(database, order="popularity", **place)).titles,
+            opinions=opinions,
+            new=(await list_titles(database, order="new", kind="film", limit=ROW, **place)).titles,
+            popular=[card for card in popular if card not in opinions][:ROW],
             genres=(await list_genres(database, locale=frame.locale)).genres,
         )
     return rows

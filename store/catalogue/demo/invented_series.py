@@ -12,7 +12,7 @@ from store.catalogue.demo.draws import Draws
 from store.catalogue.folding import fold
 
 EPISODES_WANTED: Final = 46_000
-"""So many episodes at least: with the 15,652 films more than 60,000 videos."""
+"""So many episodes at least: with the 15,653 films more than 60,000 videos."""
 
 LAST_YEAR: Final = 2026
 

@@ -51,7 +51,7 @@ class OwnRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directors: list[str]
     writers: list[str]
     cast: list[tuple[str, str]]
-    """Name and character, in billing order."""
+    """Name and character, in billing order; no character (empty) where people appear as themselves."""
     titles: dict[str, str]
     """By locale."""
     reviewed_on: date

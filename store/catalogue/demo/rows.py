@@ -77,7 +77,7 @@ class CatalogueRows:
             popularity=1000 - len(self.tables["opinions"]) // 2,
             added_at=invent_arrival(record.imdb, popularity=0),
         )
-        self._add_credits(title_id, "actor", record.cast)
+        self._add_credits(title_id, "actor", [(name, character or None) for name, character in record.cast])
         self._add_credits(title_id, "director", [(name, None) for name in record.directors])
         self._add_credits(title_id, "writer", [(name, None) for name in record.writers])
         for locale in LOCALES:
