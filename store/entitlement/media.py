@@ -127,10 +127,11 @@ async def serve_film(
         "ETag": etag,
         "Accept-Ranges": "bytes",
     }
-    if etag in _tags(request.headers.get("if-none-match")):
+    if _tags(request.headers.get("if-none-match")) & {etag, "*"}:
         return Response(None, status_code=304, headers=headers)
     span = None
-    if request.headers.get("if-range") in (None, etag):
+    # Only GET knows ranges; the header on any other method is to be ignored (RFC 9110, 14.2).
+    if request.method == "GET" and request.headers.get("if-range") in (None, etag):
         span = read_range(request.headers.get("range"), size=size)
     status = 200
     if span is not None:
