@@ -89,7 +89,7 @@ def read_proof(header: str | None, *, method: str, url: str, real_now: datetime,
     jti, issued_at = claims["jti"], claims["iat"]
     if not isinstance(jti, str) or not 8 <= len(jti) <= 64 or not jti.isascii() or not jti.isprintable():
         raise ProofInvalid(reason="jti must have 8 to 64 characters")
-    if not isinstance(issued_at, int) or abs(real_now.timestamp() - issued_at) > ACCEPTANCE.total_seconds():
+    if not isinstance(issued_at, int) or abs(int(real_now.timestamp()) - issued_at) > ACCEPTANCE.total_seconds():
         raise ProofInvalid(reason="iat is too far from the server's time", server_time=real_now.isoformat())
     if claims["htm"] != method:
         raise ProofInvalid(reason="htm names another method")

@@ -34,11 +34,11 @@ def _rfc3339(instant: datetime) -> str:
 
 
 class ProofInvalid(EntitlementError):
-    """The DPoP proof is missing, faulty, too old, for another request, or was used before."""
+    """The DPoP proof is missing, faulty, too old, for another request, or was used before; `reason` says which."""
 
     status, code = 401, "invalid_dpop_proof"
-    de = "Dieses Gerät hat sich nicht ausweisen können ({reason}). Bitte laden Sie die Seite neu."
-    en = "This device could not prove itself ({reason}). Please reload the page."
+    de = "Dieses Gerät hat sich nicht ausweisen können. Bitte laden Sie die Seite neu."
+    en = "This device could not prove itself. Please reload the page."
 
     @property
     def headers(self) -> Mapping[str, str]:

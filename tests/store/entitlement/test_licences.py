@@ -394,6 +394,7 @@ def faulty_proofs(device: TestDevice, token: str) -> dict[str, str]:
         "ten minutes ahead": proof(iat=now + 600),
         "of a text's time": proof(iat=str(now)),
         "of an endless time": proof(iat=10**30),
+        "of a time that no clock can count": proof(iat=10**400),
         "without a time": proof(iat=None),
         "without an id": proof(jti=None),
         "with a short id": proof(jti="1"),
