@@ -66,8 +66,10 @@ class Devices:
     async def remove(self, *, account_id: UUID, device_id: UUID, at: datetime, real_now: datetime) -> None:
         """Remove a device at once: its place is free, and what it plays gets no further licence or heartbeat.
 
-        Raises `DeviceNotFound` for one that is not this account's, or is removed already.
+        Raises `DeviceNotFound` for one that is not this account's, or is removed already. Decided under the lock on
+        the account, as opening a playback is: none can be opened on a device that is just being removed.
         """
+        await lock_account(self.session, account_id)
         removed = await self.session.execute(
             update(Device)
             .where(Device.id == device_id, Device.account_id == account_id, Device.removed_at.is_(None))

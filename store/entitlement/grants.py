@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,9 @@ from billing.models import Order, OrderLine
 from store.entitlement.errors import AlreadyEntitled, WithdrawalLost
 from store.entitlement.models import Entitlement, LicenceEvent
 from store.entitlement.rights import ending, holds
+
+TAKE_BACK_WITHIN: Final = timedelta(minutes=15)
+"""How long after a rental's start a failed player may give it back."""
 
 
 class SoldTerms(msgspec.Struct, frozen=True):
@@ -157,7 +160,11 @@ async def begin_clock(session: AsyncSession, right: Entitlement, *, playback_ses
 async def take_back_start(
     session: AsyncSession, *, entitlement_id: UUID, playback_session_id: UUID, at: datetime
 ) -> bool:
-    """Stop a rental's clock that this playback began, because no picture was seen; once per rental."""
+    """Stop a rental's clock that this playback began, because no picture was seen; once per rental.
+
+    Only soon after the start, for a player that fails does so at once; and only while the rental could still be
+    started again, or taking back the start would take the rental.
+    """
     taken = await session.execute(
         update(Entitlement)
         .where(
@@ -165,6 +172,8 @@ async def take_back_start(
             Entitlement.kind == "rent",
             Entitlement.started_by == playback_session_id,
             Entitlement.start_taken_back_at.is_(None),
+            Entitlement.first_played_at > at - TAKE_BACK_WITHIN,
+            Entitlement.start_by > at,
             Entitlement.ends_at > at,
         )
         .values(first_played_at=None, ends_at=None, started_by=None, start_taken_back_at=at)

@@ -144,12 +144,18 @@ class Licences:
         return keys
 
     async def _facts(self, permission: Permission) -> tuple[PlaybackSession, Entitlement, Device, str]:
+        """What the licence rests on; playback and right stay as they are until the transaction ends.
+
+        Without the lock a withdrawal, a refund or a failure at the same instant would end a right whose keys are
+        already on their way.
+        """
         found = await self.session.execute(
             select(PlaybackSession, Entitlement, Device, Account.status)
             .join(Entitlement, Entitlement.id == PlaybackSession.entitlement_id)
             .join(Device, Device.id == PlaybackSession.device_id)
             .join(Account, Account.id == PlaybackSession.account_id)
             .where(PlaybackSession.id == permission.playback_session_id)
+            .with_for_update(of=(PlaybackSession, Entitlement), key_share=True)
         )
         return found.one()
 

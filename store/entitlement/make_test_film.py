@@ -28,7 +28,7 @@ KEYS: Final = {
 """Track label -> (key id, key), both hexadecimal."""
 
 INITIALISATION_VECTOR: Final = "7e57f11a7e57f11a"
-"""Fixed, so that the same films come out again; a real film never sets one."""
+"""Fixed, so that the same segments come out again (the heads carry the time of making); a real film never sets one."""
 
 _SEGMENTS: Final = {
     # Seven segments of a digit: x, y, width, height in a field of 90 x 170 pixels, and the digits that light it.

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.catalogue.models import Title
@@ -195,11 +195,15 @@ class Playback:
     ) -> bool:
         """End a playback whose player failed; whether that took back the start of the rental.
 
-        It does so once per rental, if this playback began its hours and no picture was seen in any sign of life.
+        It does so once per rental, if this playback began its hours a short while ago, and no sign of life of any
+        playback by this right told of a picture.
         """
         playback, right = await self._running(account_id, key, playback_session_id, real_now=real_now)
         playback.ended_at, playback.end_reason = real_now, "failed"
-        if playback.position >= PICTURE_SEEN:
+        seen = select(
+            exists().where(PlaybackSession.entitlement_id == right.id, PlaybackSession.position >= PICTURE_SEEN)
+        )
+        if await self.session.scalar(seen):
             return False
         return await take_back_start(self.session, entitlement_id=right.id, playback_session_id=playback.id, at=at)
 

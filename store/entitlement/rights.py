@@ -73,10 +73,11 @@ def ending(right: Entitlement, *, at: datetime) -> Ending:
     """When a right ends if it is played at `at`: as it is fixed already, or as the first play would fix it."""
     if right.kind == "buy" or right.start_by is None or right.watch_hours is None:
         return Ending(ends_at=right.ends_at, bound_by=None)
-    full = (right.first_played_at or at) + timedelta(hours=right.watch_hours)
-    if right.near_end == "cut" and right.start_by < full:
-        return Ending(ends_at=right.start_by, bound_by="start_by")
-    return Ending(ends_at=full, bound_by="watch_hours")
+    is_cut = right.near_end == "cut"
+    full = at + timedelta(hours=right.watch_hours)
+    # A rental that runs ends when its row says: one that was on hold got back the time that it lost.
+    ends_at = right.ends_at or (min(full, right.start_by) if is_cut else full)
+    return Ending(ends_at=ends_at, bound_by="start_by" if is_cut and ends_at == right.start_by else "watch_hours")
 
 
 def needs_start(right: Entitlement) -> bool:
@@ -108,5 +109,6 @@ def _preference(right: Entitlement) -> tuple[bool, int, bool, datetime]:
 
 
 def granted_tracks(right: Entitlement, tracks: Iterable[str]) -> list[str]:
-    """Those of a film's tracks that the paid quality opens."""
-    return [track for track in tracks if track in TRACKS[right.quality]]
+    """Those of a film's tracks that the paid quality opens, the sound first and the best picture last."""
+    present = set(tracks)
+    return [track for track in TRACKS[right.quality] if track in present]

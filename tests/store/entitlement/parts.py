@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import jwt
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from auth.ids import new_id
 from auth.models import Account, Session
 from auth.tokens import SESSION, hash_token, make_token
+from billing.models import Order, OrderLine
 from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.dpop import encode
@@ -138,6 +141,38 @@ async def make_right(
     async with database.sessions.begin() as session:
         session.add(right)
     return right.id
+
+
+def terms_of(title: Title, *, kind: str = "rent", quality: str = "HD") -> dict[str, Any]:
+    terms: dict[str, Any] = {"kind": kind, "quality": quality, "title_id": str(title.id), "offer_id": str(new_id())}
+    if kind == "rent":
+        terms |= {"start_days": 30, "watch_hours": 48, "near_end": "full"}
+    return terms
+
+
+async def make_order(
+    owner: asyncpg.Connection, customer: Customer, title: Title, **terms: Any
+) -> tuple[Order, OrderLine]:
+    """An order and its line, as far as granting looks at them; the line is really stored."""
+    order = Order(id=new_id(), account_id=customer.account_id)
+    line = OrderLine(
+        id=new_id(), order_id=order.id, account_id=customer.account_id, terms=terms_of(title, **terms), position=1
+    )
+    # Only its key matters here, so the order that it belongs to is left out.
+    async with owner.transaction():
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        await owner.execute(
+            "INSERT INTO billing.order_lines (id, order_id, position, account_id, is_open, item, subject, kind,"
+            " description, gross, net, tax, tax_rate_bp, terms, licensor_terms)"
+            " VALUES ($1, $2, 1, $3, false, 'offer:x', $4, $5, '{}', 119, 100, 19, 1900, $6, '{}')",
+            line.id,
+            order.id,
+            customer.account_id,
+            f"title:{title.id}",
+            line.terms["kind"],
+            msgspec.json.encode(line.terms).decode(),
+        )
+    return order, line
 
 
 async def load_test_film(database: Database, settings: Settings) -> None:

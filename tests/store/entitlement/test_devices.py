@@ -110,6 +110,35 @@ async def test_a_removed_device_gets_no_further_heartbeat_licence_or_playback(
     assert (await device.open(client, customer, title)).json()["code"] == "device_not_registered"
 
 
+async def test_a_playback_of_before_its_devices_removal_stays_ended_when_the_device_comes_back(
+    client: httpx.AsyncClient, database: Database, customer: Customer, device: TestDevice, title: Title
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    playback = (await device.open(client, customer, title)).json()
+    device_id = (await client.get("/v1/devices", headers=customer.headers)).json()["devices"][0]["id"]
+    await client.delete(f"/v1/devices/{device_id}", headers=customer.headers)
+    assert (await device.register(client, customer)).status_code == 201
+    assert (await device.licence(client, playback["token"])).json()["code"] == "playback_ended"
+
+
+async def test_no_playback_outlives_the_removal_of_its_device_at_the_same_instant(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    settings: Settings,
+    customer: Customer,
+    title: Title,
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    for _ in range(5):
+        device = TestDevice(settings.base_url)
+        device_id = (await device.register(client, customer)).json()["id"]
+        removal = client.delete(f"/v1/devices/{device_id}", headers=customer.headers)
+        opened, removed = await asyncio.gather(device.open(client, customer, title), removal)
+        assert (opened.status_code in (201, 403), removed.status_code) == (True, 204)
+    assert await owner.fetchval("SELECT count(*) FROM store.playback_sessions WHERE ended_at IS NULL") == 0
+
+
 async def test_a_device_of_another_account_cannot_be_seen_or_removed(
     client: httpx.AsyncClient, database: Database, customer: Customer, device: TestDevice
 ) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from store.catalogue.models import Title
 from store.database import Database
+from store.entitlement.grants import Grants
 from store.settings import Settings
 from tests.scratch import MovableTestClock
-from tests.store.entitlement.parts import TEST_FILM, Customer, TestDevice, make_right, make_title
+from tests.store.entitlement.parts import TEST_FILM, Customer, TestDevice, make_order, make_right, make_title
 
 
 async def test_a_showing_says_what_to_play_and_until_when(
@@ -236,6 +237,101 @@ async def test_a_failure_before_the_first_picture_takes_the_start_back_once(
         assert answer.json() == {"start_taken_back": is_taken_back}
         assert await owner.fetchval(clock_query) is not is_taken_back
         assert (await device.licence(client, playback["token"])).json()["code"] == "playback_ended"
+
+
+async def test_of_many_reports_of_one_failure_at_once_one_takes_the_start_back(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+) -> None:
+    await make_right(database, customer, title)
+    playback = (await device.open(client, customer, title)).json()
+    await device.licence(client, playback["token"])
+    reports = await asyncio.gather(*(device.fail(client, customer, playback["id"]) for _ in range(8)))
+    assert sorted(report.status_code for report in reports) == [200] + [410] * 7
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
+
+
+@pytest.mark.parametrize(
+    ("days_in", "fails_after", "is_taken_back"),
+    [
+        (0, timedelta(minutes=14, seconds=59), True),
+        (0, timedelta(minutes=15), False),
+        (30, timedelta(seconds=59), True),
+        (30, timedelta(seconds=60), False),
+    ],
+    ids=["soon", "late", "while it may be started again", "when it may not"],
+)
+async def test_a_start_is_taken_back_soon_and_never_so_that_the_rental_is_lost(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    days_in: int,
+    fails_after: timedelta,
+    is_taken_back: bool,
+) -> None:
+    granted_at = datetime(2026, 12, 1, 20, tzinfo=UTC)
+    await make_right(database, customer, title, granted_at=granted_at, start_days=30)
+    clock.fixed = granted_at + timedelta(days=days_in) - timedelta(minutes=1 if days_in else 0)
+    playback = (await device.open(client, customer, title)).json()
+    assert (await device.licence(client, playback["token"])).status_code == 200
+    clock.fixed += fails_after
+    answer = await device.fail(client, customer, playback["id"])
+    assert answer.json() == {"start_taken_back": is_taken_back}
+    assert (await device.open(client, customer, title, start_confirmed=True)).status_code == 201
+
+
+async def test_a_picture_that_another_device_showed_keeps_the_start(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    settings: Settings,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+) -> None:
+    await make_right(database, customer, title)
+    other = TestDevice(settings.base_url)
+    await other.register(client, customer)
+    playback = (await device.open(client, customer, title)).json()
+    await device.licence(client, playback["token"])
+    await owner.execute("UPDATE store.playback_sessions SET beat_at = now() - interval '91 seconds'")
+    seen = (await other.open(client, customer, title)).json()
+    await other.beat(client, customer, seen["id"], position=600)
+    await owner.execute("UPDATE store.playback_sessions SET beat_at = now()")
+    assert (await device.fail(client, customer, playback["id"])).json() == {"start_taken_back": False}
+    assert await owner.fetchval("SELECT first_played_at IS NOT NULL FROM store.entitlements") is True
+
+
+async def test_a_rental_that_was_on_hold_plays_until_its_new_end(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+) -> None:
+    began, day = datetime(2026, 12, 1, 20, tzinfo=UTC), timedelta(days=1)
+    right = await make_right(database, customer, title, granted_at=began, first_played_at=began)
+    _, line = await make_order(owner, customer, title)
+    await owner.execute("UPDATE store.entitlements SET order_line_id = $1 WHERE id = $2", line.id, right)
+    async with database.sessions.begin() as session:
+        await Grants().hold(session, lines=[line], reason="dispute", at=began + day)
+        await Grants().release(session, lines=[line], reason="dispute", at=began + 4 * day)
+    clock.fixed = began + 5 * day - timedelta(seconds=9)
+    playback = (await device.open(client, customer, title)).json()
+    assert (playback["ends_at"], playback["bound_by"]) == ("2026-12-06T20:00:00Z", "watch_hours")
+    assert (await device.licence(client, playback["token"])).status_code == 200
+    clock.fixed = began + 5 * day
+    assert (await device.beat(client, customer, playback["id"])).json()["code"] == "rental_over"
 
 
 async def test_a_failure_after_a_picture_was_seen_takes_nothing_back(

@@ -1,0 +1,87 @@
+"""A licence and the end of its right at the same instant: one comes first, and the other one knows of it."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import asyncpg
+import httpx
+import pytest
+
+from store.catalogue.models import Title
+from store.database import Database
+from store.entitlement.errors import WithdrawalLost
+from store.entitlement.grants import Grants
+from tests.store.entitlement.parts import Customer, TestDevice, make_order, make_right
+
+
+async def somebody_waits_for_a_lock(owner: asyncpg.Connection) -> None:
+    async with asyncio.timeout(20):
+        while not await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            pass
+
+
+@pytest.mark.parametrize("kind", ["rent", "buy"])
+async def test_a_licence_that_waits_for_a_withdrawal_gets_no_key(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    kind: str,
+) -> None:
+    now = datetime.now(UTC)
+    right = await make_right(database, customer, title, kind=kind)
+    _, line = await make_order(owner, customer, title, kind=kind)
+    await owner.execute("UPDATE store.entitlements SET order_line_id = $1 WHERE id = $2", line.id, right)
+    token = (await device.open(client, customer, title)).json()["token"]
+    async with database.sessions.begin() as session:
+        assert await Grants().may_withdraw(session, lines=[line], at=now) is None
+        licence = asyncio.create_task(device.licence(client, token))
+        await somebody_waits_for_a_lock(owner)
+        await Grants().take_back(session, lines=[line], reason="withdrawal", at=now)
+    answer = await licence
+    assert (answer.status_code, answer.json()["code"]) == (403, "right_revoked")
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
+
+
+async def test_after_a_licence_the_right_of_withdrawal_is_lost(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+) -> None:
+    right = await make_right(database, customer, title)
+    _, line = await make_order(owner, customer, title)
+    await owner.execute("UPDATE store.entitlements SET order_line_id = $1 WHERE id = $2", line.id, right)
+    playback = (await device.open(client, customer, title)).json()
+    assert (await device.licence(client, playback["token"])).status_code == 200
+    await device.fail(client, customer, playback["id"])
+    async with database.sessions.begin() as session:
+        refusal = await Grants().may_withdraw(session, lines=[line], at=datetime.now(UTC))
+    assert isinstance(refusal, WithdrawalLost), "the keys are out, even if the rental counts as not begun"
+
+
+async def test_a_failure_that_waits_for_its_licence_takes_the_start_back(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+) -> None:
+    right = await make_right(database, customer, title)
+    playback = (await device.open(client, customer, title)).json()
+    async with owner.transaction():
+        await owner.execute("SELECT 1 FROM store.entitlements WHERE id = $1 FOR UPDATE", right)
+        licence = asyncio.create_task(device.licence(client, playback["token"]))
+        await somebody_waits_for_a_lock(owner)
+        failure = asyncio.create_task(device.fail(client, customer, playback["id"]))
+        async with asyncio.timeout(20):
+            while await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < 2:
+                pass
+    assert (await licence).status_code == 200
+    assert (await failure).json() == {"start_taken_back": True}
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
