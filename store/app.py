@@ -17,6 +17,7 @@ import billing.refund_routes
 import billing.routes
 import store.catalogue.routes
 import store.entitlement.routes
+import store.invariant_routes
 import store.purchase_routes
 import store.support_routes
 import store.web.routes
@@ -85,6 +86,7 @@ def create_app(
             store.catalogue.routes.router,
             store.entitlement.routes.router,
             store.purchase_routes.router,
+            store.invariant_routes.router,
             store.support_routes.router,
             *store.web.routes.routers(),
             *extra_routes,

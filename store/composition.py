@@ -27,6 +27,7 @@ from store.entitlement import dpop
 from store.entitlement.grants import Grants
 from store.entitlement.keys import KeySeal
 from store.entitlement.tokens import PlaybackTokens
+from store.invariants import check_invariants
 from store.jobs import PostgresJobs
 from store.mail import SmtpMailer, deliver_mail
 from store.purchase_confirmation import ComposeOrderConfirmation
@@ -164,10 +165,14 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
         async with parts.database.sessions.begin() as session:
             await forget_old_answers(session, real_now=datetime.now(UTC))
 
+    async def check_books_and_rights(**_: Any) -> None:
+        await check_invariants(parts.database)
+
     return {
         "sweep_payments": ("* * * * *", sweep_payments),
         "seal_audit_trail": ("* * * * *", seal_audit_trail),
         "forget_old_limits": ("7 * * * *", forget_old_limits),
+        "check_books_and_rights": ("11 3 * * *", check_books_and_rights),
         "forget_answers": ("27 * * * *", forget_answers),
         "forget_old_proofs": ("17 * * * *", forget_old_proofs),
     }

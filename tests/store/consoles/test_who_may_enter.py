@@ -25,6 +25,7 @@ READS = {
     "/de/finance": {"finance"},
     "/v1/finance/transactions?from=2026-11-01&to=2026-12-01": {"finance"},
     "/v1/finance/transactions.csv?from=2026-11-01&to=2026-12-01": {"finance"},
+    "/v1/finance/invariants": {"finance"},
     "/v1/refunds": {"support_lead", "finance"},
     "/de/staff": {"support", "support_lead", "finance", "editor", "admin"},
     "/de/staff/parked": {"support_lead", "admin"},

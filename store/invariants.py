@@ -1,0 +1,112 @@
+"""What must always hold between money and rights: one query each, whose number is zero while all is well."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from auth.ports import OpenDatabase
+
+log = structlog.get_logger("invariants")
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One thing that must never be."""
+
+    name: str
+    words: Mapping[str, str]
+    """What it counts, by locale."""
+    query: str
+    """SQL that counts the cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How many cases of an invariant there are."""
+
+    invariant: Invariant
+    count: int
+
+
+INVARIANTS: Final = (
+    Invariant(
+        "paid_without_access",
+        {"de": "Bezahlt, aber ohne Recht", "en": "Paid, but without a right"},
+        """
+        SELECT count(*) FROM billing.orders AS o JOIN billing.order_lines AS l ON l.order_id = o.id
+         WHERE o.state = 'paid' AND NOT EXISTS (
+            SELECT FROM store.entitlements AS e
+             WHERE e.order_line_id = l.id AND (e.revoked_at IS NULL OR e.revoke_reason = 'dispute'))
+        """,
+    ),
+    Invariant(
+        "access_without_payment",
+        {"de": "Recht, aber nicht bezahlt", "en": "A right, but not paid"},
+        """
+        SELECT count(*) FROM store.entitlements AS e
+          JOIN billing.order_lines AS l ON l.id = e.order_line_id JOIN billing.orders AS o ON o.id = l.order_id
+         WHERE e.revoked_at IS NULL AND (o.state <> 'paid' OR NOT EXISTS (
+            SELECT FROM billing.payments AS p WHERE p.order_id = o.id AND p.state = 'succeeded'))
+        """,
+    ),
+    Invariant(
+        "unbalanced_journals",
+        {"de": "Buchungen, die nicht aufgehen", "en": "Journals that do not balance"},
+        """
+        SELECT count(*) FROM (
+            SELECT journal_id FROM billing.postings GROUP BY journal_id HAVING sum(minor) <> 0
+        ) AS unbalanced
+        """,
+    ),
+    Invariant(
+        "paid_without_sale_or_invoice",
+        {"de": "Bezahlt, aber nicht gebucht oder berechnet", "en": "Paid, but not booked or not invoiced"},
+        """
+        SELECT count(*) FROM billing.payments AS p WHERE p.state = 'succeeded' AND NOT (
+            EXISTS (SELECT FROM billing.journals AS j
+                     WHERE j.source = 'payment' AND j.source_id = p.id AND j.kind = 'sale')
+            AND EXISTS (SELECT FROM billing.documents AS d WHERE d.order_id = p.order_id AND d.kind = 'invoice'))
+        """,
+    ),
+    Invariant(
+        "returned_without_refund",
+        {"de": "Zurückzugeben, aber ohne Rückzahlung", "en": "To be given back, but without a refund"},
+        """
+        SELECT count(*) FROM billing.payments AS p WHERE p.state = 'returned'
+           AND NOT EXISTS (SELECT FROM billing.refunds AS r WHERE r.payment_id = p.id)
+        """,
+    ),
+    Invariant(
+        "refunded_more_than_paid",
+        {"de": "Mehr zurückgegeben als bezahlt", "en": "More given back than was paid"},
+        """
+        SELECT count(*) FROM (
+            SELECT o.id FROM billing.orders AS o JOIN billing.refunds AS r ON r.order_id = o.id
+             WHERE r.kind = 'sale' AND r.replaces_id IS NULL AND r.state <> 'rejected'
+             GROUP BY o.id HAVING sum(r.amount) > o.gross
+        ) AS too_much
+        """,
+    ),
+    Invariant(
+        "gaps_in_document_numbers",
+        {"de": "Lücken in den Belegnummern", "en": "Gaps in the numbers of documents"},
+        """
+        SELECT count(*) FROM (
+            SELECT s.code FROM billing.document_series AS s LEFT JOIN billing.documents AS d ON d.series = s.code
+             GROUP BY s.code HAVING count(d.id) <> s.next_number - 1
+        ) AS gaps
+        """,
+    ),
+)
+"""Every invariant; a new rule between money and rights belongs here and nowhere else."""
+
+
+async def check_invariants(database: OpenDatabase) -> list[Finding]:
+    """Count the cases of every invariant, each in its own statement; what is not zero is logged as an error."""
+    findings = [Finding(invariant, int(await database.reads.fetchval(invariant.query))) for invariant in INVARIANTS]
+    for finding in findings:
+        if finding.count:
+            log.error("invariant broken", name=finding.invariant.name, count=finding.count)
+    return findings
