@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import asyncpg
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -54,12 +55,11 @@ async def prepare(settings: Settings) -> None:
 
 def show(loads: list[Load]) -> None:
     """Print the loads as multiples of the bare and of the one-query handler of the same run."""
-    bare, one_query = loads[0], loads[1]
-    table = Table(title="CPU per request (user + system; server and PostgreSQL) and waiting time")
-    for heading in ("", "requests", "bytes", "CPU ms", "of it database", "x bare", "x one query", "p50", "p95", "p99"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    bare, one_query, *_others = loads
+    cost = _table("CPU per request (user + system)", "requests", "bytes", "ms", "of it database", "x bare", "x query")
+    waits = _table("Waiting time: ms (x bare, x query)", "p50", "p95", "p99")
     for load in loads:
-        table.add_row(
+        cost.add_row(
             load.name,
             str(load.requests),
             str(load.body_bytes or "-"),
@@ -67,13 +67,22 @@ def show(loads: list[Load]) -> None:
             f"{load.database_ms:.3f}",
             f"{load.cpu_ms / bare.cpu_ms:.2f}",
             f"{load.cpu_ms / one_query.cpu_ms:.2f}",
-            *(f"{wait:.1f} ms ({wait / reference:.1f}x)" for wait, reference in _waits(load, one_query)),
         )
-    console.print(table)
+        waits.add_row(
+            load.name,
+            *(
+                f"{wait:.1f} ({wait / of_bare:.1f}, {wait / of_query:.1f})"
+                for wait, of_bare, of_query in zip(load.waits, bare.waits, one_query.waits, strict=True)
+            ),
+        )
+    console.print(cost, waits)
 
 
-def _waits(load: Load, one_query: Load) -> list[tuple[float, float]]:
-    return [(load.p50, one_query.p50), (load.p95, one_query.p95), (load.p99, one_query.p99)]
+def _table(title: str, *headings: str) -> Table:
+    table = Table("", title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 def main() -> int:

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 from urllib.parse import urlsplit
 
 import psutil
@@ -31,6 +32,25 @@ class Load:
     def cpu_ms(self) -> float:
         """CPU milliseconds per request, server and database together."""
         return self.app_ms + self.database_ms
+
+    @property
+    def waits(self) -> tuple[float, float, float]:
+        """p50, p95 and p99."""
+        return self.p50, self.p95, self.p99
+
+
+def median_of(loads: Sequence[Load]) -> Load:
+    """The median of several rounds of one load, value by value."""
+    return replace(
+        loads[0],
+        requests=sum(load.requests for load in loads),
+        app_ms=median(load.app_ms for load in loads),
+        database_ms=median(load.database_ms for load in loads),
+        p50=median(load.p50 for load in loads),
+        p95=median(load.p95 for load in loads),
+        p99=median(load.p99 for load in loads),
+        body_bytes=round(median(load.body_bytes for load in loads)),
+    )
 
 
 async def measure(

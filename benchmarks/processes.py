@@ -27,8 +27,8 @@ class CpuMeter:
 
 
 def database_processes() -> list[psutil.Process]:
-    """PostgreSQL's processes on this machine."""
-    return [process for process in psutil.process_iter(["name"]) if process.info["name"] == "postgres"]
+    """PostgreSQL's processes that this one started; another server on the machine does not count."""
+    return [process for process in psutil.Process().children(recursive=True) if process.name() == "postgres"]
 
 
 @contextlib.contextmanager
