@@ -56,7 +56,15 @@ async def prepare(settings: Settings) -> None:
 def show(loads: list[Load]) -> None:
     """Print the loads as multiples of the bare and of the one-query handler of the same run."""
     bare, one_query, *_others = loads
-    cost = _table("CPU per request (user + system)", "requests", "bytes", "ms", "of it database", "x bare", "x query")
+    cost = _table(
+        "CPU per request: ms (user + system; with PostgreSQL's, and that alone)",
+        "requests",
+        "bytes",
+        "ms",
+        "database",
+        "x bare",
+        "x query",
+    )
     waits = _table("Waiting time: ms (x bare, x query)", "p50", "p95", "p99")
     for load in loads:
         cost.add_row(
@@ -65,21 +73,26 @@ def show(loads: list[Load]) -> None:
             str(load.body_bytes or "-"),
             f"{load.cpu_ms:.3f}",
             f"{load.database_ms:.3f}",
-            f"{load.cpu_ms / bare.cpu_ms:.2f}",
-            f"{load.cpu_ms / one_query.cpu_ms:.2f}",
+            _short(load.cpu_ms / bare.cpu_ms),
+            _short(load.cpu_ms / one_query.cpu_ms),
         )
         waits.add_row(
             load.name,
             *(
-                f"{wait:.1f} ({wait / of_bare:.1f}, {wait / of_query:.1f})"
+                f"{wait:.1f} ({_short(wait / of_bare)}, {_short(wait / of_query)})"
                 for wait, of_bare, of_query in zip(load.waits, bare.waits, one_query.waits, strict=True)
             ),
         )
     console.print(cost, waits)
 
 
+def _short(multiple: float) -> str:
+    return f"{multiple:.2f}" if multiple < 10 else f"{multiple:.0f}"
+
+
 def _table(title: str, *headings: str) -> Table:
-    table = Table("", title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
