@@ -38,6 +38,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            # Faults are logged: without the values of a statement, which are addresses and hashes.
+            hide_parameters=True,
             connect_args={"server_settings": server_settings},
         )
         reads = await asyncpg.create_pool(
