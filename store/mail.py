@@ -1,5 +1,6 @@
 """Mails: noted in the transaction that causes them, composed and sent by a job, never stored with their text."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ log = structlog.get_logger("mail")
 
 SEND_WITHIN: Final = 20.0
 """Seconds for one conversation with the mail server."""
+
+LONGEST_REPLY: Final = 200
+"""Characters that are kept of what the mail server said."""
 
 
 class Mail(Base):
@@ -165,6 +169,8 @@ class SmtpMailer:
         rendered = render(kind, locale, {**self._common_values(locale), **letter.values})
         message = self._message(mail_id, letter, rendered, locale=locale, at=at)
         status, reply = await self._send(message)
+        # Servers like to repeat whom they refuse; support and the jobs' own log may know the masked address only.
+        reply = _without_address(reply, letter.recipient)
         await self._note(mail_id, status=status, reply=reply, sent_at=at if status == "sent" else None)
         if status == "queued":
             raise MailDelayed(reply)
@@ -206,6 +212,8 @@ class SmtpMailer:
                 username=unquote(server.username) if server.username else None,
                 password=unquote(server.password) if server.password else None,
                 use_tls=server.scheme == "smtps",
+                # A password is never sent in clear, whatever someone between us and the server leaves out.
+                start_tls=True if server.password and server.scheme != "smtps" else None,
                 timeout=SEND_WITHIN,
             )
         except SMTPRecipientsRefused as fault:
@@ -226,7 +234,11 @@ class SmtpMailer:
 
 
 def _one_line(reply: str) -> str:
-    return " ".join(reply.split())[:200]
+    return " ".join(reply.split())
+
+
+def _without_address(reply: str, address: str) -> str:
+    return re.sub(re.escape(address), mask_email(address), reply, flags=re.IGNORECASE)[:LONGEST_REPLY]
 
 
 async def deliver_mail(mailer: SmtpMailer, *, mail_id: str) -> None:

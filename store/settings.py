@@ -54,7 +54,7 @@ class Settings:
     redis_url: str | None
     """Redis or Valkey; None: limits are counted in PostgreSQL."""
     smtp_url: str
-    """`smtp://user:password@host:port`, `smtps://…`; STARTTLS is used wherever the server offers it."""
+    """`smtp://user:password@host:port`, `smtps://…`; STARTTLS wherever it is offered; a password demands it."""
     mail_from: str
     """Sender of every mail."""
     stripe_secret_key: str = field(repr=False)

@@ -24,8 +24,11 @@ from store.settings import Settings, UnsafeSettings
 
 log = structlog.get_logger("worker")
 
-MAX_ATTEMPTS = 8
-"""A job that failed this often is parked (status `failed`) where a person sees it."""
+MAX_ATTEMPTS = 20
+"""A job that failed this often is parked (status `failed`) where a person sees it.
+
+With the delays below that takes two hours: a mail outlives a mail server's restart and its greylisting.
+"""
 
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)

@@ -38,10 +38,10 @@ class PostOffice:
 
 
 @contextmanager
-def open_post_office(smtp_url: str) -> Iterator[PostOffice]:
-    """Listen where the settings say that the mail server is."""
+def open_post_office(smtp_url: str, **options: Any) -> Iterator[PostOffice]:
+    """Listen where the settings say that the mail server is; `options` are the library's."""
     office, server = PostOffice(), urlsplit(smtp_url)
-    controller = Controller(office, hostname=server.hostname or "127.0.0.1", port=server.port or 0)
+    controller = Controller(office, hostname=server.hostname or "127.0.0.1", port=server.port or 0, **options)
     controller.start()
     try:
         yield office

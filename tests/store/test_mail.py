@@ -1,10 +1,12 @@
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import pytest
+from aiosmtpd.smtp import AuthResult
 from jinja2 import Environment, FileSystemLoader, meta
 from litestar import Litestar
 
@@ -149,6 +151,43 @@ async def test_a_mail_that_the_server_will_never_take_is_given_up(
     row = await owner.fetchrow("SELECT status, smtp_reply, attempts, sent_at FROM store.mails")
     assert row is not None
     assert tuple(row) == ("refused", "550 no such mailbox", 1, None)
+
+
+async def test_a_refusal_that_repeats_the_address_is_kept_without_it(
+    app: Litestar, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    account = await a_customer(app)
+    assert account.email is not None
+    mail_id = await a_mail(app, account.id)
+    with open_post_office(settings.smtp_url) as office:
+        office.answer = f"451 <{account.email.upper()}> is over quota"
+        with pytest.raises(MailDelayed, match="over quota") as delayed:
+            await parts_of(app).outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+        office.answer = f"550 <{account.email}> unknown"
+        await parts_of(app).outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    assert account.email not in str(delayed.value).lower()
+    assert await owner.fetchval("SELECT smtp_reply FROM store.mails") == "550 <a•••@b•••.example> unknown"
+
+
+async def test_a_password_is_never_sent_to_a_mail_server_in_clear(
+    app: Litestar, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    mail_id = await a_mail(app, (await a_customer(app)).id)
+    with_password = settings.smtp_url.replace("smtp://", "smtp://store:secret@")
+    mailer = replace(parts_of(app).outbox, settings=replace(settings, smtp_url=with_password))
+    shown: list[object] = []
+
+    def take_password(
+        _server: object, _session: object, _envelope: object, _mechanism: str, data: object
+    ) -> AuthResult:
+        shown.append(data)
+        return AuthResult(success=True)
+
+    server = open_post_office(settings.smtp_url, authenticator=take_password, auth_require_tls=False)
+    with server as office, pytest.raises(MailDelayed):
+        await mailer.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    assert (shown, office.letters) == ([], [])
+    assert await owner.fetchval("SELECT status FROM store.mails") == "queued"
 
 
 async def test_a_mail_to_an_erased_account_is_dropped(app: Litestar, owner: asyncpg.Connection) -> None:
