@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -91,8 +92,17 @@ async def seal(session: AsyncSession, *, at: datetime, batch: int = 1000) -> int
     return count
 
 
-async def find_broken_seal(session: AsyncSession) -> int | None:
-    """The first sequence number at which the chain or its entry was tampered with; None: all is whole."""
+@dataclass(frozen=True, slots=True)
+class BrokenSeal:
+    """Where the chain stops holding."""
+
+    sequence: int
+    event_id: UUID | None
+    """The entry that was changed or removed; None where the link itself is gone."""
+
+
+async def find_broken_seal(session: AsyncSession) -> BrokenSeal | None:
+    """The first place at which the chain or its entry was tampered with; None: all is whole."""
     expected, previous = 1, GENESIS
     rows = await session.stream(
         select(AuditSeal, AuditEvent)
@@ -107,7 +117,7 @@ async def find_broken_seal(session: AsyncSession) -> int | None:
             and link.hash == _link(previous, event)
         )
         if not is_whole:
-            return expected
+            return BrokenSeal(expected, link.audit_event_id if link.sequence == expected else None)
         expected, previous = expected + 1, link.hash
     return None
 

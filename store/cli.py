@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import secrets
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
@@ -45,7 +44,7 @@ async def check_settings(settings: Settings, _arguments: argparse.Namespace) -> 
 
 async def make_staff(settings: Settings, arguments: argparse.Namespace) -> int:
     """Make a staff account; the first admin comes into being this way. The password is read from standard input."""
-    password = sys.stdin.readline().rstrip("\n") or secrets.token_urlsafe(24)
+    password = sys.stdin.readline().rstrip("\n")
     database = await Database.connect(settings.database_url, pool_size=2)
     hasher = PasswordHasher()
     try:
@@ -95,7 +94,8 @@ async def verify_audit_trail(settings: Settings, _arguments: argparse.Namespace)
     if broken is None:
         console.print("The audit trail is whole.")
         return 0
-    console.print(f"The audit trail was tampered with at entry {broken}.")
+    entry = f"entry {broken.event_id}" if broken.event_id else "a link that is gone"
+    console.print(f"The audit trail was tampered with at seal {broken.sequence}: {entry}.", soft_wrap=True)
     return 1
 
 
