@@ -261,3 +261,12 @@ class PasswordReset:
             ip=visit.ip,
             details={"refused_as": refusal.code} if refusal else {"reset_id": str(reset_id)},
         )
+
+
+async def forget_addresses(session: AsyncSession, *, at: datetime) -> None:
+    """Remove the address from expired requests whose mail never went out: a periodic sweep."""
+    await session.execute(
+        update(models.PasswordReset)
+        .where(models.PasswordReset.expires_at < at, models.PasswordReset.email_key.is_not(None))
+        .values(email_key=None)
+    )

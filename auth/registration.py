@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit, models
@@ -153,3 +153,8 @@ class Registration:
             raise LinkNotValid
         hashed: str | None = stored[0]
         return hashed
+
+
+async def forget_expired(session: AsyncSession, *, at: datetime) -> None:
+    """Remove registrations that are over, with the addresses and passwords in them: a periodic sweep."""
+    await session.execute(delete(models.Registration).where(models.Registration.expires_at < at))

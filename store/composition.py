@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import auth.letters
 import store.refund_letters
 from auth import audit
+from auth.password_reset import forget_addresses
 from auth.passwords import PasswordHasher
+from auth.registration import forget_expired
 from billing.checkout import Checkout
 from billing.idempotency import forget_old_answers
 from billing.payments import Payments
@@ -158,6 +160,11 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
     async def forget_old_limits(**_: Any) -> None:
         await parts.throttle.forget_old()
 
+    async def forget_old_wishes(**_: Any) -> None:
+        async with parts.database.sessions.begin() as session:
+            await forget_expired(session, at=datetime.now(UTC))
+            await forget_addresses(session, at=datetime.now(UTC))
+
     async def forget_old_proofs(**_: Any) -> None:
         await dpop.forget_old_proofs(parts.database, real_now=datetime.now(UTC))
 
@@ -174,5 +181,6 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
         "forget_old_limits": ("7 * * * *", forget_old_limits),
         "check_books_and_rights": ("11 3 * * *", check_books_and_rights),
         "forget_answers": ("27 * * * *", forget_answers),
+        "forget_old_wishes": ("37 * * * *", forget_old_wishes),
         "forget_old_proofs": ("17 * * * *", forget_old_proofs),
     }

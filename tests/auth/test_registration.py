@@ -5,7 +5,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from tests.auth.people import GOOD_PASSWORD, OTHER_PASSWORD, a_customer, an_address, sign_in
+from store.composition import periodic_jobs
+from tests.auth.people import GOOD_PASSWORD, OTHER_PASSWORD, a_customer, an_address, parts_of, sign_in
 from tests.auth.post_office import PostOffice, deliver_mails, text_of, token_in
 
 
@@ -146,3 +147,20 @@ async def test_one_address_cannot_be_flooded_with_mails(client: httpx.AsyncClien
     answers = [await register(client, email) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [202] * 5 + [429]
     assert await owner.fetchval("SELECT count(*) FROM store.mails") == 5
+
+
+async def test_what_came_to_nothing_is_forgotten_with_its_address(
+    app: Litestar, client: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    email = an_address()
+    await client.post("/v1/password-resets", json={"email": email})
+    await register(client, email)
+    _, sweep = periodic_jobs(parts_of(app))["forget_old_wishes"]
+    await sweep()
+    assert await owner.fetchval("SELECT count(*) FROM auth.registrations") == 1
+    assert await owner.fetchval("SELECT email_key FROM auth.password_resets") == email
+    for table in ("registrations", "password_resets"):
+        await owner.execute(f"UPDATE auth.{table} SET expires_at = now() - interval '1 minute'")
+    await sweep()
+    assert await owner.fetchval("SELECT count(*) FROM auth.registrations") == 0
+    assert await owner.fetchval("SELECT email_key FROM auth.password_resets") is None
