@@ -4,7 +4,7 @@ import base64
 import hmac
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
@@ -170,19 +170,22 @@ def requires(permission: str) -> AuditedGuard:
     return guard
 
 
-def set_session_cookie(
-    response: Response[Any], token: str, *, settings: AuthSettings, lifetime: timedelta | None = None
-) -> None:
-    """Hand a browser its session token: HttpOnly, SameSite=Lax, Secure and `__Host-` wherever there is TLS."""
-    response.set_cookie(_cookie(settings, token, max_age=int((lifetime or ABSOLUTE["web"]).total_seconds())))
+def set_session_cookie(response: Response[Any], token: str, *, kind: str, settings: AuthSettings) -> None:
+    """Hand a browser the token of a session of `kind`: HttpOnly, Secure and `__Host-` wherever there is TLS.
+
+    SameSite=Lax, so that a link in a mail finds a customer signed in; Strict for staff, whom no other site may
+    lead into a console.
+    """
+    max_age = int(ABSOLUTE[kind].total_seconds())
+    response.set_cookie(_cookie(settings, token, max_age=max_age, same_site="strict" if kind == "staff" else "lax"))
 
 
 def clear_session_cookie(response: Response[Any], *, settings: AuthSettings) -> None:
     """Take the browser's session token away."""
-    response.set_cookie(_cookie(settings, "", max_age=0))
+    response.set_cookie(_cookie(settings, "", max_age=0, same_site="lax"))
 
 
-def _cookie(settings: AuthSettings, value: str, *, max_age: int) -> Cookie:
+def _cookie(settings: AuthSettings, value: str, *, max_age: int, same_site: Literal["lax", "strict"]) -> Cookie:
     return Cookie(
         key=settings.session_cookie,
         value=value,
@@ -190,5 +193,5 @@ def _cookie(settings: AuthSettings, value: str, *, max_age: int) -> Cookie:
         path="/",
         secure=settings.secure,
         httponly=True,
-        samesite="lax",
+        samesite=same_site,
     )

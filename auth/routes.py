@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts import list_profiles
 from auth.authentication import (
-    ABSOLUTE,
     Identity,
     clear_session_cookie,
     csrf_token_of,
@@ -139,7 +138,7 @@ async def sign_in(
         status_code=201,
     )
     if by_cookie:
-        set_session_cookie(response, opened.token, settings=settings, lifetime=ABSOLUTE[opened.kind])
+        set_session_cookie(response, opened.token, kind=opened.kind, settings=settings)
     return response
 
 

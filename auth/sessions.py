@@ -161,6 +161,19 @@ class Sessions:
         await end_every_session(self.session, account_id=identity.account_id, at=at, reason="signed_out_everywhere")
         await self._note_end(identity, "session.end_all", "account", identity.account_id, at=at, visit=visit)
 
+    async def end_others(self, *, identity: Identity, at: datetime, visit: Visit) -> None:
+        """End every session of the own account but the one that asks."""
+        await self.session.execute(
+            update(Session)
+            .where(
+                Session.account_id == identity.account_id,
+                Session.id != identity.session_id,
+                Session.revoked_at.is_(None),
+            )
+            .values(revoked_at=at, revoke_reason="signed_out")
+        )
+        await self._note_end(identity, "session.end_others", "account", identity.account_id, at=at, visit=visit)
+
     async def end_all_of(self, *, account_id: UUID, agent: Identity, reason: str, at: datetime, visit: Visit) -> None:
         """Sign a customer out everywhere on behalf of support; the route has checked the permission."""
         await end_every_session(self.session, account_id=account_id, at=at, reason="ended_by_support")

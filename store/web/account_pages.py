@@ -160,13 +160,10 @@ async def end_other_sessions(
     frame: NamedDependency[Frame],
     identity: NamedDependency[Identity],
     sessions: NamedDependency[Sessions],
-    session: NamedDependency[AsyncSession],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """End all of the own sessions but this one."""
-    for other in await list_sessions(session, account_id=identity.account_id, at=real_now):
-        if other.id != identity.session_id:
-            await sessions.end(identity=identity, session_id=other.id, at=real_now, visit=visit)
+    await sessions.end_others(identity=identity, at=real_now, visit=visit)
     return frame.go("/account", done="sessions_ended")
 
 

@@ -1,6 +1,5 @@
 """Pages in front of the account: sign in and out, register, confirm the address, set a new password."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,7 +10,6 @@ from litestar.params import FromQuery, URLEncodedBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import (
-    ABSOLUTE,
     clear_session_cookie,
     set_session_cookie,
 )
@@ -64,6 +62,13 @@ def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
     return {field: refusal.sentence(locale)}
 
 
+def refused(frame: Frame, template: str, refusal: Refusal, /, **values: Any) -> Response[str]:
+    """A form again, with the status and the headers (Retry-After) that belong to the refusal told in it."""
+    response = frame.page(template, status=refusal.status, **values)
+    response.headers.update(refusal.headers)
+    return response
+
+
 def countries(frame: Frame) -> list[tuple[str, str]]:
     """The countries of residence by name."""
     return [(code, frame.w.territory(code)) for code in frame.markets]
@@ -104,10 +109,10 @@ async def sign_in(
         errors = {"form": refusal.sentence(frame.locale)}
         values: dict[str, Any] = {"next": onward, "email": data.email, "errors": errors}
         if frame.is_fragment:
-            return frame.page("account/_sign_in_panel.html", **values)
-        return frame.page("account/sign_in.html", status=refusal.status, needed=False, **values)
+            return refused(frame, "account/_sign_in_panel.html", refusal, **values)
+        return refused(frame, "account/sign_in.html", refusal, needed=False, **values)
     response = frame.go(onward)
-    set_session_cookie(response, opened.token, settings=frame.settings, lifetime=ABSOLUTE[opened.kind])
+    set_session_cookie(response, opened.token, kind=opened.kind, settings=frame.settings)
     return response
 
 
@@ -145,26 +150,24 @@ async def register(
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Note the wish; the answer is the same whether the address has an account or not."""
-    errors: Mapping[str, str] = {}
+    template = "account/register.html"
+    values = {"email": data.email, "country": data.country, "terms": bool(data.terms)}
     if not data.terms or data.country not in frame.markets:
-        field = "terms" if not data.terms else "country"
-        errors = {field: frame.w.text("form.missing")}
-    else:
-        try:
-            await registration.begin(
-                email=data.email,
-                password=data.password,
-                residence_country=data.country,
-                locale=frame.locale,
-                at=real_now,
-                visit=visit,
-            )
-        except Refusal as refusal:
-            await session.rollback()
-            errors = beside_field(refusal, frame.locale)
-    if errors:
-        values = {"email": data.email, "country": data.country, "terms": bool(data.terms)}
-        return frame.page("account/register.html", status=400, values=values, errors=errors, countries=countries(frame))
+        errors = {"terms" if not data.terms else "country": frame.w.text("form.missing")}
+        return frame.page(template, status=400, values=values, errors=errors, countries=countries(frame))
+    try:
+        await registration.begin(
+            email=data.email,
+            password=data.password,
+            residence_country=data.country,
+            locale=frame.locale,
+            at=real_now,
+            visit=visit,
+        )
+    except Refusal as refusal:
+        await session.rollback()
+        errors = beside_field(refusal, frame.locale)
+        return refused(frame, template, refusal, values=values, errors=errors, countries=countries(frame))
     return frame.go("/register/sent")
 
 
@@ -197,10 +200,10 @@ async def confirm(
     except Refusal as refusal:
         await session.rollback()
         errors = beside_field(refusal, frame.locale)
-        return frame.page("account/confirm.html", status=refusal.status, values={"token": data.token}, errors=errors)
+        return refused(frame, "account/confirm.html", refusal, values={"token": data.token}, errors=errors)
     opened = await sessions.open(account_id=account.id, kind="web", epoch=account.auth_epoch, at=real_now, visit=visit)
     response = frame.go("", done="account_ready")
-    set_session_cookie(response, opened.token, settings=frame.settings, lifetime=ABSOLUTE[opened.kind])
+    set_session_cookie(response, opened.token, kind=opened.kind, settings=frame.settings)
     return response
 
 
@@ -226,7 +229,7 @@ async def forgot(
     except Refusal as refusal:
         await session.rollback()
         errors = beside_field(refusal, frame.locale)
-        return frame.page("account/forgot.html", status=refusal.status, values={"email": data.email}, errors=errors)
+        return refused(frame, "account/forgot.html", refusal, values={"email": data.email}, errors=errors)
     return frame.go("/password/sent")
 
 
@@ -258,7 +261,7 @@ async def reset(
     except Refusal as refusal:
         await session.rollback()
         errors = beside_field(refusal, frame.locale)
-        return frame.page("account/reset.html", status=refusal.status, values={"token": data.token}, errors=errors)
+        return refused(frame, "account/reset.html", refusal, values={"token": data.token}, errors=errors)
     response = frame.go("/sign-in", done="password_set")
     clear_session_cookie(response, settings=frame.settings)
     return response

@@ -1,11 +1,12 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import httpx
 import pytest
-from litestar import Litestar
+from litestar import Litestar, Response
 
-from auth.authentication import find_identity
+from auth.authentication import find_identity, set_session_cookie
 from auth.ids import new_id
 from auth.sessions import Sessions
 from auth.tokens import PASSWORD_RESET, SESSION, MailedTokens, make_token
@@ -148,6 +149,24 @@ async def test_the_cookie_is_out_of_scripts_reach(app: Litestar, client: httpx.A
     assert "SameSite=lax" in cookie
     assert "Path=/" in cookie
     assert answer.json()["token"] is None
+
+
+async def test_no_other_site_leads_staff_into_a_console(app: Litestar, client: httpx.AsyncClient) -> None:
+    account = await a_colleague(app)
+    answer = await client.post(
+        "/v1/sessions", json={"email": account.email, "password": GOOD_PASSWORD, "client": "web"}
+    )
+    assert "SameSite=strict" in answer.headers["set-cookie"]
+    assert f"Max-Age={12 * 3600}" in answer.headers["set-cookie"]
+
+
+async def test_with_tls_the_cookie_belongs_to_this_host_alone(settings: Settings) -> None:
+    response: Response[None] = Response(None)
+    public = replace(settings, base_url="https://videothek.example")
+    set_session_cookie(response, "vt1_session_x", kind="web", settings=public)
+    (cookie,) = response.cookies
+    assert cookie.key == "__Host-sid"
+    assert (cookie.secure, cookie.httponly, cookie.path, cookie.domain) == (True, True, "/", None)
 
 
 async def test_a_bearer_token_decides_alone_beside_a_cookie(

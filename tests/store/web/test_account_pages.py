@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from auth.ids import new_id
 from auth.models import Account
 from auth.sessions import list_sessions
 from store.database import Database
@@ -54,7 +55,7 @@ async def test_a_wrong_password_is_told_in_the_form_and_keeps_the_address(
 async def test_a_refusal_in_the_panel_is_the_form_alone(client: httpx.AsyncClient, customer: Account) -> None:
     form = {"email": customer.email or "", "password": "etwas ganz anderes"}
     answer = await client.post("/de/sign-in", data=form, headers={**OURS, "HX-Request": "true"})
-    assert answer.status_code == 200
+    assert answer.status_code == 401
     assert "<html" not in answer.text
     assert 'role="alert"' in answer.text
 
@@ -128,6 +129,27 @@ async def test_registering_and_forgetting_answer_alike_for_every_address(
         assert (registered.status_code, registered.headers["location"]) == (303, "/de/register/sent")
         forgotten = await client.post("/de/password/forgot", data={"email": email}, headers=OURS)
         assert (forgotten.status_code, forgotten.headers["location"]) == (303, "/de/password/sent")
+
+
+async def test_who_asks_too_often_is_told_in_the_form_when_to_come_back(client: httpx.AsyncClient) -> None:
+    form = {"email": f"niemand-{new_id()}@example.org"}
+    answers = [await client.post("/de/password/forgot", data=form, headers=OURS) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [303] * 5 + [429]
+    assert int(answers[-1].headers["retry-after"]) > 60
+    assert 'role="alert"' in answers[-1].text
+
+
+async def test_all_other_sessions_are_ended_at_once(
+    client: httpx.AsyncClient, customer: Account, database: Database
+) -> None:
+    for _ in range(3):
+        client.cookies.clear()
+        await sign_in(client, customer)
+    form = {"csrf_token": token_in((await client.get("/de/account")).text)}
+    answer = await client.post("/de/account/sessions/end-others", data=form, headers=OURS)
+    assert answer.headers["location"] == "/de/account?done=sessions_ended"
+    assert (await client.get("/de/account")).status_code == 200
+    assert await living_sessions(database, customer) == 1
 
 
 @pytest.mark.parametrize("path", ["/de/register/confirm", "/de/password/reset"])
