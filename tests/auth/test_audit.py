@@ -1,4 +1,6 @@
+from argparse import Namespace
 from datetime import UTC, datetime
+from io import StringIO
 
 import asyncpg
 import httpx
@@ -8,7 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from auth import audit
+from auth.errors import PasswordRefused
+from store.cli import make_staff, verify_audit_trail
 from store.database import Database
+from store.settings import Settings
 from tests.auth.people import a_colleague, a_customer, sign_in
 
 
@@ -87,6 +92,31 @@ async def test_whoever_gets_round_the_triggers_is_found_out(
     await owner.execute(f"SET session_replication_role = replica; {tampering}; SET session_replication_role = origin")
     named = None if tampering.startswith("DELETE FROM auth.audit_seals") else event_id
     assert await broken_at(database) == audit.BrokenSeal(2, named)
+
+
+async def test_the_command_names_the_entry_that_was_changed(
+    database: Database, owner: asyncpg.Connection, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await note(database, count=3)
+    await seal(database)
+    assert await verify_audit_trail(settings, Namespace()) == 0
+    await owner.execute(
+        "SET session_replication_role = replica; "
+        "UPDATE auth.audit_events SET outcome = 'refused' WHERE target_id = '1'; "
+        "SET session_replication_role = origin"
+    )
+    assert await verify_audit_trail(settings, Namespace()) == 1
+    entry = await owner.fetchval("SELECT id FROM auth.audit_events WHERE target_id = '1'")
+    assert f"seal 2: entry {entry}" in capsys.readouterr().out
+
+
+async def test_staff_are_not_made_with_a_password_that_nobody_knows(
+    settings: Settings, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    with pytest.raises(PasswordRefused):
+        await make_staff(settings, Namespace(email="chefin@beispiel.example", role=["admin"]))
+    assert await owner.fetchval("SELECT count(*) FROM auth.accounts") == 0
 
 
 async def test_a_guards_refusal_leaves_an_entry(

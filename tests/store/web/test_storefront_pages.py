@@ -56,6 +56,23 @@ async def test_a_film_page_shows_both_choices_with_prices_and_leads_to_the_check
     assert "Zu diesem Titel" in page  # no synopsis is told, not hidden
 
 
+async def test_a_film_page_signs_in_invites_and_resets_without_being_left(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    film = await make_film(database, name="Der Fernsehturm")
+    await make_offer(database, title_id=film, kind="rent", gross=399)
+    path = f"/de/films/{await slug_of(database, film)}"
+    page = (await client.get(path)).text
+    panel = page[page.index('<div id="sign-in" popover>') :]
+    assert 'popovertarget="sign-in"' in page
+    assert 'method="post" action="/de/sign-in"' in panel
+    assert f'name="next" value="{path}"' in panel
+    assert "Neu bei Videothek?" in panel
+    assert "1 Video" in panel
+    assert 'href="/de/register"' in panel
+    assert '<a href="/de/password/forgot">Neues Passwort anfordern</a>' in panel
+
+
 async def test_a_film_without_offers_says_so(client: httpx.AsyncClient, database: Database) -> None:
     film = await make_film(database, name="Unverkäuflich")
     page = (await client.get(f"/de/films/{await slug_of(database, film)}")).text
