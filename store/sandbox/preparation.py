@@ -30,7 +30,7 @@ async def prepare(settings: Settings, console: Console) -> None:
     """
     try:
         owner = await asyncpg.connect(settings.database_owner_url)
-    except (OSError, asyncpg.PostgresError) as fault:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
         raise CannotStart(f"DATABASE_URL cannot be used: {fault}") from None
     try:
         if await owner.fetchval(_IS_FOREIGN) and await owner.fetchval("SELECT EXISTS (SELECT FROM auth.accounts)"):

@@ -79,7 +79,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 0
-    except CannotStart as fault:
+    except (CannotStart, OSError) as fault:  # OSError: a folder that cannot be written, a full disk
         console.print(f"[bold red]Cannot start:[/] {fault}", soft_wrap=True)
         return 1
 

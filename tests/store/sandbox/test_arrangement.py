@@ -86,24 +86,43 @@ def test_what_is_no_port_is_refused(text: str) -> None:
         Ports.from_env({"VIDEOTHEK_WEB_PORT": text})
 
 
+def start_the_sandbox(**variables: str) -> subprocess.CompletedProcess[str]:
+    """`make run` on ports of its own, for starts that are expected to fail."""
+    ports = {f"VIDEOTHEK_{name.upper()}_PORT": str(free_port()) for name in ("web", "mail", "smtp", "stripe")}
+    return subprocess.run(
+        [sys.executable, "-m", "store.sandbox"],
+        env={**os.environ, **ports, **variables},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_a_port_that_is_taken_gives_one_clear_line_and_starts_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ports = {f"VIDEOTHEK_{name.upper()}_PORT": str(free_port()) for name in ("mail", "smtp", "stripe")}
-        told = subprocess.run(
-            [sys.executable, "-m", "store.sandbox"],
-            env={**os.environ, **ports, "VIDEOTHEK_FOLDER": str(tmp_path), "VIDEOTHEK_WEB_PORT": str(port)},
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        told = start_the_sandbox(VIDEOTHEK_FOLDER=str(tmp_path), VIDEOTHEK_WEB_PORT=str(port))
     assert told.stdout == (
         f"Cannot start: Port {port} is taken by another program: end that, or choose another one "
         "(VIDEOTHEK_WEB_PORT=… make run).\n"
     )
     assert (told.returncode, told.stderr) == (1, "")
     assert not (tmp_path / "engines").exists()
+
+
+def test_a_folder_that_cannot_be_made_gives_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = start_the_sandbox(VIDEOTHEK_FOLDER=str(tmp_path / "file" / "data"))
+    assert told.stdout.startswith("Cannot start: ")
+    assert str(tmp_path / "file" / "data") in told.stdout
+    assert (told.returncode, told.stderr) == (1, "")
+
+
+def test_an_address_that_is_none_of_a_database_gives_one_clear_line(tmp_path: Path) -> None:
+    told = start_the_sandbox(VIDEOTHEK_FOLDER=str(tmp_path), DATABASE_URL="nonsense", REDIS_URL="redis://127.0.0.1:1/0")
+    assert told.stdout.startswith("Cannot start: DATABASE_URL cannot be used: ")
+    assert (told.returncode, told.stderr) == (1, "")
 
 
 async def test_each_kind_of_user_has_a_demo_account_and_a_second_start_makes_none(
