@@ -20,6 +20,7 @@ _SPOKEN_BY_SCRIPT: Final = (
     "again",
     "to_film",
     "to_devices",
+    "to_sign_in",
     "stop_there",
     "offline",
     "failed",

@@ -15,6 +15,7 @@
   let beating; // the timer of the heartbeats
   let firstBeatSent = false;
   let confirmed = false;
+  let reached = 0; // where the film stood, to go on there
 
   // --- what is shown: one of "loading", "question", "refusal", "ready", "film" --------------------------------
 
@@ -24,39 +25,52 @@
     page.querySelector(`[data-panel="${state}"] [data-first]`)?.focus();
   }
 
-  // A refusal is a sentence and a button.
-  function refuse(sentence, { label, act, href }) {
+  // A refusal is a sentence and its ways out: something to do, or somewhere to go.
+  function refuse(sentence, ...ways) {
     stopBeating();
     video.pause();
     find("refusal-sentence").textContent = sentence;
-    const button = find("refusal-button");
-    const link = find("refusal-link");
-    button.hidden = !act;
-    link.hidden = Boolean(act);
-    if (act) {
-      button.textContent = label;
-      button.onclick = act;
-    } else {
-      link.textContent = label;
-      link.href = href;
-    }
+    find("refusal-ways").replaceChildren(...ways.map(wayOut));
     page.dataset.refused = "true";
     show("refusal");
   }
+
+  function wayOut({ label, act, href }, index) {
+    const way = document.createElement(act ? "button" : "a");
+    way.className = index === 0 ? "button main" : "button";
+    way.textContent = label;
+    if (index === 0) way.dataset.first = "";
+    if (act) {
+      way.type = "button";
+      way.addEventListener("click", act);
+    } else {
+      way.href = href;
+    }
+    return way;
+  }
+
+  const again = { label: texts.again, act: () => begin() };
+  const toFilm = { label: texts.to_film, href: film };
 
   function refuseByProblem(problem) {
     page.dataset.code = problem.code || "";
     const sentence = problem.detail || texts.failed;
     if (problem.sessions?.length) {
-      return refuse(sentence, { label: texts.stop_there, act: () => stopElsewhere(problem.sessions) });
+      return refuse(sentence, ...problem.sessions.map((other) => ({
+        label: texts.stop_there.replace("{device}", other.device), act: () => stopElsewhere(other.id),
+      })));
     }
     if (["device_limit_reached", "new_devices_exhausted"].includes(problem.code)) {
-      return refuse(sentence, { label: texts.to_devices, href: devices });
+      return refuse(sentence, { label: texts.to_devices, href: devices }, again);
+    }
+    // Opened anew, the page itself asks for the sign-in and comes back, or gets the token of the present one.
+    if (["not_signed_in", "cross_site_request"].includes(problem.code)) {
+      return refuse(sentence, { label: texts.to_sign_in, href: location.href });
     }
     if (problem.status === 403 || problem.status === 404 || problem.code === "film_not_ready") {
-      return refuse(sentence, { label: texts.to_film, href: film });
+      return refuse(sentence, toFilm);
     }
-    return refuse(sentence, { label: texts.again, act: begin });
+    return refuse(sentence, again, toFilm);
   }
 
   const moment = (text) => new Intl.DateTimeFormat(locale, {
@@ -71,7 +85,7 @@
     try {
       device ??= await window.videothek.openDevice({ csrf, locale });
     } catch {
-      return refuse(texts.no_device, { label: texts.to_film, href: film });
+      return refuse(texts.no_device, toFilm);
     }
     try {
       const answer = await openPlayback();
@@ -80,7 +94,7 @@
       await play();
     } catch (fault) {
       console.warn(fault);
-      refuse(texts.offline, { label: texts.again, act: begin });
+      refuse(texts.offline, again);
     }
   }
 
@@ -108,9 +122,10 @@
     begin();
   });
 
-  async function stopElsewhere(sessions) {
+  async function stopElsewhere(id) {
     show("loading");
-    for (const { id } of sessions) await device.ask("DELETE", `/v1/playback-sessions/${id}`);
+    // If this gets lost, asking again finds the place still taken and says so.
+    await device.ask("DELETE", `/v1/playback-sessions/${id}`).catch(() => null);
     begin();
   }
 
@@ -118,7 +133,7 @@
 
   async function play() {
     shaka.polyfill.installAll();
-    if (!shaka.Player.isBrowserSupported()) return refuse(texts.unsupported, { label: texts.to_film, href: film });
+    if (!shaka.Player.isBrowserSupported()) return refuse(texts.unsupported, toFilm);
     await player?.destroy();
     player = new shaka.Player();
     player.addEventListener("error", (event) => fail(event.detail));
@@ -139,7 +154,7 @@
     window.videothek.player = player;
     firstBeatSent = false;
     try {
-      await player.load(showing.manifest_url);
+      await player.load(showing.manifest_url, reached || null);
     } catch (fault) {
       return fail(fault);
     }
@@ -166,8 +181,9 @@
       return;
     }
     const report = await device.ask("POST", `/v1/playback-sessions/${showing.id}/failures`).catch(() => null);
-    const sentence = report?.body.start_taken_back ? texts.failed_taken_back : texts.failed;
-    refuse(sentence, { label: texts.again, act: begin });
+    // A start that was taken back is a question again: the next one stays.
+    if (report?.body.start_taken_back) confirmed = false;
+    refuse(report?.body.start_taken_back ? texts.failed_taken_back : texts.failed, again, toFilm);
   }
 
   function licenceProblem(fault) {
@@ -210,7 +226,8 @@
 
   // The place was given up while the device slept: take one again and go on where the film stands.
   async function comeBack() {
-    const answer = await openPlayback();
+    const answer = await openPlayback().catch(() => null);
+    if (answer === null || answer.status >= 500) return; // the next heartbeat tries again
     if (answer.status === 201) {
       showing = answer.body;
     } else {
@@ -270,6 +287,7 @@
   video.addEventListener("durationchange", () => { seek.max = video.duration || 0; });
   video.addEventListener("timeupdate", () => {
     if (document.activeElement !== seek || !seek.matches(":active")) seek.value = video.currentTime;
+    if (page.dataset.state === "film" && progress() > 0) reached = video.ended ? 0 : video.currentTime;
     const spoken = `${clock(video.currentTime)} / ${clock(video.duration)}`;
     find("clock").textContent = spoken;
     seek.setAttribute("aria-valuetext", spoken);

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
@@ -15,7 +16,7 @@ from store.database import Database
 from store.entitlement.keys import KeySeal
 from store.settings import Settings
 from tests.scratch import MovableTestClock
-from tests.store.entitlement.parts import KIDS, TEST_FILM, Customer, make_right, make_title
+from tests.store.entitlement.parts import KIDS, TEST_FILM, Customer, TestDevice, make_right, make_title
 
 pytestmark = pytest.mark.browser
 
@@ -221,6 +222,9 @@ async def test_keys_that_do_not_fit_show_no_picture_and_give_the_rental_back(
     [right] = await owner.fetch("SELECT first_played_at, start_taken_back_at FROM store.entitlements")
     assert right["first_played_at"] is None
     assert right["start_taken_back_at"] is not None
+    await cinema.page.get_by_role("button", name="Noch einmal versuchen").click()
+    await cinema.page.get_by_role("button", name="Film starten").wait_for(timeout=WAIT)
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None, "it is asked again"
 
 
 async def test_a_rental_that_ends_stops_the_film(
@@ -266,6 +270,44 @@ async def test_the_player_obeys_the_keyboard_and_fits_a_phone(
         assert box is not None
         assert box["width"] >= 44
         assert box["x"] + box["width"] <= 360
+
+
+async def test_a_place_that_another_device_takes_is_freed_from_here_and_no_other_one(
+    cinema: Cinema,
+    live_server: str,
+    database: Database,
+    client: httpx.AsyncClient,
+    settings: Settings,
+    customer: Customer,
+    title: Title,
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    for name in ("Fernseher", "Tablet"):
+        other, film = TestDevice(settings.base_url), await make_title(database)
+        await make_right(database, customer, film, kind="buy")
+        await other.register(client, customer, name=name)
+        assert (await other.open(client, customer, film)).status_code == 201
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    assert (await cinema.refused()).startswith("Es laufen schon 2 Wiedergaben")
+    await cinema.page.get_by_role("button", name="„Tablet“ beenden und hier schauen").click()
+    await cinema.frames_advance()
+    streams = (await client.get("/v1/playback-sessions", headers=customer.headers)).json()["playback_sessions"]
+    assert "Fernseher" in [stream["device"] for stream in streams]
+    assert "Tablet" not in [stream["device"] for stream in streams]
+
+
+async def test_after_the_session_ended_the_way_out_is_to_sign_in(
+    cinema: Cinema, live_server: str, database: Database, owner: asyncpg.Connection, customer: Customer, title: Title
+) -> None:
+    await make_right(database, customer, title)
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    start = cinema.page.get_by_role("button", name="Film starten")
+    await start.wait_for(timeout=WAIT)
+    await owner.execute("UPDATE auth.sessions SET revoked_at = now() WHERE account_id = $1", customer.account_id)
+    await start.click()
+    assert await cinema.refused() == "Bitte melden Sie sich an."
+    await cinema.page.get_by_role("link", name="Neu laden und anmelden").click()
+    await cinema.page.wait_for_url("**/de/sign-in?next=**")
 
 
 async def test_an_unknown_film_is_a_page_that_says_so(cinema: Cinema, live_server: str, database: Database) -> None:
