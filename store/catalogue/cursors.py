@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Any, Final
 from uuid import UUID
@@ -41,7 +41,7 @@ def read(cursor: str, *, binding: Sequence[str], kinds: str) -> list[Any]:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         content = msgspec.json.decode(raw, type=_Content)
         keys = [_key(key, kind) for key, kind in zip(content.keys, kinds, strict=True)]
-    except (binascii.Error, msgspec.MsgspecError, ValueError) as fault:
+    except (binascii.Error, msgspec.MsgspecError, ValueError, OverflowError) as fault:
         raise CursorNotValid from fault
     if content.binding != _digest(binding):
         raise CursorNotValid
@@ -57,6 +57,8 @@ def _key(value: Any, kind: str) -> Any:
             raise ValueError("not printable")
         case datetime() if key.tzinfo is None:
             raise ValueError("no time zone")
+        case datetime():
+            return key.astimezone(UTC)  # overflows at the ends of the calendar
     return key
 
 

@@ -123,7 +123,7 @@ async def _build_and_store(database: Database, *, slug: str, market: str, locale
 async def _store(
     connection: asyncpg.pool.PoolConnectionProxy, pages: Sequence[BuiltPage], *, market: str, locale: str
 ) -> list[StoredPage]:
-    stored = [StoredPage(document, _etag(document)) for document in (msgspec.json.encode(p.page) for p in pages)]
+    stored = [StoredPage(document, tag_of(document)) for document in (msgspec.json.encode(p.page) for p in pages)]
     await connection.executemany(
         _STORE,
         [
@@ -143,5 +143,6 @@ async def _store(
     return stored
 
 
-def _etag(document: bytes) -> str:
+def tag_of(document: bytes) -> str:
+    """The strong entity tag of an answer's bytes, with its quotation marks."""
     return f'"{blake2b(document, digest_size=12).hexdigest()}"'

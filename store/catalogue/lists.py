@@ -78,7 +78,8 @@ async def list_titles(
     if not 1 <= limit <= LARGEST_PAGE:
         raise LimitNotValid(largest=LARGEST_PAGE)
     words = fold(q) if q is not None else None
-    binding = (words or "", genre or "", person or "", kind or "", order, market)
+    others = (genre or "", person or "", kind or "", order, market, locale if order == "opinions" else "")
+    binding = (words or "", *others)
     kinds = "iiu" if words else _KEY_KINDS[order]
     after = cursors.read(cursor, binding=binding, kinds=kinds) if cursor else None
     async with database.reads.acquire() as connection:
@@ -104,15 +105,14 @@ async def list_titles(
                 corrected = await correct_words(connection, words)
             if corrected is not None:
                 rows, people = await page(corrected), await find_people(connection, corrected)
+                binding = (corrected, *others)
         shown = rows[:limit]
         ids = [row["id"] for row in shown]
         titles = await load_cards(connection, ids, market=market, locale=locale, at=at)
-    # The pages of a corrected search go on with the corrected words.
-    more = len(rows) > limit and corrected is None
     return TitleList(
         titles=titles,
         people=people,
-        next_cursor=cursors.write(tuple(shown[-1])[1:], binding=binding) if more else None,
+        next_cursor=cursors.write(tuple(shown[-1])[1:], binding=binding) if len(rows) > limit else None,
         corrected=corrected,
     )
 

@@ -60,9 +60,14 @@ _TITLES: Final = """
     FROM store.titles t
     LEFT JOIN store.title_texts x ON x.title_id = t.id AND x.locale = $2
     LEFT JOIN store.opinions o ON o.title_id = t.id AND o.locale = $2
-    LEFT JOIN store.ratings r ON r.title_id = t.id AND r.market = $3
+    LEFT JOIN LATERAL (
+        SELECT system, label, minimum_age FROM store.ratings
+        WHERE title_id = t.id AND market = $3 ORDER BY minimum_age DESC, system LIMIT 1
+    ) r ON true
     WHERE t.id = ANY ($1::uuid[])
+    ORDER BY t.id
 """
+"""Where a market has several age labels, the strictest counts."""
 
 _CREDITS: Final = """
     SELECT c.title_id, c.role, c.person_id, c.character, p.slug, p.name
@@ -98,6 +103,22 @@ _OFFERS: Final = """
     ORDER BY o.kind DESC, array_position(ARRAY['SD', 'HD', 'UHD'], o.quality::text), o.gross, o.id
 """
 
+_WINDOWS: Final = """
+    SELECT sold.title_id, o.visible_from, o.starts_at, o.ends_at
+    FROM (
+        SELECT id AS title_id, id FROM unnest($1::uuid[]) AS id
+        UNION ALL
+        SELECT season.parent_id, episode.id
+        FROM store.titles season JOIN store.titles episode ON episode.parent_id = season.id
+        WHERE season.parent_id = ANY ($1::uuid[])
+    ) AS sold
+    JOIN store.editions e ON e.title_id = sold.id
+    JOIN store.products p ON p.edition_id = e.id
+    JOIN store.offers o ON o.product_id = p.id
+    WHERE o.market = $2
+"""
+"""When the prices on the cards of films and series may change: a series is sold by its episodes."""
+
 
 async def build_pages(
     connection: Connection, ids: Sequence[UUID], *, market: str, locale: str, at: datetime
@@ -115,7 +136,7 @@ async def build_pages(
     cards = {card.id: card for card in await load_cards(connection, wanted, market=market, locale=locale, at=at)}
     similar = {title_id: choose(found, sold=_sold(cards)) for title_id, found in candidates.items()}
     shown = list({candidate.title_id for found in similar.values() for candidate in found})
-    windows = _by(await connection.fetch(_OFFERS, shown, market), "title_id")
+    windows = _by(await connection.fetch(_WINDOWS, shown, market), "title_id")
     pages = []
     for title in titles:
         family = families.get(title["id"], Family())

@@ -116,7 +116,8 @@ def draw_poster(subject: Subject) -> str:
     composition = chance.choice(BY_GENRE[genre] if genre else DEFAULT)
     lines = [draw_line(line.text, line.face, x=MARGIN, y=title_y + line.y, height=line.height) for line in title.lines]
     strokes = "".join(f'<path d="{line.path}" stroke-width="{line.weight}"/>' for line in lines)
-    label = escape(f"{subject.title} ({subject.year})" if subject.year else subject.title)
+    name = "".join(char for char in subject.title if char.isprintable())  # XML has no control characters
+    label = escape(f"{name} ({subject.year})" if subject.year else name)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 900" width="600" height="900" role="img">'
         f"<title>{label}</title>"

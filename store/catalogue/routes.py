@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
+import msgspec
 from litestar import MediaType, Request, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
 
+from auth.errors import Refusal
 from auth.schemas import NO_CONTROLS, problems
 from store.catalogue import lists
 from store.catalogue.errors import (
@@ -20,11 +22,13 @@ from store.catalogue.errors import (
     PosterNotFound,
     TitleNotFound,
 )
-from store.catalogue.film_page import CatalogueView, load_film_page
+from store.catalogue.film_page import CatalogueView, load_film_page, tag_of
 from store.catalogue.people import load_person
 from store.catalogue.posters import draw_poster, load_subject
 from store.catalogue.schemas import FilmPage, GenreList, PersonPage, SuggestionList, TitleList
 from store.database import Database
+
+AnyRequest = Request[Any, Any, Any]
 
 Typed = QueryParameter(max_length=200, description="Words of a title or a name.")
 GenreCode = QueryParameter(max_length=40, pattern=NO_CONTROLS, description="A genre's code.")
@@ -42,8 +46,22 @@ _POSTER_HEADERS: Final = {
 """A poster is a picture: it loads nothing and runs nothing, also when it is opened by itself."""
 
 
-@get("/v1/titles", summary="List and search titles", responses=problems(CursorNotValid, LimitNotValid, GenreNotFound))
+def _responses(shape: type[msgspec.Struct], *refusals: type[Refusal]) -> dict[int, ResponseSpec]:
+    """What a read answers: the shape, or that nothing has changed, or a refusal."""
+    return {
+        200: ResponseSpec(shape, description="As it is in the market and the language.", generate_examples=False),
+        304: ResponseSpec(None, description="Nothing has changed since `If-None-Match`."),
+        **problems(*refusals),
+    }
+
+
+@get(
+    "/v1/titles",
+    summary="List and search titles",
+    responses=_responses(TitleList, CursorNotValid, LimitNotValid, GenreNotFound),
+)
 async def show_titles(
+    request: AnyRequest,
     database: NamedDependency[Database],
     market: NamedDependency[str],
     locale: NamedDependency[str],
@@ -55,7 +73,7 @@ async def show_titles(
     order: FromQuery[Literal["popularity", "new", "title", "opinions"]] = "popularity",
     cursor: Annotated[str | None, CursorText] = None,
     limit: FromQuery[int] = 24,
-) -> Response[TitleList]:
+) -> Response[bytes]:
     """What is on sale or announced in the market; a search is sorted by how well it fits."""
     found = await lists.list_titles(
         database,
@@ -70,63 +88,63 @@ async def show_titles(
         cursor=cursor,
         limit=limit,
     )
-    return Response(found, headers=_VARIES)
+    return _encoded(request, found, locale)
 
 
 @get(
     "/v1/titles/{slug:str}",
     summary="Read a film page",
-    responses={
-        200: ResponseSpec(FilmPage, description="The page in one market and language.", generate_examples=False),
-        304: ResponseSpec(None, description="Nothing has changed since `If-None-Match`."),
-        **problems(TitleNotFound),
-    },
+    responses=_responses(FilmPage, TitleNotFound),
 )
-async def show_title(
-    request: Request[Any, Any, Any], slug: FromPath[str], view: NamedDependency[CatalogueView]
-) -> Response[bytes]:
+async def show_title(request: AnyRequest, slug: FromPath[str], view: NamedDependency[CatalogueView]) -> Response[bytes]:
     """The stored page as it is."""
     page = await load_film_page(view.database, slug=slug, market=view.market, locale=view.locale, at=view.at)
-    headers = {"ETag": page.etag, "Content-Language": view.locale, **_VARIES}
-    if is_known(request.headers.get("if-none-match"), page.etag):
-        return Response(b"", status_code=304, headers=headers, media_type=MediaType.JSON)
-    return Response(page.document, headers=headers, media_type=MediaType.JSON)
+    return _answer(request, page.document, page.etag, view.locale)
 
 
-@get("/v1/suggestions", summary="Suggest titles and people while one types")
+@get(
+    "/v1/suggestions",
+    summary="Suggest titles and people while one types",
+    responses=_responses(SuggestionList),
+)
 async def show_suggestions(
+    request: AnyRequest,
     database: NamedDependency[Database],
     market: NamedDependency[str],
     locale: NamedDependency[str],
     at: NamedDependency[datetime],
     q: Annotated[str, Typed],
-) -> Response[SuggestionList]:
+) -> Response[bytes]:
     """At most eight lines."""
     found = await lists.suggest(database, q=q, market=market, locale=locale, at=at)
-    return Response(found, headers=_VARIES)
+    return _encoded(request, found, locale)
 
 
-@get("/v1/genres", summary="List the genres")
-async def show_genres(database: NamedDependency[Database], locale: NamedDependency[str]) -> Response[GenreList]:
+@get("/v1/genres", summary="List the genres", responses=_responses(GenreList))
+async def show_genres(
+    request: AnyRequest, database: NamedDependency[Database], locale: NamedDependency[str]
+) -> Response[bytes]:
     """All genres by name, with how many films and series each has."""
-    return Response(await lists.list_genres(database, locale=locale), headers=_VARIES)
+    return _encoded(request, await lists.list_genres(database, locale=locale), locale)
 
 
-@get("/v1/people/{slug:str}", summary="Read a person's films", responses=problems(PersonNotFound))
+@get("/v1/people/{slug:str}", summary="Read a person's films", responses=_responses(PersonPage, PersonNotFound))
 async def show_person(
+    request: AnyRequest,
     database: NamedDependency[Database],
     slug: FromPath[str],
     market: NamedDependency[str],
     locale: NamedDependency[str],
     at: NamedDependency[datetime],
-) -> Response[PersonPage]:
+) -> Response[bytes]:
     """What someone made, newest first in each role."""
-    return Response(await load_person(database, slug=slug, market=market, locale=locale, at=at), headers=_VARIES)
+    person = await load_person(database, slug=slug, market=market, locale=locale, at=at)
+    return _encoded(request, person, locale)
 
 
 @get("/posters/{title_id:uuid}/{version:str}", summary="Draw a poster", responses=problems(PosterNotFound))
 async def show_poster(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     database: NamedDependency[Database],
     title_id: FromPath[UUID],
     version: FromPath[str],
@@ -140,6 +158,20 @@ async def show_poster(
     if is_known(request.headers.get("if-none-match"), etag):
         return Response(b"", status_code=304, headers=headers, media_type="image/svg+xml")
     return Response(draw_poster(subject), headers=headers, media_type="image/svg+xml")
+
+
+def _encoded(request: AnyRequest, shape: msgspec.Struct, locale: str) -> Response[bytes]:
+    """A shape that is made for this request, with the tag of its bytes."""
+    document = msgspec.json.encode(shape)
+    return _answer(request, document, tag_of(document), locale)
+
+
+def _answer(request: AnyRequest, document: bytes, etag: str, locale: str) -> Response[bytes]:
+    """A document, or 304 for whoever has it already."""
+    headers = {"ETag": etag, "Content-Language": locale, **_VARIES}
+    if is_known(request.headers.get("if-none-match"), etag):
+        return Response(b"", status_code=304, headers=headers, media_type=MediaType.JSON)
+    return Response(document, headers=headers, media_type=MediaType.JSON)
 
 
 def is_known(if_none_match: str | None, etag: str) -> bool:

@@ -249,7 +249,8 @@ class TitleList(msgspec.Struct, frozen=True):
     """Found by the same words; on the first page of a search only."""
     next_cursor: str | None
     corrected: str | None = None
-    """What was searched for instead, where nothing was found for the words as they were typed."""
+    """What was searched for instead, where nothing was found for the words as they were typed; `next_cursor` goes on
+    with these words."""
 
 
 class Suggestion(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ from store.web import (
     support_pages,
 )
 from store.web.assets import serve_asset
+from store.web.page_facts import keep
 from store.web.pages import provide_frame
 from store.web.wording import LOCALES
 
@@ -60,16 +61,13 @@ def choose_locale(request: Request[Any, Any, Any]) -> Redirect:
 async def provide_video_count(
     state: State, database: NamedDependency[Database], market: NamedDependency[str], at: NamedDependency[datetime]
 ) -> int:
-    """Dependency `video_count`: how many videos are on sale, counted at most every five minutes per process.
-
-    `state.page_facts` is all that pages keep in the process: facts that may be a little old, nothing of a visitor.
-    """
-    counts: dict[str, tuple[float, int]] = state.setdefault("page_facts", {}).setdefault("video_counts", {})
-    counted_at, count = counts.get(market, (0.0, 0))
-    if not counted_at or time.monotonic() - counted_at > COUNT_LIVES:
-        count = await count_videos(database, market=market, at=at)
-        counts[market] = (time.monotonic(), count)
-    return count
+    """Dependency `video_count`: how many videos are on sale, counted at most every five minutes per process."""
+    return await keep(
+        state,
+        ("video_count", market),
+        as_of=time.monotonic() // COUNT_LIVES,
+        read=lambda: count_videos(database, market=market, at=at),
+    )
 
 
 def page_routers(handlers: Sequence[ControllerRouterHandler], locales: Sequence[str] = LOCALES) -> list[Router]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -11,12 +10,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.catalogue.cards import load_genre_names
+from store.catalogue.errors import GenreNotFound
 from store.catalogue.film_page import load_film_page
 from store.catalogue.lists import Order, list_genres, list_titles
 from store.catalogue.people import load_person
 from store.catalogue.schemas import FilmPage, GenreOut, OfferOut, TitleCard
 from store.database import Database
 from store.entitlement.library import find_ownership, list_library
+from store.web.page_facts import keep
 from store.web.pages import Frame
 from store.web.titles import cards_by_id
 
@@ -78,7 +80,6 @@ async def show_start(
 class StartRows:
     """What the start page shows to everyone of a market and a language, as of one minute of business time."""
 
-    minute: datetime
     opinions: Sequence[TitleCard]
     new: Sequence[TitleCard]
     popular: Sequence[TitleCard]
@@ -87,22 +88,21 @@ class StartRows:
 
 async def _start_rows(frame: Frame, database: Database) -> StartRows:
     """The rows, read at most once a minute per process: each of them costs a walk through all that is on sale."""
-    kept: dict[tuple[str, str], StartRows] = frame.request.app.state.page_facts.setdefault("start_rows", {})
-    minute = frame.at.replace(second=0, microsecond=0)
-    rows = kept.get((frame.market, frame.locale))
-    if rows is None or rows.minute != minute:
-        place: dict[str, Any] = {"market": frame.market, "locale": frame.locale, "at": frame.at}
+    place: dict[str, Any] = {"market": frame.market, "locale": frame.locale, "at": frame.at}
+
+    async def read() -> StartRows:
         opinions = (await list_titles(database, order="opinions", limit=ROW, **place)).titles
         # What has an opinion is popular too: without this the two rows would show the same films.
         popular = (await list_titles(database, order="popularity", limit=2 * ROW, **place)).titles
-        rows = kept[frame.market, frame.locale] = StartRows(
-            minute=minute,
+        return StartRows(
             opinions=opinions,
             new=(await list_titles(database, order="new", kind="film", limit=ROW, **place)).titles,
             popular=[card for card in popular if card not in opinions][:ROW],
             genres=(await list_genres(database, locale=frame.locale)).genres,
         )
-    return rows
+
+    minute = frame.at.replace(second=0, microsecond=0)
+    return await keep(frame.request.app.state, ("start_rows", frame.market, frame.locale), as_of=minute, read=read)
 
 
 @get(["/films/{slug:str}", "/series/{slug:str}"])
@@ -222,9 +222,10 @@ async def show_genre(
     cursor: FromQuery[str | None] = None,
 ) -> Response[str]:
     """The films and series of a genre."""
-    genres = (await list_genres(database, locale=frame.locale)).genres
-    name = next((genre.name for genre in genres if genre.code == code), code)
-    return await _shelf(frame, database, f"/genres/{code}", name, "genre_sentence", sort, cursor, genre=code)
+    genre = (await load_genre_names(database.reads, locale=frame.locale)).get(code)
+    if genre is None:
+        raise GenreNotFound
+    return await _shelf(frame, database, f"/genres/{code}", genre.name, "genre_sentence", sort, cursor, genre=code)
 
 
 async def _shelf(
@@ -301,7 +302,8 @@ async def show_search(
             at=frame.at,
         )
         values |= {"films": found.titles, "people": found.people, "corrected": found.corrected}
-        values["next"] = frame.url("/search", q=words, cursor=found.next_cursor) if found.next_cursor else ""
+        if found.next_cursor:
+            values["next"] = frame.url("/search", q=found.corrected or words, cursor=found.next_cursor)
         values["previous"] = frame.url("/search", q=words) if cursor else ""
     return frame.page("storefront/_results.html" if frame.is_fragment else "storefront/search.html", **values)
 
