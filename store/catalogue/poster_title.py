@@ -18,6 +18,8 @@ _GAP: Final = 0.2
 _MARKS: Final = 0.26
 """Further room above a line with dots or accents."""
 _MOST_LINES: Final = 8
+_LONGEST: Final = 120
+"""Letters that are set; the cost of breaking lines grows with the cube of the words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,20 @@ class SetTitle:
 
 def set_title(title: str, *, measure: float, tallest: float, chance: Random) -> SetTitle:
     """The title in one of three manners, in a measure and not higher than `tallest`."""
-    text = readable(title) or "?"
+    text = _shortened(readable(title)) or "?"
     manner = chance.random()
     if manner < 0.5 or len(text) < 6:
         return _block(text, measure, tallest, chance)
     if manner < 0.8:
         return _even(text, measure, tallest, chance.choice(_EVEN), largest=118, share=0.62)
     return _even(text, measure, tallest, chance.choice(_FINE), largest=84, share=0.5)
+
+
+def _shortened(text: str) -> str:
+    """A text that can be set large: what is longer than any film is called ends after a word, with dots."""
+    if len(text) <= _LONGEST:
+        return text
+    return text[:_LONGEST].rpartition(" ")[0].rstrip(" ,.:;-") + "..." if " " in text[:_LONGEST] else text[:_LONGEST]
 
 
 def _block(text: str, measure: float, tallest: float, chance: Random) -> SetTitle:
