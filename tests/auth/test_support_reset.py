@@ -41,7 +41,7 @@ async def test_support_has_a_link_mailed_and_never_sees_it(
     assert (await client.get("/v1/account", headers=session.headers)).status_code == 200
     await deliver_mails(app)
     letter = post_office.to(customer.email)[0]
-    assert "Kundendienst hat für Ihr Konto" in text_of(letter)
+    assert "unser Kundendienst schickt Ihnen diesen Link" in text_of(letter)
     completed = await client.post(
         "/v1/password-reset-completions", json={"token": token_in(letter), "password": OTHER_PASSWORD}
     )
