@@ -1,5 +1,6 @@
 """Turns every refusal and every fault into an answer: problem+json (RFC 9457) for programs, a page for people."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from litestar import Request, Response
 from litestar.exceptions import (
     ClientException,
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     ValidationException,
@@ -34,6 +36,9 @@ PROGRAM_PATHS = ("/v1/", "/webhooks/", "/health/", "/media/", "/posters/")
 """Below these, a refusal is problem+json; anywhere else it is a page."""
 
 ErrorPage = Callable[[Request[Any, Any, Any], Refusal], Response[Any]]
+
+_ENUM = "Invalid enum value"
+"""What msgspec says of a word that is none of those allowed; it adds the word."""
 
 _PASSING_FAULTS = (
     postgres.DeadlockDetectedError,
@@ -102,9 +107,12 @@ def as_refusal(request: Request[Any, Any, Any], fault: Exception) -> Refusal:
             return MalformedRequest(place="the body is nested too deeply")
         case UnicodeDecodeError():
             return MalformedRequest(place=f"byte {fault.start} is not UTF-8")
-        case DBAPIError() if isinstance(_cause(fault), postgres.CharacterNotInRepertoireError):
+        case InternalServerException() if place := _place_in_body(fault):
+            return MalformedRequest(place=place)
+    match _cause(fault):
+        case postgres.CharacterNotInRepertoireError():
             return MalformedRequest(place="a text contains a character that cannot be stored")
-        case DBAPIError() if isinstance(_cause(fault), _PASSING_FAULTS):
+        case cause if isinstance(cause, _PASSING_FAULTS):
             return ConcurrentChange()
     log.error("failed", route=request.scope.get("path_template", "-"), exc_info=fault)
     return InternalError()
@@ -140,11 +148,24 @@ def _places(fault: ValidationException) -> Mapping[str, Any]:
         if isinstance(entry, Mapping):
             source = entry.get("source", "body")
             place = ".".join(filter(None, (str(getattr(source, "value", source)), str(entry.get("key", "")))))
-            errors.append({"place": place, "rule": str(entry.get("message", ""))})
+            rule = str(entry.get("message", ""))
+            errors.append({"place": place, "rule": _ENUM if rule.startswith(_ENUM) else rule})
     if not errors:
         return {"place": fault.detail}
     return {"place": ", ".join(error["place"] for error in errors), "errors": errors}
 
 
-def _cause(fault: DBAPIError) -> BaseException | None:
-    return fault.orig.__cause__ if fault.orig is not None else None
+def _place_in_body(fault: InternalServerException) -> str | None:
+    """The field of the body that a fault of Litestar's speaks of.
+
+    Litestar takes a wrong field for a fault of the server where one of our dependencies has the same name (`locale`).
+    """
+    found = re.search(r"`\$\.data\.([^`]+)`$", str(fault.__cause__))
+    return f"body.{found[1]}" if found else None
+
+
+def _cause(fault: BaseException) -> BaseException | None:
+    """The database's own fault below SQLAlchemy's, or the fault itself."""
+    if isinstance(fault, DBAPIError):
+        return fault.orig.__cause__ if fault.orig is not None else None
+    return fault
