@@ -8,7 +8,6 @@ from typing import Any
 from litestar import Litestar, Request, get
 from litestar.di import NamedDependency
 from litestar.middleware import DefineMiddleware
-from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.types import ControllerRouterHandler
 
@@ -26,6 +25,7 @@ from auth.csrf import check_csrf
 from billing.ports import PaymentGateway
 from store.clock import Clock, SystemClock
 from store.composition import Parts, assemble
+from store.contract import ContractConfig
 from store.database import Database
 from store.dependencies import dependencies
 from store.envelope import Envelope
@@ -39,13 +39,13 @@ LARGEST_BODY = 65_536
 """Bytes of a request's body, unless a route says otherwise."""
 
 
-@get("/health/live", summary="Is the process there?", exclude_from_auth=True, sync_to_thread=False)
+@get("/health/live", summary="Is the process there?", tags=["Health"], exclude_from_auth=True, sync_to_thread=False)
 def live() -> dict[str, str]:
     """Answer as long as the process can answer at all."""
     return {"status": "live"}
 
 
-@get("/health/ready", summary="Can it serve?", exclude_from_auth=True)
+@get("/health/ready", summary="Can it serve?", tags=["Health"], exclude_from_auth=True)
 async def ready(database: NamedDependency[Database]) -> dict[str, str]:
     """Answer 200 when the database answers; Redis is no condition, for nothing depends on it alone."""
     await database.reads.fetchval("SELECT 1")
@@ -132,17 +132,18 @@ def require_json(request: Request[Any, Any, Any]) -> None:
         raise UnsupportedMediaType()
 
 
-def _openapi(settings: Settings) -> OpenAPIConfig:
+def _openapi(settings: Settings) -> ContractConfig:
     """The API's contract at /schema/openapi.json; in the sandbox also as pages at /schema."""
     pages = SwaggerRenderPlugin(
         js_url="/static/vendor/swagger-ui-bundle.js",
         css_url="/static/vendor/swagger-ui.css",
         standalone_preset_js_url="/static/vendor/swagger-ui-standalone-preset.js",
     )
-    return OpenAPIConfig(
+    return ContractConfig(
         title="Videothek",
         version="1.0.0",
         description="The open backend of a film store without subscription.",
+        use_handler_docstrings=True,
         path="/schema",
         render_plugins=[pages, JsonRenderPlugin()] if settings.mode == "sandbox" else [JsonRenderPlugin()],
     )

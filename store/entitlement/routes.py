@@ -109,7 +109,7 @@ async def provide_device_key(
     "/v1/library",
     guards=[customer_only],
     summary="What the customer may watch",
-    tags=["library"],
+    tags=["Library"],
     responses=problems(*CUSTOMER),
 )
 async def read_library(
@@ -127,7 +127,7 @@ async def read_library(
     "/v1/devices",
     guards=[customer_only],
     summary="The customer's devices",
-    tags=["devices"],
+    tags=["Devices"],
     responses=problems(*CUSTOMER),
 )
 async def read_devices(
@@ -144,7 +144,7 @@ async def read_devices(
     "/v1/devices",
     guards=[customer_only],
     summary="Register this device",
-    tags=["devices"],
+    tags=["Devices"],
     responses=problems(*PROVED, DeviceLimitReached, NewDevicesExhausted),
 )
 async def register_device(
@@ -163,7 +163,7 @@ async def register_device(
     "/v1/devices/{device_id:uuid}",
     guards=[customer_only],
     summary="Remove a device",
-    tags=["devices"],
+    tags=["Devices"],
     responses=problems(*CUSTOMER, CrossSiteRequest, DeviceNotFound),
 )
 async def remove_device(
@@ -181,7 +181,7 @@ async def remove_device(
     "/v1/playback-sessions",
     guards=[customer_only],
     summary="What plays now",
-    tags=["playback"],
+    tags=["Playback"],
     responses=problems(*CUSTOMER),
 )
 async def read_streams(
@@ -197,7 +197,7 @@ async def read_streams(
     "/v1/playback-sessions",
     guards=[customer_only],
     summary="Play a title",
-    tags=["playback"],
+    tags=["Playback"],
     responses=problems(
         *PROVED,
         FilmUnknown,
@@ -234,7 +234,7 @@ async def open_playback(
     guards=[customer_only],
     status_code=200,
     summary="A player's sign of life",
-    tags=["playback"],
+    tags=["Playback"],
     responses=problems(*PROVED, PlaybackNotFound, PlaybackEnded, *AGAINST_THE_RIGHT),
 )
 async def beat_playback(
@@ -263,7 +263,7 @@ async def beat_playback(
     guards=[customer_only],
     status_code=200,
     summary="The player failed",
-    tags=["playback"],
+    tags=["Playback"],
     responses=problems(*PROVED, PlaybackNotFound, PlaybackEnded),
 )
 async def report_playback_failure(
@@ -289,7 +289,7 @@ async def report_playback_failure(
     "/v1/playback-sessions/{playback_session_id:uuid}",
     guards=[customer_only],
     summary="Stop a playback",
-    tags=["playback"],
+    tags=["Playback"],
     responses=problems(*CUSTOMER, CrossSiteRequest, PlaybackNotFound),
 )
 async def stop_playback(
@@ -306,7 +306,7 @@ async def stop_playback(
     LICENCE_URL,
     status_code=200,
     summary="A Clear Key licence",
-    tags=["playback"],
+    tags=["Playback"],
     response_headers=NO_STORE,
     # Players send no Content-Type. No cookie counts here, so no other site can make a browser ask for anything.
     any_content_type=True,
