@@ -11,6 +11,7 @@ import signal
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import httpx
@@ -66,8 +67,9 @@ def _error_in(line: str) -> str | None:
 
 def main() -> int:
     """Run the sandbox; answers the process's exit status."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in STOP_SIGNALS[1:]:
+        signal.signal(number, _like_ctrl_c)
     try:
         with ExitStack() as stack:
             try:
@@ -82,6 +84,11 @@ def main() -> int:
     except (CannotStart, OSError) as fault:  # OSError: a folder that cannot be written, a full disk
         console.print(f"[bold red]Cannot start:[/] {fault}", soft_wrap=True)
         return 1
+
+
+def _like_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    """Stop as Ctrl-C does: asyncio knows that signal only, and ends what it is at in order."""
+    signal.raise_signal(signal.SIGINT)
 
 
 def _run(stack: ExitStack) -> int:
