@@ -81,3 +81,14 @@ async def latest_payment(session: AsyncSession, order_id: UUID) -> Payment:
 async def invoice_of(session: AsyncSession, order_id: UUID) -> Document | None:
     """The invoice of a paid order."""
     return await session.scalar(select(Document).where(Document.order_id == order_id, Document.kind == "invoice"))
+
+
+async def credit_notes_of(session: AsyncSession, order_id: UUID) -> Sequence[Document]:
+    """What was written of an order's price that went back, the oldest first."""
+    return (
+        await session.scalars(
+            select(Document)
+            .where(Document.order_id == order_id, Document.kind == "credit_note")
+            .order_by(Document.issued_at, Document.number)
+        )
+    ).all()

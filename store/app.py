@@ -135,6 +135,7 @@ def require_json(request: Request[Any, Any, Any]) -> None:
 def _openapi(settings: Settings) -> ContractConfig:
     """The API's contract at /schema/openapi.json; in the sandbox also as pages at /schema."""
     pages = SwaggerRenderPlugin(
+        favicon='<link rel="icon" href="/static/icon.svg" type="image/svg+xml">',
         js_url="/static/vendor/swagger-ui-bundle.js",
         css_url="/static/vendor/swagger-ui.css",
         standalone_preset_js_url="/static/vendor/swagger-ui-standalone-preset.js",

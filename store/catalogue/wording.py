@@ -108,7 +108,7 @@ def terms(*, kind: str, start_days: int | None, watch_hours: int | None, near_en
 def starting(starts_at: datetime, *, zone: str, locale: str) -> str:
     """From when on something is sold, in the market's own time."""
     local = starts_at.astimezone(ZoneInfo(zone))
-    day = format_date(local, "long", locale=locale)
+    day = format_date(local, "long", locale="en_GB" if locale == "en" else locale)
     return say("starts", locale, when=f"{day}, {format_time(local, 'HH:mm', locale=locale)}")
 
 

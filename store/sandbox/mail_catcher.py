@@ -33,11 +33,25 @@ TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
 )
 
-_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; frame-ancestors 'none'"
+_PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; connect-src 'self'; "
+    "frame-src 'self'; frame-ancestors 'none'"
+)
 _MAIL_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "sandbox allow-popups allow-popups-to-escape-sandbox; frame-ancestors 'self'"
 )
+
+
+_LOOK_AGAIN: Final = """
+setInterval(async () => {
+  const answer = await fetch("/").catch(() => null);
+  if (!answer?.ok) return;
+  const main = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+  if (main.innerHTML !== document.querySelector("main").innerHTML) document.querySelector("main").replaceWith(main);
+}, 5000);
+"""
+"""Brings new mails into the list without drawing the page anew, which would take the focus away."""
 
 
 class Mailbox:
@@ -73,6 +87,12 @@ def list_mails(state: State) -> Response[str]:
     return _page("mails.html", mails=mails, total=len(names))
 
 
+@get("/look-again.js", media_type="text/javascript", sync_to_thread=False)
+def look_again() -> str:
+    """The script of the list."""
+    return _LOOK_AGAIN
+
+
 @get("/mails/{name:str}", sync_to_thread=True)
 def show_mail(state: State, name: FromPath[str]) -> Response[str]:
     """One mail: its links, its HTML in a frame without rights, its text."""
@@ -102,7 +122,7 @@ def show_latest(state: State) -> Redirect:
 def create_viewer(folder: Path, *, port: int) -> Litestar:
     """The pages over the mails of a folder, to be served on that port of the loopback."""
     return Litestar(
-        [health, list_mails, show_mail, show_html, show_latest],
+        [health, list_mails, look_again, show_mail, show_html, show_latest],
         state=State({"folder": folder}),
         # Reset links lie here: no foreign name may lead a browser to them.
         allowed_hosts=[f"127.0.0.1:{port}", f"localhost:{port}"],

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from babel.dates import format_date
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
@@ -80,7 +79,7 @@ async def show_finance(
         period=period,
         last_day=period.end - timedelta(days=1),
         month=month_text(period.first),
-        month_name=format_date(period.first, "LLLL yyyy", locale=frame.locale),
+        month_name=frame.w.month(period.first),
         previous=month_text(month_before(period.first)),
         following=month_text(period.end) if period.end <= present else "",
         transactions=page,

@@ -59,6 +59,7 @@ def _line(frame: Frame, entry: LibraryEntry, film: TitleCard) -> dict[str, objec
         until = t("library.bought_on", date=w.day(entry.granted_at))
     return {
         "film": film,
+        "kind": entry.kind,
         "quality": entry.quality,
         "started": entry.first_played_at is not None,
         "left": left,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.authentication import Identity, customer_only
 from billing.cursors import cursor_of, place_of
 from billing.money import Money
-from billing.orders import find_order, invoice_of, list_orders
+from billing.orders import credit_notes_of, find_order, invoice_of, list_orders
 from billing.tax import rate_text
 from store.purchase_schemas import OrderOut, legal_text_out
 from store.web.pages import Frame
@@ -70,8 +70,16 @@ async def show_order(
         issued_at=invoice.issued_at if invoice else None,
         consents=[
             text
-            for name, kept in order.texts.items()
+            for name, kept in sorted(order.texts.items())
             if (text := legal_text_out(name, kept["version"], frame.locale)).is_consent
+        ],
+        credits=[
+            {
+                "number": note.document_number,
+                "issued_at": note.issued_at,
+                "gross": Money(note.gross, note.currency),
+            }
+            for note in await credit_notes_of(session, order_id)
         ],
         seller=invoice.content["seller"] if invoice else printed,
         order={

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -150,11 +151,19 @@ def _choice(frame: Frame, film: FilmPage, kind: str) -> dict[str, object] | None
                 "quality": offer.quality,
                 "price": offer.price,
                 "preferred": offer.quality == preferred,
-                "sentence": offer.sentence,
+                "sentence": _terms(frame, offer),
             }
             for offer in offers
         ],
     }
+
+
+def _terms(frame: Frame, offer: OfferOut) -> str:
+    """What an offer means if it is paid now; a rental with its real dates."""
+    if offer.start_days is None or offer.watch_hours is None:
+        return offer.sentence
+    start_by = frame.w.moment(frame.at + timedelta(days=offer.start_days))
+    return frame.w.text(f"film.rent_means_{offer.near_end}", start_by=start_by, hours=frame.w.hours(offer.watch_hours))
 
 
 async def _owned(frame: Frame, session: AsyncSession, film: FilmPage) -> dict[str, object] | None:
@@ -269,13 +278,15 @@ async def show_person(
 ) -> Response[str]:
     """A person's films, by what the person did in them."""
     person = await load_person(database, slug=slug, market=frame.market, locale=frame.locale, at=frame.at)
+    # What someone did most comes first.
+    roles = sorted(person.films, key=lambda role: len(role.titles), reverse=True)
     return frame.page(
         "storefront/list.html",
         heading=person.name,
         sentence=frame.w.text("film.invented_person") if person.invented else "",
         sort="",
         sorts=[],
-        shelves=[{"heading": role.role_name, "films": role.titles} for role in person.films],
+        shelves=[{"heading": role.role_name, "films": role.titles} for role in roles],
         previous="",
         next="",
     )

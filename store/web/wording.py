@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,9 @@ TEXTS: Final = Path(__file__).parent / "texts"
 LOCALES: Final = ("de", "en")
 ZONES: Final[Mapping[str, str]] = {"DE": "Europe/Berlin", "AT": "Europe/Vienna"}
 """The market's time zone, in which its windows and rentals are told."""
+
+_FORMATS: Final[Mapping[str, str]] = {"de": "de", "en": "en_GB"}
+"""Whose dates and numbers a language writes: a European store does not put the month first."""
 
 SPACE: Final = "\N{NO-BREAK SPACE}"
 
@@ -48,6 +51,15 @@ class Wording:
     zone: ZoneInfo
     texts: Mapping[str, str]
 
+    @property
+    def format(self) -> str:
+        """The locale that dates and numbers are written in."""
+        return _FORMATS[self.locale]
+
+    def month(self, value: date) -> str:
+        """A month such as `Mai 2026`."""
+        return format_date(value, "LLLL yyyy", locale=self.format)
+
     def text(self, key: str, /, **values: object) -> str:
         """The text of a key with its values filled in; a plural is `key_one` beside `key` and chosen by `count`."""
         if values.get("count") == 1:
@@ -66,40 +78,40 @@ class Wording:
 
     def number(self, value: int) -> str:
         """A whole number with the language's separators."""
-        return str(format_decimal(value, locale=self.locale))
+        return str(format_decimal(value, locale=self.format))
 
     def compact(self, value: int) -> str:
         """A large number shortly, such as `12 Tsd.`."""
-        return str(format_compact_decimal(value, locale=self.locale, fraction_digits=1))
+        return str(format_compact_decimal(value, locale=self.format, fraction_digits=1))
 
     def day(self, value: Any) -> str:
         """A date such as `3. Mai 2026`; an instant is told in the market's zone."""
         value = _moment(value)
         if isinstance(value, datetime):
             value = value.astimezone(self.zone)
-        return format_date(value, format="long", locale=self.locale)
+        return format_date(value, format="long", locale=self.format)
 
     def moment(self, value: Any) -> str:
-        """An instant such as `Di., 3. Mai, 20:15`, in the market's zone."""
+        """An instant such as `Di. 3. Mai, 20:15`, in the market's zone."""
         pattern = "EEE d. MMMM, HH:mm" if self.locale == "de" else "EEE d MMMM, HH:mm"
-        return format_datetime(_moment(value), pattern, tzinfo=self.zone, locale=self.locale)
+        return format_datetime(_moment(value), pattern, tzinfo=self.zone, locale=self.format)
 
     def stamp(self, value: Any) -> str:
         """An instant in figures with seconds, for tables: `03.05.2026 20:15:07`."""
         pattern = "dd.MM.yyyy HH:mm:ss" if self.locale == "de" else "yyyy-MM-dd HH:mm:ss"
-        return format_datetime(_moment(value), pattern, tzinfo=self.zone, locale=self.locale)
+        return format_datetime(_moment(value), pattern, tzinfo=self.zone, locale=self.format)
 
     def minutes(self, value: int) -> str:
         """A running time such as `125 Minuten`."""
-        return format_unit(value, "duration-minute", length="long", locale=self.locale)
+        return format_unit(value, "duration-minute", length="long", locale=self.format)
 
     def hours(self, value: int) -> str:
         """A length such as `48 Stunden`."""
-        return format_unit(value, "duration-hour", length="long", locale=self.locale)
+        return format_unit(value, "duration-hour", length="long", locale=self.format)
 
     def days(self, value: int) -> str:
         """A length such as `30 Tage`."""
-        return format_unit(value, "duration-day", length="long", locale=self.locale)
+        return format_unit(value, "duration-day", length="long", locale=self.format)
 
     def span(self, value: timedelta) -> str:
         """A span in its largest fitting unit, rounded down: `29 Tage`, `17 Stunden`, `5 Minuten`."""

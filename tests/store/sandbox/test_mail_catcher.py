@@ -68,6 +68,15 @@ async def test_the_list_shows_the_newest_first_and_can_be_empty(tmp_path: Path) 
     assert page.index("zweite") < page.index("erste")
 
 
+async def test_the_list_brings_new_mails_by_a_script_of_its_own(tmp_path: Path) -> None:
+    async with viewer(tmp_path) as client:
+        page, script = await client.get("/"), await client.get("/look-again.js")
+    assert '<script src="/look-again.js" defer></script>' in page.text
+    assert "<noscript><meta http-equiv" in page.text
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert script.headers["content-type"].startswith("text/javascript")
+
+
 async def test_the_html_of_a_mail_has_no_rights(tmp_path: Path) -> None:
     name = keep(tmp_path, letter().as_bytes(), at=datetime.now(UTC))
     async with viewer(tmp_path) as client:
@@ -85,7 +94,7 @@ async def test_what_a_mail_says_of_itself_is_escaped(tmp_path: Path) -> None:
     keep(tmp_path, letter(subject="<script>alert(1)</script>").as_bytes(), at=datetime.now(UTC))
     async with viewer(tmp_path) as client:
         pages = [(await client.get(path, follow_redirects=True)).text for path in ("/", "/latest")]
-    assert not [page for page in pages if "<script" in page]
+    assert not [page for page in pages if "<script>" in page or "alert(1)<" in page]
 
 
 @pytest.mark.parametrize("name", ["..%2F..%2Fsecrets", "secrets", "0" * 20 + "-" + "f" * 32, "%00"])

@@ -132,6 +132,42 @@ async def test_a_declined_card_is_told_and_the_order_can_be_paid_again_or_cancel
     assert await database.reads.fetchval("SELECT state FROM billing.orders") == "cancelled"
 
 
+async def test_a_payment_that_the_bank_still_checks_is_waited_for_by_the_page_itself(
+    browser: httpx.AsyncClient, rental: UUID, gateway: FakeGateway
+) -> None:
+    order_id = await order_in(browser, rental)
+    (intent_id,) = gateway.intents
+    gateway.move(intent_id, PaymentState.PROCESSING)
+    page = (await browser.get(f"/de/orders/{order_id}/return")).text
+    assert faults_of(page, locale="de") == []
+    assert f'hx-get="/de/orders/{order_id}/return" hx-trigger="every 4s" hx-select="#outcome"' in page
+    assert '<noscript><meta http-equiv="refresh"' in page
+    gateway.pay(intent_id)
+    page = (await browser.get(f"/de/orders/{order_id}/return", headers={"HX-Request": "true"})).text
+    assert 'id="outcome">' in page
+    assert "Viel Freude mit Der Fernsehturm" in page
+
+
+async def test_after_a_withdrawal_every_page_of_the_order_says_that_the_money_goes_back(
+    browser: httpx.AsyncClient, rental: UUID, gateway: FakeGateway
+) -> None:
+    order_id = await order_in(browser, rental)
+    gateway.pay(next(iter(gateway.intents)))
+    page = (await browser.get(f"/de/orders/{order_id}/return")).text
+    headers = {**OURS, "X-CSRF-Token": token_in(page), "Idempotency-Key": "ein-widerruf"}
+    done = await browser.post(f"/v1/orders/{order_id}/withdrawals", json={"declared": True}, headers=headers)
+    assert done.status_code == 201, done.text
+    assert "Das Geld geht zurück" in (await browser.get(f"/de/orders/{order_id}/return")).text
+    receipt = (await browser.get(f"/de/orders/{order_id}")).text
+    assert faults_of(receipt, locale="de") == []
+    assert "Der Betrag dieser Rechnung wurde erstattet." in receipt
+    assert re.search(r"<p class=\"num\">G-\d{4}-\d{6}</p>", receipt)
+    assert "Erstattet" in (await browser.get("/de/orders")).text
+    library = (await browser.get("/de/library")).text
+    assert "Nicht mehr verfügbar" in library
+    assert 'href="/de/watch/' not in library
+
+
 async def test_what_is_owned_cannot_be_ordered_again_and_the_page_says_until_when(
     browser: httpx.AsyncClient, rental: UUID, gateway: FakeGateway, database: Database
 ) -> None:
@@ -152,7 +188,8 @@ async def test_a_rental_that_was_not_started_in_time_goes_into_the_history(
     await browser.get(f"/de/orders/{order_id}/return")
     clock.ahead = timedelta(days=31)
     page = (await browser.get("/de/library")).text
-    assert "Früher geliehen (1)" in page
+    assert "Früher (1)" in page
+    assert "Noch einmal leihen" in page
     assert "Nicht gestartet bis" in page
 
 

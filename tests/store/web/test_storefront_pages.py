@@ -7,6 +7,7 @@ import pytest
 
 from store.catalogue.models import Opinion
 from store.database import Database
+from tests.scratch import MovableTestClock
 from tests.store.purchase.shops import make_film, make_offer
 from tests.store.web.page_reading import faults_of
 
@@ -63,7 +64,7 @@ async def test_a_film_page_signs_in_invites_and_resets_without_being_left(
     await make_offer(database, title_id=film, kind="rent", gross=399)
     path = f"/de/films/{await slug_of(database, film)}"
     page = (await client.get(path)).text
-    panel = page[page.index('<div id="sign-in" popover>') :]
+    panel = page[page.index('<div id="sign-in"') :]
     assert 'popovertarget="sign-in"' in page
     assert 'method="post" action="/de/sign-in"' in panel
     assert f'name="next" value="{path}"' in panel
@@ -71,6 +72,18 @@ async def test_a_film_page_signs_in_invites_and_resets_without_being_left(
     assert "1 Video" in panel
     assert 'href="/de/register"' in panel
     assert '<a href="/de/password/forgot">Neues Passwort anfordern</a>' in panel
+
+
+async def test_the_buy_box_says_until_when_a_rental_of_this_moment_must_be_started(
+    client: httpx.AsyncClient, database: Database, clock: MovableTestClock
+) -> None:
+    clock.fixed = datetime(2026, 11, 25, 21, 39, tzinfo=UTC)
+    film = await make_film(database, name="Der Fernsehturm")
+    await make_offer(database, title_id=film, kind="rent", gross=399)
+    slug = await slug_of(database, film)
+    german, english = [(await client.get(f"/{locale}/films/{slug}")).text for locale in ("de", "en")]
+    assert "Starten bis Fr. 25. Dezember, 22:39, dann 48 Stunden lang so oft ansehen, wie Sie möchten." in german
+    assert "Start by Fri 25 December, 22:39, then watch as often as you like for 48 hours." in english
 
 
 async def test_a_film_without_offers_says_so(client: httpx.AsyncClient, database: Database) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import math
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from store.web import frontend
 from store.web.assets import STATIC
 from store.web.pages import TEMPLATES
-from store.web.wording import load_texts
+from store.web.wording import load_texts, wording
 
 FOLDER = Path(frontend.__file__).parent.parent / "templates"
 SOURCES = {path.relative_to(FOLDER).as_posix(): path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.html")}
@@ -29,6 +30,13 @@ def test_both_languages_fill_the_same_placeholders() -> None:
     assert not [
         key for key in german if set(PLACEHOLDER.findall(german[key])) != set(PLACEHOLDER.findall(english.get(key, "")))
     ]
+
+
+def test_english_dates_and_numbers_are_those_of_europe() -> None:
+    english, german = wording("en", "DE"), wording("de", "DE")
+    assert (english.day(date(2026, 5, 3)), german.day(date(2026, 5, 3))) == ("3 May 2026", "3. Mai 2026")
+    assert (english.month(date(2026, 5, 3)), german.month(date(2026, 5, 3))) == ("May 2026", "Mai 2026")
+    assert (english.number(61_035), german.number(61_035)) == ("61,035", "61.035")
 
 
 def test_no_text_shouts() -> None:
