@@ -82,6 +82,27 @@ async def test_a_bought_film_in_hd_gets_its_three_keys(
     assert answer.json() == {"keys": expected, "type": "temporary"}
 
 
+async def test_neither_key_nor_token_nor_proof_is_ever_in_the_log(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    token = (await opened(client, device, customer, title))["token"]
+    proof = device.proof("POST", LICENCE_PATH, token=token)
+    assert (await device.licence(client, token, proof=proof)).status_code == 200
+    assert (await device.licence(client, token, proof=proof)).status_code == 401
+    await owner.execute(TAMPERED)
+    assert (await device.licence(client, token)).status_code == 503
+    log = "".join(capsys.readouterr())
+    assert log.count(LICENCE_PATH) >= 3
+    assert not [secret for secret in (*SPELLINGS, token, proof, customer.token) if secret in log]
+
+
 @pytest.mark.parametrize("content_type", [None, "application/octet-stream", "text/plain", "application/json"])
 async def test_the_request_may_be_declared_as_anything(
     client: httpx.AsyncClient,

@@ -265,6 +265,9 @@ async def test_the_player_obeys_the_keyboard_and_fits_a_phone(
     assert await cinema.page.evaluate("document.querySelector('video').muted") is True
     overflow = "document.documentElement.scrollWidth > 360 || document.documentElement.scrollHeight > 640"
     assert await cinema.page.evaluate(overflow) is False
+    seek = await cinema.page.get_by_role("slider").bounding_box()
+    assert seek is not None
+    assert seek["width"] >= 300
     controls = cinema.page.locator(".below button:visible")
     for box in await asyncio.gather(*(control.bounding_box() for control in await controls.all())):
         assert box is not None
