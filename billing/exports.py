@@ -5,7 +5,8 @@ The columns of the CSV (comma, UTF-8, a header line, one line per money event, o
     date               accounting day in the seller's zone
     booked_at          instant, RFC 3339 UTC
     journal_id         key of the journal
-    kind               sale | unfulfilled_receipt | unfulfilled_refund | refund_reversal
+    kind               sale | refund | refund_paid | refund_reversal | unfulfilled_receipt | unfulfilled_refund |
+                       dispute_withdrawn | dispute_reinstated | dispute_lost
     order_number       what customers and support say
     invoice_number     empty where no invoice belongs to the event
     customer           pseudonym; the only customer key in the books
@@ -15,8 +16,11 @@ The columns of the CSV (comma, UTF-8, a header line, one line per money event, o
     gross_minor        money that came (or went, negative), in minor units
     net_minor          of that revenue
     tax_minor          of that VAT
-    to_refund_minor    of that money without a claim of ours, which goes back; gross = net + tax + to_refund
-    gross, net, tax, to_refund     the same four as decimal numbers with a point
+    to_refund_minor    of that money without a claim of ours, which goes back
+    fees_minor         of that fees and losses (negative)
+    elsewhere_minor    of that money that a bank holds until a dispute is decided
+                       gross = net + tax + to_refund + fees + elsewhere
+    gross, net, tax, to_refund, fees, elsewhere     the same six as decimal numbers with a point
     payment_id         key of the payment
     description        what was sold, in the seller's language
 
@@ -40,6 +44,9 @@ from billing.tax import SELLER_ZONE
 LONGEST_DAYS: Final = 3_700
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2999
+
+AMOUNTS: Final = ("gross", "net", "tax", "to_refund", "fees", "elsewhere")
+"""What every money event and every sum of them has, in one currency."""
 
 _COPY_TIMEOUT: Final = 3_600.0
 """Seconds that one export may take."""
@@ -75,7 +82,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One money event of the books; gross = net + tax + to_refund."""
+    """One money event of the books; gross = net + tax + to_refund + fees + elsewhere."""
 
     journal_id: UUID
     booked_at: datetime
@@ -89,6 +96,8 @@ class Transaction:
     net: Money
     tax: Money
     to_refund: Money
+    fees: Money
+    elsewhere: Money
     payment_id: UUID
     description: str
 
@@ -104,6 +113,8 @@ class Total:
     net: Money
     tax: Money
     to_refund: Money
+    fees: Money
+    elsewhere: Money
 
 
 _LIST: Final = """
@@ -115,7 +126,8 @@ _LIST: Final = """
 _TOTALS: Final = """
     SELECT
         kind, country, currency, count(*) AS count, sum(gross)::bigint AS gross, sum(net)::bigint AS net,
-        sum(tax)::bigint AS tax, sum(to_refund)::bigint AS to_refund
+        sum(tax)::bigint AS tax, sum(to_refund)::bigint AS to_refund, sum(fees)::bigint AS fees,
+        sum(elsewhere)::bigint AS elsewhere
     FROM billing.transactions
     WHERE booked_at >= $1 AND booked_at < $2
     GROUP BY kind, country, currency ORDER BY kind, country, currency
@@ -127,12 +139,15 @@ _CSV: Final = r"""
         to_char(booked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS booked_at,
         journal_id, kind, order_number, invoice_number, customer, country, tax_rate, currency,
         gross AS gross_minor, net AS net_minor, tax AS tax_minor, to_refund AS to_refund_minor,
+        fees AS fees_minor, elsewhere AS elsewhere_minor,
         round(gross / 10::numeric ^ digits, digits) AS gross,
         round(net / 10::numeric ^ digits, digits) AS net,
         round(tax / 10::numeric ^ digits, digits) AS tax,
         round(to_refund / 10::numeric ^ digits, digits) AS to_refund,
+        round(fees / 10::numeric ^ digits, digits) AS fees,
+        round(elsewhere / 10::numeric ^ digits, digits) AS elsewhere,
         payment_id,
-        CASE WHEN description ~ '^[=+@\t\r-]' THEN '''' || description ELSE description END AS description
+        CASE WHEN description ~ '^[=+@\t\r\n＝＋＠－-]' THEN '''' || description ELSE description END AS description
     FROM billing.transactions CROSS JOIN LATERAL billing.currency_digits(currency) AS digits
     WHERE transactions.booked_at >= $1 AND transactions.booked_at < $2
     ORDER BY transactions.booked_at, transactions.journal_id
@@ -159,7 +174,7 @@ async def list_transactions(
             tax_rate=row["tax_rate"],
             payment_id=row["payment_id"],
             description=row["description"],
-            **_amounts(row),
+            **amounts_of(row),
         )
         for row in rows
     ]
@@ -168,7 +183,7 @@ async def list_transactions(
 async def total_transactions(database: OpenDatabase, *, period: Period) -> Sequence[Total]:
     """The period's sums by kind, country and currency."""
     rows = await database.reads.fetch(_TOTALS, *period.instants)
-    return [Total(kind=row["kind"], country=row["country"], count=row["count"], **_amounts(row)) for row in rows]
+    return [Total(kind=row["kind"], country=row["country"], count=row["count"], **amounts_of(row)) for row in rows]
 
 
 async def export_csv(database: OpenDatabase, *, period: Period) -> AsyncGenerator[bytes]:
@@ -207,8 +222,9 @@ async def export_csv(database: OpenDatabase, *, period: Period) -> AsyncGenerato
             await copying
 
 
-def _amounts(row: Any) -> dict[str, Money]:
-    return {name: Money(row[name], row["currency"]) for name in ("gross", "net", "tax", "to_refund")}
+def amounts_of(row: Any) -> dict[str, Money]:
+    """The amounts of a row of the view."""
+    return {name: Money(row[name], row["currency"]) for name in AMOUNTS}
 
 
 def _midnight(day: date) -> datetime:

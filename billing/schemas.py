@@ -62,12 +62,12 @@ class PaymentCheckOut(msgspec.Struct, frozen=True):
 
 
 class TransactionOut(msgspec.Struct, frozen=True):
-    """One money event of the books; gross = net + tax + to_refund."""
+    """One money event of the books; gross = net + tax + to_refund + fees + elsewhere."""
 
     journal_id: UUID
     booked_at: datetime
     kind: str
-    """`sale`, `unfulfilled_receipt`, `unfulfilled_refund` or `refund_reversal`."""
+    """`sale`, `refund`, `refund_paid`, `dispute_lost`, …: the journal's kind."""
     order_number: str
     invoice_number: str | None
     customer: UUID
@@ -80,6 +80,10 @@ class TransactionOut(msgspec.Struct, frozen=True):
     tax: MoneyOut
     to_refund: MoneyOut
     """Money that came without a claim of ours."""
+    fees: MoneyOut
+    """Fees and losses, negative."""
+    elsewhere: MoneyOut
+    """What a bank holds until a dispute is decided."""
     payment_id: UUID
     description: str
 
@@ -99,6 +103,8 @@ class TransactionOut(msgspec.Struct, frozen=True):
             net=MoneyOut.of(transaction.net),
             tax=MoneyOut.of(transaction.tax),
             to_refund=MoneyOut.of(transaction.to_refund),
+            fees=MoneyOut.of(transaction.fees),
+            elsewhere=MoneyOut.of(transaction.elsewhere),
             payment_id=transaction.payment_id,
             description=transaction.description,
         )

@@ -6,14 +6,14 @@ from datetime import date
 from typing import Final
 
 from auth.ports import OpenDatabase
-from billing.exports import Period
+from billing.exports import Period, amounts_of
 from billing.money import Money
 from billing.tax import SELLER_ZONE
 
 
 @dataclass(frozen=True, slots=True)
 class RateTotal:
-    """All money events of a country, tax rate and currency; gross = net + tax + to_refund."""
+    """All money events of a country, tax rate and currency; gross = net + tax + to_refund + fees + elsewhere."""
 
     country: str
     tax_rate: str | None
@@ -23,6 +23,8 @@ class RateTotal:
     net: Money
     tax: Money
     to_refund: Money
+    fees: Money
+    elsewhere: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class DayTotal:
 _BY_RATE: Final = """
     SELECT
         country, tax_rate, currency, count(*) AS count, sum(gross)::bigint AS gross, sum(net)::bigint AS net,
-        sum(tax)::bigint AS tax, sum(to_refund)::bigint AS to_refund
+        sum(tax)::bigint AS tax, sum(to_refund)::bigint AS to_refund, sum(fees)::bigint AS fees,
+        sum(elsewhere)::bigint AS elsewhere
     FROM billing.transactions
     WHERE booked_at >= $1 AND booked_at < $2
     GROUP BY country, tax_rate, currency ORDER BY currency, country, tax_rate NULLS LAST
@@ -60,10 +63,7 @@ async def total_by_rate(database: OpenDatabase, *, period: Period) -> Sequence[R
             country=row["country"],
             tax_rate=row["tax_rate"],
             count=row["count"],
-            gross=Money(row["gross"], row["currency"]),
-            net=Money(row["net"], row["currency"]),
-            tax=Money(row["tax"], row["currency"]),
-            to_refund=Money(row["to_refund"], row["currency"]),
+            **amounts_of(row),
         )
         for row in rows
     ]

@@ -17,7 +17,7 @@ from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
 from auth.visits import Visit
 from billing.cursors import cursor_of, place_of
 from billing.errors import PeriodInvalid
-from billing.exports import LONGEST_DAYS, Period, list_transactions, total_transactions
+from billing.exports import AMOUNTS, LONGEST_DAYS, Period, list_transactions, total_transactions
 from billing.money import Money
 from billing.summaries import DayTotal, RateTotal, total_by_day, total_by_rate
 from billing.tax import accounting_day
@@ -39,6 +39,8 @@ class Sum:
     net: Money
     tax: Money
     to_refund: Money
+    fees: Money
+    elsewhere: Money
 
 
 @get("/finance", guards=[requires(TRANSACTIONS_READ)])
@@ -123,17 +125,10 @@ def sums_of(rates: Sequence[RateTotal]) -> Sequence[Sum]:
     sums: dict[str, Sum] = {}
     for rate in rates:
         before = sums.get(rate.gross.currency)
-        sums[rate.gross.currency] = (
-            Sum(rate.count, rate.gross, rate.net, rate.tax, rate.to_refund)
-            if before is None
-            else Sum(
-                before.count + rate.count,
-                before.gross + rate.gross,
-                before.net + rate.net,
-                before.tax + rate.tax,
-                before.to_refund + rate.to_refund,
-            )
-        )
+        amounts = {name: getattr(rate, name) for name in AMOUNTS}
+        if before is not None:
+            amounts = {name: getattr(before, name) + amount for name, amount in amounts.items()}
+        sums[rate.gross.currency] = Sum(count=rate.count + (before.count if before else 0), **amounts)
     return list(sums.values())
 
 

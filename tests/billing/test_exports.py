@@ -11,7 +11,7 @@ import pytest
 
 from billing.cursors import cursor_of, place_of
 from billing.errors import CursorInvalid, PeriodInvalid
-from billing.exports import Period, export_csv, list_transactions, total_transactions
+from billing.exports import AMOUNTS, Period, export_csv, list_transactions, total_transactions
 from billing.money import Money
 from tests.billing.tills import NOON, Till
 
@@ -19,7 +19,7 @@ NOVEMBER = Period.of(date(2026, 11, 1), date(2026, 12, 1))
 
 COLUMNS = [
     *("date", "booked_at", "journal_id", "kind", "order_number", "invoice_number", "customer", "country", "tax_rate"),
-    *("currency", "gross_minor", "net_minor", "tax_minor", "to_refund_minor", "gross", "net", "tax", "to_refund"),
+    *("currency", *(f"{name}_minor" for name in AMOUNTS), *AMOUNTS),
     *("payment_id", "description"),
 ]
 
@@ -52,8 +52,25 @@ async def test_the_sum_of_the_csv_is_sqls(till: Till, owner: asyncpg.Connection)
         assert sum(Decimal(line[column]) for line in lines) * 100 == sums[column]
     assert (sums["gross"], sums["to_refund"]) == (399 + 1199 + 499 + 1, 0)
     for line in lines:
-        parts = sum(int(line[f"{column}_minor"]) for column in ("net", "tax", "to_refund"))
-        assert int(line["gross_minor"]) == parts
+        assert int(line["gross_minor"]) == sum(int(line[f"{column}_minor"]) for column in AMOUNTS[1:])
+
+
+async def test_what_a_dispute_costs_is_in_the_file_and_every_line_still_adds_up(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    order = await till.paid_order(price=399)
+    intent_id = (await till.find(order))[1].intent_id
+    assert intent_id is not None
+    await till.note_dispute(till.gateway.dispute(intent_id))
+
+    lines = await exported(till)
+
+    [taken] = [line for line in lines if line["kind"] == "dispute_withdrawn"]
+    assert (taken["gross"], taken["fees"], taken["elsewhere"]) == ("-18.99", "-15.00", "-3.99")
+    for line in lines:
+        assert int(line["gross_minor"]) == sum(int(line[f"{column}_minor"]) for column in AMOUNTS[1:])
+    clearing = await owner.fetchval("SELECT sum(minor) FROM billing.postings WHERE account LIKE 'clearing:%'")
+    assert sum(int(line["gross_minor"]) for line in lines) == clearing
 
 
 async def test_a_line_says_everything_about_its_money_event(till: Till) -> None:
@@ -78,16 +95,20 @@ async def test_a_line_says_everything_about_its_money_event(till: Till) -> None:
         "net_minor": "999",
         "tax_minor": "200",
         "to_refund_minor": "0",
+        "fees_minor": "0",
+        "elsewhere_minor": "0",
         "gross": "11.99",
         "net": "9.99",
         "tax": "2.00",
         "to_refund": "0.00",
+        "fees": "0.00",
+        "elsewhere": "0.00",
         "payment_id": str(payment.id),
         "description": "Her",
     }
 
 
-@pytest.mark.parametrize("title", ["=SUM(A1)", "+1", "-30-", "@home", "\tx", "\rx"])
+@pytest.mark.parametrize("title", ["=SUM(A1)", "+1", "-30-", "@home", "\tx", "\rx", "\nx", "＝1+1", "＠x"])
 async def test_a_title_that_a_spreadsheet_would_run_is_disarmed(till: Till, title: str) -> None:
     await till.paid_order(name=title)
 

@@ -1,0 +1,42 @@
+"""Support and finance read words, not codes: every code that a page can meet has its word in both languages."""
+
+from typing import get_args
+
+import pytest
+
+from billing.declines import DECLINES
+from billing.disputes import HOLD
+from billing.models import OrderState, PaymentState, RefundState
+from billing.sale_refunds import WITHDRAWAL
+from store.entitlement.rights import Standing
+from store.letter_templates import FOLDER
+from store.web.wording import load_texts
+
+MAILS = [path.name for path in FOLDER.iterdir() if path.is_dir()]
+REFUND_REASONS = ("technical_fault", "wrong_purchase", "duplicate_purchase", "goodwill", WITHDRAWAL, HOLD)
+JOURNALS = (
+    *("sale", "refund", "refund_paid", "refund_reversal", "unfulfilled_receipt", "unfulfilled_refund"),
+    *("dispute_withdrawn", "dispute_reinstated", "dispute_lost"),
+)
+ABOUT_ACCOUNTS = (
+    *("customer.searched", "customer.viewed", "customer.address_viewed", "account.open", "account.change_settings"),
+    *("password_reset.start", "password_reset.complete", "session.open", "session.end", "session.end_all"),
+)
+
+
+@pytest.mark.parametrize("locale", ["de", "en"])
+@pytest.mark.parametrize(
+    ("prefix", "codes"),
+    [
+        ("support.order_state", list(OrderState)),
+        ("support.payment_state", [*PaymentState, *RefundState]),
+        ("support.problem", [*DECLINES, *REFUND_REASONS]),
+        ("support.right_state", get_args(Standing)),
+        ("support.mail_kind", MAILS),
+        ("support.action", [action.replace(".", "_") for action in ABOUT_ACCOUNTS]),
+        ("finance.kinds", JOURNALS),
+    ],
+)
+def test_every_code_has_a_word(prefix: str, codes: list[str], locale: str) -> None:
+    texts = load_texts(locale)
+    assert [code for code in codes if f"{prefix}.{code}" not in texts] == []
