@@ -69,6 +69,7 @@ def create_app(
         pools = database or await Database.connect(settings.database_url)
         parts = await assemble(settings, database=pools, clock=clock or SystemClock(), gateway=gateway)
         attach(app, parts)
+        await store.web.routes.warm_up(app.state, pools, markets=parts.markets, at=await parts.clock.now())
         try:
             yield
         finally:

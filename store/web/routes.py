@@ -1,7 +1,7 @@
 """Where the pages are: every page below /de and /en, static files, and the way from the bare address."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ from store.web import (
 )
 from store.web.assets import serve_asset
 from store.web.page_facts import keep
-from store.web.pages import provide_frame
+from store.web.pages import TEMPLATES, provide_frame
 from store.web.wording import LOCALES
 
 PARTS = (
@@ -68,6 +68,14 @@ async def provide_video_count(
         as_of=time.monotonic() // COUNT_LIVES,
         read=lambda: count_videos(database, market=market, at=at),
     )
+
+
+async def warm_up(state: State, database: Database, *, markets: Iterable[str], at: datetime) -> None:
+    """Do before the first visitor comes what the first page would wait for: count the videos, read the templates."""
+    for market in markets:
+        await provide_video_count(state, database, market, at)
+    for name in TEMPLATES.list_templates(extensions=["html"]):
+        TEMPLATES.get_template(name)
 
 
 def page_routers(handlers: Sequence[ControllerRouterHandler], locales: Sequence[str] = LOCALES) -> list[Router]:

@@ -1,12 +1,17 @@
 """The pages where people look around."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import httpx
 import pytest
+from litestar import Litestar
+from litestar.datastructures import State
 
 from store.catalogue.models import Opinion
 from store.database import Database
+from store.web.page_facts import keep
+from store.web.routes import warm_up
 from tests.scratch import MovableTestClock
 from tests.store.purchase.shops import make_film, make_offer
 from tests.store.web.page_reading import faults_of
@@ -168,3 +173,35 @@ async def test_no_address_leaves_the_static_folder(client: httpx.AsyncClient) ->
     names = ("../pages.py", "..%2fpages.py", "vendor/.built-from", "%2e%2e/pages.py", "nichts.css", "vendor", "a%00b")
     for name in names:
         assert (await client.get(f"/static/{name}")).status_code == 404, name
+
+
+async def test_a_new_process_has_counted_the_videos_before_its_first_visitor(
+    app: Litestar, client: httpx.AsyncClient, database: Database
+) -> None:
+    await make_offer(database)
+    await warm_up(app.state, database, markets=["DE"], at=datetime.now(UTC))
+    await make_offer(database)
+    assert "Ein Video." in (await client.get("/de")).text
+
+
+async def test_a_fact_that_many_ask_for_at_once_is_read_once() -> None:
+    state, readings, may_answer = State(), [], asyncio.Event()
+
+    async def read() -> int:
+        readings.append(len(readings))
+        await may_answer.wait()
+        return len(readings)
+
+    async def ask(as_of: int) -> int:
+        return await keep(state, ("fact",), as_of=as_of, read=read)
+
+    first = [asyncio.create_task(ask(1)) for _ in range(8)]
+    may_answer.set()
+    assert await asyncio.gather(*first) == [1] * 8
+    may_answer.clear()
+    renewing = asyncio.create_task(ask(2))
+    await asyncio.sleep(0)
+    assert await ask(2) == 1  # the one before, without waiting
+    may_answer.set()
+    assert await renewing == await ask(2) == 2
+    assert readings == [0, 1]
