@@ -24,6 +24,7 @@ from store.composition import assemble
 from store.database import Database
 from store.migrations import migrate
 from store.settings import Settings
+from tests.contract_checks import Contract
 from tests.scratch import REFERENCE_TABLES, MovableTestClock, sandbox_environment
 
 # A busy machine is no fault: what a property costs is not what these tests are about.
@@ -156,11 +157,18 @@ async def app(
     await parts.close()
 
 
+@pytest.fixture(scope="session")
+def contract(application: Litestar) -> Contract:
+    """The OpenAPI document, to hold answers against."""
+    return Contract(application.openapi_schema.to_schema())
+
+
 @pytest.fixture
-async def client(app: Litestar, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A program (or a browser without JavaScript) that talks to the application, on this event loop."""
+async def client(app: Litestar, settings: Settings, contract: Contract) -> AsyncIterator[httpx.AsyncClient]:
+    """A program (or a browser without JavaScript) on this event loop; every answer is held against the contract."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url=settings.base_url) as client:
+    hooks = {"response": [contract.check]}
+    async with httpx.AsyncClient(transport=transport, base_url=settings.base_url, event_hooks=hooks) as client:
         yield client
 
 

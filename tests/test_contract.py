@@ -2,26 +2,18 @@
 
 from typing import Any
 
-import jsonschema
+import httpx
 import pytest
-from litestar import Litestar
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
 from store.contract import PROBLEM_TYPE, codes_of, operations_of, refusals
+from tests.contract_checks import Contract
 
 OUR_WORDS = ("postgres", "sqlalchemy", "litestar", "msgspec", "asyncpg")
 
 
 @pytest.fixture(scope="session")
-def document(application: Litestar) -> dict[str, Any]:
-    return dict(application.openapi_schema.to_schema())
-
-
-@pytest.fixture(scope="session")
-def registry(document: dict[str, Any]) -> Registry[Any]:
-    resource: Resource[Any] = Resource.from_contents(document, default_specification=DRAFT202012)
-    return Registry().with_resource("urn:contract", resource)
+def document(contract: Contract) -> dict[str, Any]:
+    return contract.document
 
 
 def contents(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -33,13 +25,6 @@ def contents(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         for media_type, content in part.get("content", {}).items()
         if "json" in media_type and content.get("schema")
     ]
-
-
-def absolute(schema: Any) -> Any:
-    """The schema with references that lead into the document."""
-    if isinstance(schema, dict):
-        return {key: f"urn:contract{value}" if key == "$ref" else absolute(value) for key, value in schema.items()}
-    return [absolute(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def missing_from(operation: dict[str, Any]) -> list[str]:
@@ -63,11 +48,11 @@ def test_every_operation_says_what_it_does_takes_gives_and_refuses(document: dic
     assert {name: missing for name, missing in silent.items() if missing} == {}
 
 
-def test_every_example_is_one_of_its_schema(document: dict[str, Any], registry: Registry[Any]) -> None:
+def test_every_example_is_one_of_its_schema(contract: Contract) -> None:
     faults = []
-    for operation in operations_of(document):
+    for operation in operations_of(contract.document):
         for _, content in contents(operation):
-            validator = jsonschema.Draft202012Validator(absolute(content["schema"]), registry=registry)
+            validator = contract.validator(content["schema"])
             for example in content["examples"].values():
                 faults += [
                     (operation["operationId"], fault.message) for fault in validator.iter_errors(example["value"])
@@ -95,3 +80,11 @@ def test_every_scheme_that_an_operation_names_is_described(document: dict[str, A
 def test_no_word_of_our_machinery_is_in_the_contract(document: dict[str, Any]) -> None:
     text = str(document).lower()
     assert [word for word in OUR_WORDS if word in text] == []
+
+
+async def test_an_answer_of_another_shape_breaks_the_contract(contract: Contract) -> None:
+    request = httpx.Request("GET", "http://127.0.0.1/v1/genres")
+    await contract.check(httpx.Response(200, json={"genres": []}, request=request))
+    for status, body in ((200, {"genres": [{"code": 5}]}), (200, {}), (201, {"genres": []})):
+        with pytest.raises(AssertionError, match="GenresShowGenres"):
+            await contract.check(httpx.Response(status, json=body, request=request))
