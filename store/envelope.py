@@ -4,11 +4,14 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth.ids import new_id
+from store.errors import UnknownHost
+from store.problems import preferred_locale, problem_body
 
 log = structlog.get_logger("request")
 
@@ -57,7 +60,7 @@ class Envelope:
             if _header(scope, b"host") in self.allowed_hosts or scope["path"].startswith("/health/"):
                 await self.app(scope, receive, send_with_headers)
             else:
-                await _refuse_host(send_with_headers)
+                await _refuse_host(scope, send_with_headers)
             log.info(
                 "answered",
                 method=scope["method"],
@@ -90,8 +93,9 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
 
 
-async def _refuse_host(send: Send) -> None:
-    body = b'{"type":"/problems/unknown_host","title":"Unknown host","status":400,"code":"unknown_host"}'
+async def _refuse_host(scope: Scope, send: Send) -> None:
+    locale = preferred_locale(_header(scope, b"accept-language").decode("latin-1"))
+    body = msgspec.json.encode(problem_body(UnknownHost(), locale=locale, request_id=scope["state"]["request_id"]))
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 400, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -31,6 +31,14 @@ class NotFound(StoreError):
     en = "There is nothing at this address."
 
 
+class UnknownHost(StoreError):
+    """The request names a host that is not this store."""
+
+    status, code = 400, "unknown_host"
+    de = "Unter diesem Namen gibt es hier keinen Dienst."
+    en = "There is no service of this name here."
+
+
 class MethodNotAllowed(StoreError):
     """The address exists, the method does not."""
 

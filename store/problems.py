@@ -70,15 +70,7 @@ def answer_again(before: AnsweredBefore) -> Response[bytes]:
 def problem(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
     """A refusal as `application/problem+json`, in the language asked for."""
     locale = locale_of(request)
-    body = {
-        "type": f"/problems/{refusal.code}",
-        "title": refusal.code.replace("_", " ").capitalize(),
-        "status": refusal.status,
-        "code": refusal.code,
-        "detail": refusal.sentence(locale),
-        "instance": request.scope["state"].get("request_id"),
-        **refusal.details,
-    }
+    body = problem_body(refusal, locale=locale, request_id=request.scope["state"].get("request_id"))
     headers = {"Content-Language": locale, **refusal.headers}
     return Response(
         msgspec.json.encode(body),
@@ -86,6 +78,19 @@ def problem(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes
         media_type="application/problem+json",
         headers=headers,
     )
+
+
+def problem_body(refusal: Refusal, *, locale: str, request_id: str | None) -> dict[str, object]:
+    """The members of a problem (RFC 9457, 3); `instance` is the request's id, which is also in the log."""
+    return {
+        "type": f"/problems/{refusal.code}",
+        "title": refusal.code.replace("_", " ").capitalize(),
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.sentence(locale),
+        "instance": request_id,
+        **refusal.details,
+    }
 
 
 def as_refusal(request: Request[Any, Any, Any], fault: Exception) -> Refusal:
