@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from hypothesis import settings as hypothesis_settings
 from litestar import Litestar
+from playwright.async_api import Browser, async_playwright
 from sqlalchemy.engine import make_url
 
 from auth.ids import new_id
@@ -24,6 +25,7 @@ from store.composition import assemble
 from store.database import Database
 from store.migrations import migrate
 from store.settings import Settings
+from tests.cinema import CHROMIUM_FLAGS
 from tests.contract_checks import Contract
 from tests.scratch import REFERENCE_TABLES, MovableTestClock, sandbox_environment
 
@@ -206,3 +208,14 @@ def chromium_path() -> str:
     if os.environ.get("VIDEOTHEK_REQUIRE_BROWSER"):
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
+    """A real browser; each test opens a context of its own in it."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path, args=CHROMIUM_FLAGS, ignore_default_args=["--headless"]
+        )
+        yield browser
+        await browser.close()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import stripe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.billing.sandbox.checkout_page import CheckoutPage
 from tests.billing.sandbox.purchases import an_intent, event_types
@@ -13,18 +13,10 @@ from tests.billing.sandbox.sandbox_process import PUBLISHABLE_KEY, SandboxProces
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-async def browser(chromium_path: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
 @pytest.fixture
-async def page(browser: Browser) -> AsyncIterator[Page]:
+async def page(chromium: Browser) -> AsyncIterator[Page]:
     """A page whose every complaint, those about the content security policy included, fails the test."""
-    context = await browser.new_context(locale="de-DE", viewport={"width": 360, "height": 740})
+    context = await chromium.new_context(locale="de-DE", viewport={"width": 360, "height": 740})
     page = await context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -2,123 +2,33 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser
 
 from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.keys import KeySeal
 from store.settings import Settings
+from tests.cinema import UNTIL_PICTURE, WAIT, Cinema
 from tests.scratch import MovableTestClock
 from tests.store.entitlement.parts import KIDS, TEST_FILM, Customer, TestDevice, make_right, make_title
 
 pytestmark = pytest.mark.browser
 
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
-
-PICTURE = """() => {
-    const video = document.querySelector("video");
-    const quality = video.getVideoPlaybackQuality();
-    return {
-        time: video.currentTime, frames: quality.totalVideoFrames, width: video.videoWidth,
-        error: video.error && video.error.message,
-    };
-}"""
-
-WAIT = 20_000
-"""Milliseconds; a busy machine is slow, a broken player never comes."""
-
-UNTIL_PICTURE = """([frames, time, patience]) => new Promise((resolve, reject) => {
-    const video = document.querySelector("video");
-    const began = performance.now();
-    const timer = setInterval(() => {
-        const shown = video.getVideoPlaybackQuality().totalVideoFrames;
-        const isThere = shown >= frames && video.currentTime >= time;
-        const isLate = performance.now() - began > patience;
-        if (!isThere && !isLate) return;
-        clearInterval(timer);
-        if (isThere) return resolve(shown);
-        const { state, code, fault } = document.getElementById("player").dataset;
-        reject(new Error(`${shown} frames at ${video.currentTime} s; ${state} ${code} ${fault}`));
-    }, 40);
-})"""
-"""Waits inside the page; the page's own content policy forbids what the test tool would use."""
-
-
-@dataclass(slots=True)
-class Cinema:
-    """A page that plays, and what its console complained of."""
-
-    page: Page
-    complaints: list[str]
-
-    async def picture(self) -> dict[str, Any]:
-        seen: dict[str, Any] = await self.page.evaluate(PICTURE)
-        return seen
-
-    async def frames_advance(self) -> dict[str, Any]:
-        """Wait for pictures, then for more of them: time and frames both go on, and nothing failed."""
-        await self.page.evaluate(UNTIL_PICTURE, [5, 0, WAIT])
-        first = await self.picture()
-        await self.page.evaluate(UNTIL_PICTURE, [first["frames"] + 20, 0, WAIT])
-        second = await self.picture()
-        assert second["time"] > first["time"]
-        assert second["error"] is None
-        assert await self.page.get_attribute("#player", "data-refused") is None
-        return second
-
-    async def refused(self) -> str:
-        """Wait for the refusal and give its sentence; not one frame was shown."""
-        sentence = self.page.get_by_role("alert")
-        await sentence.wait_for(timeout=WAIT)
-        picture = await self.picture()
-        assert picture["frames"] == 0
-        return await sentence.inner_text()
-
-
-@pytest.fixture
-async def browser(chromium_path: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium_path, args=FLAGS, ignore_default_args=["--headless"]
-        )
-        yield browser
-        await browser.close()
-
 
 @pytest.fixture
 async def cinema(
-    browser: Browser, live_server: str, settings: Settings, customer: Customer, title: Title
+    chromium: Browser, live_server: str, settings: Settings, customer: Customer, title: Title
 ) -> AsyncIterator[Cinema]:
     """A browser in which the customer is signed in."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 720}, locale="de-DE")
+    context = await chromium.new_context(viewport={"width": 1280, "height": 720}, locale="de-DE")
     await context.add_cookies([{"name": settings.session_cookie, "value": customer.token, "url": live_server}])
-    page = await context.new_page()
-    complaints: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            complaints.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield Cinema(page, complaints)
+    yield await Cinema.in_page_of(context)
     await context.close()
 
 
