@@ -57,7 +57,12 @@ class Cinema:
     async def in_page_of(cls, context: BrowserContext) -> Self:
         """A new page of a browser, whose console is listened to."""
         cinema = cls(await context.new_page())
-        cinema.page.on("console", cinema._note)
+
+        def note(message: ConsoleMessage) -> None:
+            if message.type == "error":
+                cinema.complaints.append(message.text)
+
+        cinema.page.on("console", note)
         cinema.page.on("pageerror", lambda error: cinema.complaints.append(str(error)))
         return cinema
 
@@ -83,7 +88,3 @@ class Cinema:
         picture = await self.picture()
         assert picture["frames"] == 0
         return await sentence.inner_text()
-
-    def _note(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.complaints.append(message.text)

@@ -9,21 +9,37 @@ Attributes = dict[str, str]
 _SPEAKING_INPUTS = ("hidden", "submit", "button")
 
 
-@dataclass(slots=True)
-class _Element:
+@dataclass(slots=True, eq=False)
+class Element:
+    """An element with all the text in it."""
+
     tag: str
     attributes: Attributes
-    ancestors: tuple[str, ...]
+    ancestors: tuple["Element", ...]
     text: str = ""
+
+    @property
+    def words(self) -> str:
+        """The text as it is shown: one space between words."""
+        return " ".join(self.text.split())
+
+    @property
+    def is_hidden(self) -> bool:
+        return any("hidden" in element.attributes for element in (self, *self.ancestors))
+
+    def is_in(self, tag: str) -> bool:
+        return any(ancestor.tag == tag for ancestor in self.ancestors)
 
 
 @dataclass(slots=True)
 class _Reader:
-    elements: list[_Element] = field(default_factory=list)
-    open: list[_Element] = field(default_factory=list)
+    elements: list[Element] = field(default_factory=list)
+    open: list[Element] = field(default_factory=list)
 
 
 _VOID = {"img", "input", "meta", "link", "br", "hr", "path", "circle", "rect", "line", "source", "track", "wbr"}
+_INLINE = {"a", "abbr", "b", "code", "em", "i", "small", "span", "strong", "svg", "time", "use", "path"}
+"""What stands in a line without a gap around it."""
 
 
 class _Parser(HTMLParser):
@@ -33,7 +49,9 @@ class _Parser(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
-        element = _Element(tag, attributes, tuple(parent.tag for parent in self.reader.open))
+        element = Element(tag, attributes, tuple(self.reader.open))
+        if tag not in _INLINE:
+            self.handle_data(" ")
         self.reader.elements.append(element)
         if tag not in _VOID:
             self.reader.open.append(element)
@@ -55,12 +73,17 @@ class _Parser(HTMLParser):
             element.text += data
 
 
-def faults_of(page: str, *, locale: str) -> list[str]:
-    """Everything that would hinder someone: one line per fault, none for a good page."""
+def elements_of(page: str) -> list[Element]:
+    """Every element in the page's order."""
     parser = _Parser()
     parser.feed(page)
-    elements = parser.reader.elements
-    by_tag = Counter(element.tag for element in elements)
+    return parser.reader.elements
+
+
+def faults_of(page: str, *, locale: str) -> list[str]:
+    """Everything that would hinder someone: one line per fault, none for a good page."""
+    elements = elements_of(page)
+    by_tag = Counter(element.tag for element in elements if not element.is_hidden)
     ids = Counter(element.attributes["id"] for element in elements if "id" in element.attributes)
     labelled = {element.attributes.get("for") for element in elements if element.tag == "label"}
     faults = [f"the id {name} is there {count} times" for name, count in ids.items() if count > 1]
@@ -73,23 +96,23 @@ def faults_of(page: str, *, locale: str) -> list[str]:
     return faults
 
 
-def _faults_of(element: _Element, *, ids: Counter[str], labelled: set[str | None], locale: str) -> list[str]:
+def _faults_of(element: Element, *, ids: Counter[str], labelled: set[str | None], locale: str) -> list[str]:
     attributes, tag = element.attributes, element.tag
     said = attributes.get("aria-label") or attributes.get("aria-labelledby")
     faults: list[str] = []
     if tag == "html" and attributes.get("lang") != locale:
         faults.append("the language is not told")
-    if tag == "title" and "svg" not in element.ancestors and not element.text.strip(" –"):
+    if tag == "title" and not element.is_in("svg") and not element.text.strip(" –"):
         faults.append("the title is empty")
     if tag == "img" and "alt" not in attributes:
         faults.append(f"the picture {attributes.get('src')} has no alternative text")
     if tag == "img" and not ("width" in attributes and "height" in attributes):
         faults.append(f"the picture {attributes.get('src')} has no size, so the page will jump")
     if tag in ("input", "select", "textarea") and attributes.get("type") not in _SPEAKING_INPUTS:
-        is_labelled = attributes.get("id") in labelled or "label" in element.ancestors
+        is_labelled = attributes.get("id") in labelled or element.is_in("label")
         if not (is_labelled or said):
             faults.append(f"the field {attributes.get('name')} has no label")
-    if tag in ("a", "button") and not (element.text.strip() or said):
+    if tag in ("a", "button") and not (element.text.strip() or said or element.is_hidden):
         faults.append(f"a {tag} to {attributes.get('href')} says nothing")
     for name in ("aria-labelledby", "aria-describedby", "popovertarget"):
         faults += [
