@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models import Account
+from billing.books import Journal
 from billing.models import Base
 
 
@@ -59,11 +60,26 @@ class ProviderTransaction(Base):
     """The payout by which it reached our bank."""
     matched_at: Mapped[datetime | None]
     note: Mapped[str | None] = mapped_column(String(120))
-    """Why it is not matched."""
+    """Why it is not matched: a code of `billing.matching`."""
+    journal_id: Mapped[UUID | None] = mapped_column(ForeignKey(Journal.id), unique=True)
+    """The journal that explains its amount; none explains two."""
 
     __table_args__ = (
         Index("ix_provider_transactions_unmatched", "created_at", postgresql_where=text("matched_at IS NULL")),
     )
+
+
+class ProviderCursor(Base):
+    """How far one of the provider's lists was read."""
+
+    __tablename__ = "provider_cursors"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """`events` or `movements`."""
+    read_until: Mapped[datetime]
+    """The provider's time; everything before it is taken in."""
+    found: Mapped[int] = mapped_column(server_default="0")
+    """Entries that only reading the list brought, counted since the beginning."""
 
 
 class WebhookEvent(Base):
@@ -80,7 +96,7 @@ class WebhookEvent(Base):
     note: Mapped[str | None] = mapped_column(String(120))
     received_at: Mapped[datetime]
     happened_at: Mapped[datetime | None]
-    """The provider's time of the event; the search for lost events goes on from the newest one."""
+    """The provider's time of the event."""
     object_kind: Mapped[str | None] = mapped_column(String(40))
 
     __table_args__ = (

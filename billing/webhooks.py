@@ -23,6 +23,9 @@ SOURCE: Final = "stripe"
 DUPLICATE: Final = "duplicate"
 PARKED: Final = "parked"
 
+OBSERVED_KINDS: Final = frozenset({"payment_intent", "charge", "refund", "dispute", "radar.early_fraud_warning"})
+"""Kinds of objects that `observe` asks for; events of others are parked."""
+
 Observed = Intent | ProviderRefund | ProviderDispute | FraudWarning | str
 """The object of an event as the provider knows it now, or why it does not concern us."""
 

@@ -18,11 +18,13 @@ from auth.passwords import PasswordHasher
 from auth.registration import forget_expired
 from billing.checkout import Checkout
 from billing.idempotency import forget_old_answers
+from billing.lost_events import LostEvents
 from billing.payments import Payments
 from billing.ports import PaymentGateway
 from billing.refunds import Refunds
 from billing.sale_refunds import SaleRefunds
 from billing.stripe_gateway import StripeGateway
+from billing.webhooks import Webhooks
 from store.clock import Clock
 from store.database import Database
 from store.entitlement import dpop
@@ -77,6 +79,10 @@ class Parts:
             outbox=self.outbox,
             seller=self.settings.seller,
         )
+
+    def webhooks(self, session: AsyncSession) -> Webhooks:
+        """What takes in the provider's events, over a session."""
+        return Webhooks(session, self.gateway, self.checkout(session), self.sale_refunds(session))
 
     @property
     def payments(self) -> Payments:
@@ -153,6 +159,10 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
         await parts.payments.sweep(at=at)
         await Refunds(database=parts.database, gateway=parts.gateway).sweep(at=at)
 
+    async def search_lost_events(**_: Any) -> None:
+        search = LostEvents(parts.database, parts.gateway, parts.webhooks)
+        await search.search(at=await parts.clock.now())
+
     async def seal_audit_trail(**_: Any) -> None:
         async with parts.database.sessions.begin() as session:
             await audit.seal(session, at=datetime.now(UTC))
@@ -177,6 +187,7 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
 
     return {
         "sweep_payments": ("* * * * *", sweep_payments),
+        "search_lost_events": ("*/5 * * * *", search_lost_events),
         "seal_audit_trail": ("* * * * *", seal_audit_trail),
         "forget_old_limits": ("7 * * * *", forget_old_limits),
         "check_books_and_rights": ("11 3 * * *", check_books_and_rights),

@@ -149,13 +149,8 @@ async def _sale_refunds(state: State, session: Session) -> SaleRefunds:
     return parts_of(state).sale_refunds(session)
 
 
-async def _webhooks(
-    state: State,
-    session: Session,
-    checkout: NamedDependency[Checkout],
-    sale_refunds: NamedDependency[SaleRefunds],
-) -> Webhooks:
-    return Webhooks(session, parts_of(state).gateway, checkout, sale_refunds)
+async def _webhooks(state: State, session: Session) -> Webhooks:
+    return parts_of(state).webhooks(session)
 
 
 async def _purchase(session: Session, checkout: NamedDependency[Checkout]) -> Purchase:

@@ -51,6 +51,9 @@ class Till:
     def sale_refunds(self, session: AsyncSession) -> SaleRefunds:
         return SaleRefunds(session, self.fulfilment, PostgresJobs(), self.outbox, SELLER)
 
+    def webhooks(self, session: AsyncSession) -> Webhooks:
+        return Webhooks(session, self.gateway, self.checkout(session), self.sale_refunds(session))
+
     @property
     def payments(self) -> Payments:
         return Payments(self.database, self.gateway, self.checkout)
@@ -137,9 +140,8 @@ class Till:
             return await act_on_warning(session, self.sale_refunds(session), warning, at=at)
 
     async def receive(self, body: bytes, signature: str | None, *, at: datetime = NOON, now: datetime) -> str:
-        async with self.begin() as checkout:
-            webhooks = Webhooks(checkout.session, self.gateway, checkout, self.sale_refunds(checkout.session))
-            return await webhooks.receive(body, signature, at=at, real_now=now)
+        async with self.database.sessions.begin() as session:
+            return await self.webhooks(session).receive(body, signature, at=at, real_now=now)
 
     async def find(self, order: Order) -> tuple[Order, Payment]:
         """Order and last payment as they are in the database now."""
