@@ -9,6 +9,7 @@ from typing import Any
 
 from billing.sandbox.access_keys import check_customer_may, is_customer
 from billing.sandbox.calls import Answer
+from billing.sandbox.clockwork import Clockwork
 from billing.sandbox.configuration import Configuration, UnusableConfiguration
 from billing.sandbox.controls import Controls
 from billing.sandbox.database import transaction
@@ -29,7 +30,6 @@ from billing.sandbox.http_messages import (
 from billing.sandbox.idempotency import checked_key, fingerprint_of, key_in_use
 from billing.sandbox.object_store import new_identifier
 from billing.sandbox.parameters import check_parameters
-from billing.sandbox.settlement import Settlement
 from billing.sandbox.stand_in import StandIn
 from billing.sandbox.three_d_secure import answer_authentication
 from billing.sandbox.webhook_delivery import WebhookDelivery
@@ -68,7 +68,7 @@ class StripeStandIn:
         self._configuration = configuration
         self._stand_in: StandIn
         self._delivery: WebhookDelivery
-        self._settlement: Settlement
+        self._clockwork: Clockwork
         self._controls: Controls
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -87,9 +87,9 @@ class StripeStandIn:
             await send({"type": "lifespan.startup.failed", "message": f"{self._configuration.store}: {error}"})
             return
         self._delivery = WebhookDelivery(self._stand_in)
-        self._settlement = Settlement(self._stand_in, self._delivery)
-        self._controls = Controls(self._stand_in, self._delivery, self._settlement)
-        loops = [asyncio.create_task(self._delivery.run()), asyncio.create_task(self._settlement.run())]
+        self._clockwork = Clockwork(self._stand_in, self._delivery)
+        self._controls = Controls(self._stand_in, self._delivery, self._clockwork)
+        loops = [asyncio.create_task(self._delivery.run()), asyncio.create_task(self._clockwork.run())]
         for loop in loops:
             loop.add_done_callback(_report_end)
         await send({"type": "lifespan.startup.complete"})
@@ -221,13 +221,13 @@ class StripeStandIn:
 
     def _wake(self) -> None:
         self._delivery.wake()
-        self._settlement.wake()
+        self._clockwork.wake()
 
 
 def _report_end(loop: asyncio.Task[None]) -> None:
     """A loop ends with the process only; say so if an error ended it."""
     if not loop.cancelled() and loop.exception() is not None:
-        _log.critical("webhooks or settlements have stopped", exc_info=loop.exception())
+        _log.critical("webhooks or the agenda have stopped", exc_info=loop.exception())
 
 
 def _read_parameters(request: Request) -> dict[str, Any]:

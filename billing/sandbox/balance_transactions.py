@@ -1,4 +1,4 @@
-"""Balance transactions: what a charge or a refund changes on the account at Stripe, fee and net."""
+"""Balance transactions: what moves the account at Stripe, fee and net; and the balance that they add up to."""
 
 from billing.sandbox.calls import Answer, Call, Endpoint
 from billing.sandbox.errors import JsonObject
@@ -6,47 +6,64 @@ from billing.sandbox.lists import LIST_PARAMETERS, list_objects
 from billing.sandbox.object_store import new_identifier
 from billing.sandbox.parameters import choice, text
 
+DAY_SECONDS = 24 * 3600
+
 _FEE_PER_MILLE, _FEE_FIXED = 15, 25
 """Stripe's price for European cards: 1.5 % and 25 cents."""
-_AVAILABLE_AFTER_SECONDS = 3 * 24 * 3600
+_AVAILABLE_AFTER_DAYS = 3
+
+_CATEGORIES = {"adjustment": "dispute", "payout_cancel": "payout_reversal", "payout_failure": "payout_reversal"}
+"""`type` -> `reporting_category`, where the two differ."""
 
 
 def book_charge(call: Call, charge: JsonObject) -> JsonObject:
     """The money of a charge with its fee (half cents are rounded up), to be put by the caller on the charge."""
     fee = (charge["amount"] * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED
-    return _book(call, charge, kind="charge", amount=charge["amount"], fee=fee)
+    return book(call, charge, kind="charge", amount=charge["amount"], fee=fee)
 
 
 def book_refund(call: Call, refund: JsonObject) -> JsonObject:
     """The money that a refund takes; Stripe keeps the fee of the charge."""
-    return _book(call, refund, kind="refund", amount=-refund["amount"], fee=0)
+    return book(call, refund, kind="refund", amount=-refund["amount"])
 
 
-def _book(call: Call, source: JsonObject, *, kind: str, amount: int, fee: int) -> JsonObject:
-    details = [
-        {
-            "amount": fee,
-            "application": None,
-            "currency": source["currency"],
-            "description": "Stripe processing fees",
-            "type": "stripe_fee",
-        }
-    ]
+def book(
+    call: Call,
+    source: JsonObject,
+    *,
+    kind: str,
+    amount: int,
+    fee: int = 0,
+    fee_for: str = "Stripe processing fees",
+    category: str | None = None,
+    available_on: int | None = None,
+) -> JsonObject:
+    """Move the account by `amount - fee`, from the start of the third day on or when the caller says."""
+    if available_on is None:
+        available_on = (call.now // DAY_SECONDS + _AVAILABLE_AFTER_DAYS) * DAY_SECONDS
+    call.agenda.add("pay_out", source["currency"], due=-(-available_on // DAY_SECONDS) * DAY_SECONDS)
+    details = {
+        "amount": fee,
+        "application": None,
+        "currency": source["currency"],
+        "description": fee_for,
+        "type": "stripe_fee",
+    }
     return call.objects.put(
         {
             "id": new_identifier("txn_3"),
             "object": "balance_transaction",
             "amount": amount,
-            "available_on": call.now + _AVAILABLE_AFTER_SECONDS,
+            "available_on": available_on,
             "balance_type": "payments",
             "created": call.now,
             "currency": source["currency"],
             "description": source.get("description"),
             "exchange_rate": None,
             "fee": fee,
-            "fee_details": details if fee else [],
+            "fee_details": [details] if fee else [],
             "net": amount - fee,
-            "reporting_category": kind,
+            "reporting_category": category or _CATEGORIES.get(kind, kind),
             "source": source["id"],
             "status": "pending",
             "type": kind,
@@ -54,28 +71,43 @@ def _book(call: Call, source: JsonObject, *, kind: str, amount: int, fee: int) -
     )
 
 
-def retrieve_balance_transaction(call: Call) -> Answer:
-    """GET /v1/balance_transactions/{id}."""
-    return Answer(_as_of(call.now, call.objects.get("balance_transaction", call.target)))
-
-
-def list_balance_transactions(call: Call) -> Answer:
-    """GET /v1/balance_transactions, by type, source, currency and time."""
-    answer = list_objects(
-        call,
-        "balance_transaction",
-        url="/v1/balance_transactions",
-        **{name: call.given.get(name) for name in ("type", "source", "currency")},
-    )
-    return Answer({**answer.body, "data": [_as_of(call.now, found) for found in answer.body["data"]]})
-
-
-def _as_of(now: int, booked: JsonObject) -> JsonObject:
+def as_of(now: int, booked: JsonObject) -> JsonObject:
     """Pending until its day has come."""
     return {**booked, "status": "available" if now >= booked["available_on"] else "pending"}
 
 
+def retrieve_balance_transaction(call: Call) -> Answer:
+    """GET /v1/balance_transactions/{id}."""
+    return Answer(as_of(call.now, call.objects.get("balance_transaction", call.target)))
+
+
+def list_balance_transactions(call: Call) -> Answer:
+    """GET /v1/balance_transactions, by payout, type, source, currency and time."""
+    if "payout" in call.given:
+        call.objects.get("payout", call.given["payout"], param="payout")
+    answer = list_objects(
+        call,
+        "balance_transaction",
+        url="/v1/balance_transactions",
+        **{name: call.given.get(name) for name in ("payout", "type", "source", "currency")},
+    )
+    return Answer({**answer.body, "data": [as_of(call.now, found) for found in answer.body["data"]]})
+
+
+def retrieve_balance(call: Call) -> Answer:
+    """GET /v1/balance."""
+    sums = call.payout_items.balance(at=call.now) or [("eur", 0, 0)]
+    available = [_part(currency, amount) for currency, amount, _ in sums]
+    pending = [_part(currency, amount) for currency, _, amount in sums]
+    return Answer({"object": "balance", "available": available, "livemode": False, "pending": pending})
+
+
+def _part(currency: str, amount: int) -> JsonObject:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+
+
 ENDPOINTS = (
+    Endpoint("GET", "/v1/balance", retrieve_balance),
     Endpoint("GET", "/v1/balance_transactions/{id}", retrieve_balance_transaction),
     Endpoint(
         "GET",
@@ -83,9 +115,13 @@ ENDPOINTS = (
         list_balance_transactions,
         {
             **LIST_PARAMETERS,
-            "type": choice("charge", "refund"),
-            "source": text(),
             "currency": text(),
+            "payout": text(),
+            "source": text(),
+            "type": choice(
+                *("adjustment", "charge", "payment", "payment_failure_refund", "payment_refund", "payout"),
+                *("payout_cancel", "payout_failure", "refund", "refund_failure", "stripe_fee"),
+            ),
         },
     ),
 )

@@ -1,13 +1,15 @@
 """One call to the stand-in and its answer; what every address is described by."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
+from billing.sandbox.agenda import Agenda
 from billing.sandbox.delivery_queue import DeliveryQueue
 from billing.sandbox.errors import JsonObject
 from billing.sandbox.object_store import ObjectStore
 from billing.sandbox.parameters import Check
-from billing.sandbox.settlement_queue import SettlementQueue
+from billing.sandbox.payout_items import PayoutItems
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,8 @@ class Call:
 
     objects: ObjectStore
     deliveries: DeliveryQueue
-    settlements: SettlementQueue
+    agenda: Agenda
+    payout_items: PayoutItems
     now: int
     """Unix seconds by the stand-in's own clock, which the controls can move forward."""
     given: JsonObject = field(default_factory=dict)
@@ -30,6 +33,10 @@ class Call:
     request_id: str | None = None
     """None in what the stand-in does by itself."""
     idempotency_key: str | None = None
+
+    def with_given(self, given: JsonObject) -> Self:
+        """The same call with other parameters."""
+        return replace(self, given=given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def charge_intent(
         call.objects.put(charge)
     record_event(call, "charge.succeeded" if paid else "charge.failed", charge)
     if paid and intent["capture_method"] == "automatic_async":
-        call.settlements.add(charge["id"], at=call.now)
+        call.agenda.add_soon("settle_charge", charge["id"], at=call.now)
     return charge
 
 
@@ -33,7 +33,6 @@ def settle_charge(call: Call, identifier: str) -> None:
     charge = call.objects.get("charge", identifier)
     charge["balance_transaction"] = book_charge(call, charge)["id"]
     call.objects.put(charge)
-    call.settlements.remove(identifier)
     record_event(call, "charge.updated", charge, previously={"balance_transaction": None})
 
 

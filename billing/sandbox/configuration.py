@@ -25,7 +25,8 @@ class Configuration:
     webhook_secret: str = field(repr=False)
     """STRIPE_WEBHOOK_SECRET: key of the signatures; needed with an address."""
     settle_seconds: int
-    """STRIPE_SANDBOX_SETTLE_SECONDS (default 5): how long after a charge its fee becomes known."""
+    """STRIPE_SANDBOX_SETTLE_SECONDS (default 5): how long after a charge its fee becomes known,
+    and after a payout what is in it."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:

@@ -4,12 +4,14 @@ All but `/_sandbox/health` want the secret key; parameters are form-encoded, ans
 """
 
 from billing.sandbox.access_keys import is_customer
+from billing.sandbox.clockwork import Clockwork
 from billing.sandbox.configuration import Configuration
+from billing.sandbox.database import transaction
 from billing.sandbox.errors import JsonObject, StripeRefusal, missing_object
 from billing.sandbox.form_bodies import read_form
+from billing.sandbox.happenings import HAPPENINGS, make_happen
 from billing.sandbox.http_messages import Request, Response, json_response
 from billing.sandbox.parameters import check_parameters, text, truth, whole_number
-from billing.sandbox.settlement import Settlement
 from billing.sandbox.stand_in import StandIn
 from billing.sandbox.webhook_delivery import WebhookDelivery
 
@@ -19,10 +21,10 @@ _MOST_REPEATS = 20
 class Controls:
     """`GET /_sandbox` tells the state; each `POST` changes one thing and tells the state."""
 
-    def __init__(self, stand_in: StandIn, delivery: WebhookDelivery, settlement: Settlement) -> None:
+    def __init__(self, stand_in: StandIn, delivery: WebhookDelivery, clockwork: Clockwork) -> None:
         self._stand_in = stand_in
         self._delivery = delivery
-        self._settlement = settlement
+        self._clockwork = clockwork
 
     async def answer(self, request: Request) -> Response:
         """Do what was asked for; 401 without the secret key, 404 for an unknown control."""
@@ -42,7 +44,12 @@ class Controls:
                 self._set_answers(given)
             case "POST", "/_sandbox/settlements":
                 check_parameters(given, {})
-                result = {"settled": self._settlement.settle(everything=True)}
+                result = {"settled": self._clockwork.do_now("settle_charge")}
+            case "POST", "/_sandbox/agenda":
+                checked = check_parameters(given, {"deed": text(), "subject": text()})
+                result = {"done": self._clockwork.do_now(checked.get("deed"), checked.get("subject"))}
+            case "POST", path if path.removeprefix("/_sandbox/") in HAPPENINGS:
+                result = self._make_happen(path.removeprefix("/_sandbox/"), given)
             case "POST", "/_sandbox/clock":
                 self._advance_clock(given)
             case _:
@@ -75,12 +82,20 @@ class Controls:
         elif checked.get("hold") is False:
             self._stand_in.answers_flow.set()
 
+    def _make_happen(self, name: str, given: JsonObject) -> JsonObject:
+        """What is described in `happenings.py`."""
+        with transaction(self._stand_in.connection):
+            result = make_happen(name, self._stand_in.call(), given)
+        self._delivery.wake()
+        self._clockwork.wake()
+        return result
+
     def _advance_clock(self, given: JsonObject) -> None:
         """`advance`: seconds by which the stand-in's clock goes forward."""
         checked = check_parameters(given, {"advance": whole_number(at_least=0)})
         switches = self._stand_in.switches
         switches.set("clock_offset", switches.read("clock_offset") + checked.get("advance", 0))
-        self._settlement.wake()
+        self._clockwork.wake()
 
     def _state(self) -> JsonObject:
         stand_in = self._stand_in
@@ -96,7 +111,7 @@ class Controls:
                 "hold": not stand_in.answers_flow.is_set(),
                 "held": stand_in.held_answers,
             },
-            "unsettled": len(stand_in.settlements.due(by=None)),
+            "unsettled": len(stand_in.agenda.waiting("settle_charge")),
         }
 
 

@@ -52,10 +52,23 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, due);
 CREATE INDEX IF NOT EXISTS deliveries_of_event ON deliveries (event);
-CREATE TABLE IF NOT EXISTS settlements (
-    charge TEXT PRIMARY KEY,
-    due INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS agenda (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    deed TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    due INTEGER NOT NULL,
+    UNIQUE (deed, subject, due)
 );
+CREATE INDEX IF NOT EXISTS agenda_due ON agenda (due);
+CREATE TABLE IF NOT EXISTS payout_items (
+    balance_transaction TEXT PRIMARY KEY,
+    payout TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS payout_items_of_payout ON payout_items (payout);
+CREATE VIEW IF NOT EXISTS not_paid_out AS
+    SELECT id, currency, json_extract(body, '$.net') AS net, json_extract(body, '$.available_on') AS available_on
+    FROM objects
+    WHERE kind = 'balance_transaction' AND id NOT IN (SELECT balance_transaction FROM payout_items);
 CREATE TABLE IF NOT EXISTS switches (
     name TEXT PRIMARY KEY,
     setting INTEGER NOT NULL

@@ -9,6 +9,7 @@ from billing.sandbox import (
     events,
     payment_intents,
     payment_methods,
+    payouts,
     refunds,
 )
 from billing.sandbox.calls import Endpoint
@@ -21,6 +22,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *customers.ENDPOINTS,
     *payment_methods.ENDPOINTS,
     *balance_transactions.ENDPOINTS,
+    *payouts.ENDPOINTS,
     *events.ENDPOINTS,
 )
 

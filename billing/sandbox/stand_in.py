@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from billing.sandbox.agenda import Agenda
 from billing.sandbox.calls import Call
 from billing.sandbox.configuration import Configuration
 from billing.sandbox.database import open_database
 from billing.sandbox.delivery_queue import DeliveryQueue
 from billing.sandbox.idempotency import KeptAnswers
 from billing.sandbox.object_store import ObjectStore
-from billing.sandbox.settlement_queue import SettlementQueue
+from billing.sandbox.payout_items import PayoutItems
 from billing.sandbox.switches import Switches
 
 
@@ -24,7 +25,8 @@ class StandIn:
     connection: sqlite3.Connection
     objects: ObjectStore
     deliveries: DeliveryQueue
-    settlements: SettlementQueue
+    agenda: Agenda
+    payout_items: PayoutItems
     kept_answers: KeptAnswers
     switches: Switches
     answers_flow: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,7 +45,8 @@ class StandIn:
             connection=connection,
             objects=ObjectStore(connection),
             deliveries=DeliveryQueue(connection, enabled=bool(configuration.webhook_url)),
-            settlements=SettlementQueue(connection, delay=configuration.settle_seconds),
+            agenda=Agenda(connection, settle_seconds=configuration.settle_seconds),
+            payout_items=PayoutItems(connection),
             kept_answers=KeptAnswers(connection),
             switches=Switches(connection),
         )
@@ -58,5 +61,10 @@ class StandIn:
     def call(self, **asked: Any) -> Call:
         """A call on these stores, now; without `asked`, one of the stand-in's own."""
         return Call(
-            objects=self.objects, deliveries=self.deliveries, settlements=self.settlements, now=self.now(), **asked
+            objects=self.objects,
+            deliveries=self.deliveries,
+            agenda=self.agenda,
+            payout_items=self.payout_items,
+            now=self.now(),
+            **asked,
         )

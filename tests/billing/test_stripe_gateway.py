@@ -1,6 +1,7 @@
 """The door to Stripe, against the stand-in, every call and answer held against Stripe's own description."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.scratch import free_port
 
 PRICE = Money(1199, "EUR")
 RETURN = "https://videothek.example/de/orders/1"
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +191,42 @@ async def test_a_refund_is_made_once_per_key_and_found_by_our_id(
         await gateway.request_refund(
             intent_id=intent.id, amount=PRICE, idempotency_key=str(new_id()), refund_id=new_id()
         )
+
+
+async def test_the_movements_of_a_payout_come_with_it_and_add_up_to_nothing(
+    gateway: StripeGateway, stand_in: SandboxProcess
+) -> None:
+    intent = await opened(gateway)
+    confirm(stand_in, intent, "pm_card_visa")
+    began = (await anext(gateway.list_notices(since=EPOCH))).happened_at or EPOCH
+    stand_in.control("agenda", deed="settle_charge")
+    payout = stand_in.control("payouts", early="true")["payout"]
+
+    contents = [movement async for movement in gateway.list_movements(payout_id=payout)]
+
+    charge = (await gateway.retrieve_intent(intent.id)).charge
+    assert charge is not None
+    of_sale = next(movement for movement in contents if movement.source_id == charge.id)
+    assert (of_sale.kind, of_sale.amount, of_sale.fee) == ("charge", PRICE, Money(43, "EUR"))
+    assert next(movement for movement in contents if movement.kind == "payout").source_id == payout
+    assert sum(movement.amount.minor - movement.fee.minor for movement in contents) == 0
+    assert of_sale in [movement async for movement in gateway.list_movements(since=began)]
+    assert [movement async for movement in gateway.list_movements(since=began + timedelta(days=1))] == []
+
+
+async def test_events_are_listed_over_several_pages_as_they_were_told(
+    gateway: StripeGateway, stand_in: SandboxProcess
+) -> None:
+    for number in range(101):
+        stand_in.post("/v1/customers")(name=f"Ada {number}").raise_for_status()
+    intent = await opened(gateway)
+
+    notices = [notice async for notice in gateway.list_notices(since=EPOCH)]
+
+    assert (notices[0].type, notices[0].object_id) == ("payment_intent.created", intent.id)
+    assert sum(notice.type == "customer.created" for notice in notices) == 101
+    assert len({notice.event_id for notice in notices}) == len(notices)
+    assert [notice async for notice in gateway.list_notices(since=datetime.now(UTC) + timedelta(days=1))] == []
 
 
 async def test_without_a_webhook_secret_no_webhook_is_believed() -> None:
