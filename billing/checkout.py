@@ -24,7 +24,7 @@ from billing.errors import (
 )
 from billing.invoices import issue_invoice
 from billing.ledger import book_sale
-from billing.models import Order, OrderLine, OrderState, Payment, PaymentState, Quote
+from billing.models import FINAL, Order, OrderLine, OrderState, Payment, PaymentState, Quote
 from billing.orders import lines_of, lock_order, new_order_number
 from billing.ports import Fulfilment, Intent, Seller
 from billing.refunds import give_back
@@ -36,8 +36,6 @@ ORDER_LIFETIME: Final = timedelta(hours=1)
 
 It must stay well below 24 hours: after that the provider may have forgotten the payment's idempotency key.
 """
-
-_FINAL: Final = (PaymentState.SUCCEEDED, PaymentState.RETURNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ class Checkout:
             return await self._settle_second_intent(intent, order, payment, at)
         payment.intent_id = intent.id
         await note_try(self.session, order, payment, intent.charge, at=at)
-        if payment.state in _FINAL:
+        if payment.state in FINAL:
             return Settlement(Outcome.ALREADY, order, payment)
         if intent.state is not PaymentState.SUCCEEDED:
             return await self._note(intent, order, payment, at)
@@ -246,6 +244,8 @@ class Checkout:
             return "order_closed"
         for line in lines:
             refusal = await self.fulfilment.may_deliver(self.session, account_id=order.account_id, line=line, at=at)
+            if refusal is None and at >= order.expires_at:
+                refusal = await self.fulfilment.still_offers(self.session, line=line, at=at)
             if refusal is not None:
                 return refusal.code
         return None

@@ -6,7 +6,7 @@ spans are half-open; instants are UTC.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -79,6 +79,10 @@ class PaymentState(StrEnum):
     SUCCEEDED = "succeeded"
     RETURNED = "returned"
     """The money came but nothing could be granted for it: a refund row exists."""
+
+
+FINAL: Final = (PaymentState.SUCCEEDED, PaymentState.RETURNED)
+"""Nothing that the provider says later changes these."""
 
 
 class RefundKind(StrEnum):

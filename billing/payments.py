@@ -23,6 +23,7 @@ from billing.models import Order, OrderState, Payment, PaymentState
 from billing.money import Money
 from billing.orders import find_order, latest_payment, lock_order
 from billing.ports import Intent, PaymentGateway
+from billing.refunds import KEY_LIFETIME
 
 log = structlog.get_logger("payments")
 
@@ -114,7 +115,8 @@ class Payments:
         intent = None
         if payment.intent_id is not None:
             intent = await self.gateway.cancel_intent(payment.intent_id)
-        elif payment.state is PaymentState.UNKNOWN:
+        elif payment.state is PaymentState.UNKNOWN and at - payment.created_at <= KEY_LIFETIME:
+            # Later the key would open a second intent; the first one's secret was never given to anybody.
             intent = await self.gateway.cancel_intent((await self._ask(order, payment, at)).id)
         async with self.database.sessions.begin() as session:
             checkout = self.checkouts(session)

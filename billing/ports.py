@@ -206,6 +206,10 @@ class Fulfilment(Protocol):
         """Why this line cannot be handed over to this account now (already entitled, …), or None."""
         ...
 
+    async def still_offers(self, session: AsyncSession, *, line: OrderLine, at: datetime) -> Refusal | None:
+        """Why this line would not be sold at its price any more, or None: asked for money that came too late."""
+        ...
+
     async def deliver(self, session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], at: datetime) -> None:
         """Hand over the lines of a paid order."""
         ...

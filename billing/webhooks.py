@@ -26,7 +26,16 @@ PARKED: Final = "parked"
 OBSERVED_KINDS: Final = frozenset({"payment_intent", "charge", "refund", "dispute", "radar.early_fraud_warning"})
 """Kinds of objects that `observe` asks for; events of others are parked."""
 
-Observed = Intent | ProviderRefund | ProviderDispute | FraudWarning | str
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A dispute or a warning, with the payment that it is about."""
+
+    subject: ProviderDispute | FraudWarning
+    intent: Intent | None
+
+
+Observed = Intent | ProviderRefund | Trouble | str
 """The object of an event as the provider knows it now, or why it does not concern us."""
 
 
@@ -100,14 +109,20 @@ class Webhooks:
             case ProviderRefund():
                 is_ours = await note_refund(self.session, observed, at=at)
                 return ("refund_noted", None) if is_ours else (PARKED, "no refund of ours")
-            case ProviderDispute():
-                is_ours = await note_dispute(self.session, self.checkout.fulfilment, observed, at=at)
-                return ("dispute_noted", None) if is_ours else (PARKED, "no payment of ours is disputed")
-            case FraudWarning():
-                is_ours = await act_on_warning(self.session, self.sale_refunds, observed, at=at)
-                return ("warning_noted", None) if is_ours else (PARKED, "no payment of ours is warned of")
+            case Trouble(subject, intent):
+                if intent is not None:
+                    # News of the payment may still be under way: it counts as paid before it counts as disputed.
+                    await self.checkout.settle(intent, at=at)
+                return await self._apply_trouble(subject, at)
             case reason:
                 return PARKED, reason
+
+    async def _apply_trouble(self, subject: ProviderDispute | FraudWarning, at: datetime) -> tuple[str, str | None]:
+        if isinstance(subject, ProviderDispute):
+            is_ours = await note_dispute(self.session, self.checkout.fulfilment, subject, at=at)
+            return ("dispute_noted", None) if is_ours else (PARKED, "no payment of ours is disputed")
+        is_ours = await act_on_warning(self.session, self.sale_refunds, subject, at=at)
+        return ("warning_noted", None) if is_ours else (PARKED, "no payment of ours is warned of")
 
 
 async def observe(gateway: PaymentGateway, object_kind: str, object_id: str | None) -> Observed:
@@ -124,9 +139,14 @@ async def observe(gateway: PaymentGateway, object_kind: str, object_id: str | No
             case "refund":
                 return await gateway.retrieve_refund(object_id)
             case "dispute":
-                return await gateway.retrieve_dispute(object_id)
+                return await _with_intent(gateway, await gateway.retrieve_dispute(object_id))
             case "radar.early_fraud_warning":
-                return await gateway.retrieve_fraud_warning(object_id)
+                return await _with_intent(gateway, await gateway.retrieve_fraud_warning(object_id))
     except PaymentUnknownToProvider:
         return "the provider does not know the object"
     return "nothing is done for this type"
+
+
+async def _with_intent(gateway: PaymentGateway, subject: ProviderDispute | FraudWarning) -> Trouble:
+    intent = await gateway.retrieve_intent(subject.intent_id) if subject.intent_id is not None else None
+    return Trouble(subject, intent)

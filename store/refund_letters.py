@@ -34,6 +34,10 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {
         "de": "Sie hatten diesen Film schon, als die Zahlung ankam.",
         "en": "You already had this film when the payment arrived.",
     },
+    "offer_not_on_sale": {
+        "de": "Der Film war zu diesem Preis nicht mehr zu haben, als die Zahlung ankam.",
+        "en": "The film was no longer available at this price when the payment arrived.",
+    },
     "order_already_paid": {
         "de": "Die Bestellung war schon bezahlt, als diese Zahlung ankam.",
         "en": "The order had already been paid when this payment arrived.",

@@ -245,6 +245,7 @@ class FakeFulfilment:
     delivered: list[UUID] = field(default_factory=list)
     """Ids of order lines."""
     refusal: Refusal | None = None
+    no_longer_offered: Refusal | None = None
     withdrawal_refusal: Refusal | None = None
     standing: dict[UUID, str] = field(default_factory=dict)
     """What happened to rights since, by order line; missing: they hold."""
@@ -253,6 +254,9 @@ class FakeFulfilment:
         self, session: AsyncSession, *, account_id: UUID, line: OrderLine, at: datetime
     ) -> Refusal | None:
         return self.refusal
+
+    async def still_offers(self, session: AsyncSession, *, line: OrderLine, at: datetime) -> Refusal | None:
+        return self.no_longer_offered
 
     async def deliver(self, session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], at: datetime) -> None:
         self.delivered += [line.id for line in lines]

@@ -7,13 +7,16 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Update, func, select, update
+from sqlalchemy import Update, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
 from auth.ids import new_id
 from billing.models import Order, OrderLine
+from store.catalogue.errors import OfferNotOnSale
+from store.catalogue.models import Offer
+from store.catalogue.offers import on_sale
 from store.entitlement.errors import AlreadyEntitled, WithdrawalLost
 from store.entitlement.models import Entitlement, LicenceEvent
 from store.entitlement.rights import ending, holds
@@ -72,6 +75,12 @@ class Grants:
                     entitlement_id=str(right.id), title_id=str(right.title_id), kind=right.kind, until=until
                 )
         return None
+
+    async def still_offers(self, session: AsyncSession, *, line: OrderLine, at: datetime) -> Refusal | None:
+        """`OfferNotOnSale` once the window of the line's offer has closed; else None."""
+        offer_id = UUID(line.terms["offer_id"])
+        offered = select(exists().where(Offer.id == offer_id, on_sale(at)))
+        return None if await session.scalar(offered) else OfferNotOnSale(offer_id=str(offer_id))
 
     async def deliver(self, session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], at: datetime) -> None:
         """Grant every line of a paid order from `at` on; safe to repeat: one right per line and title."""

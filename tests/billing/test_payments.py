@@ -177,6 +177,35 @@ async def test_the_sweep_cancels_what_expired_and_a_mute_provider_stops_nothing(
     assert till.gateway.intents[intent.id].state is PaymentState.CANCELED
 
 
+async def test_a_key_that_the_provider_may_have_forgotten_opens_no_second_intent(till: Till) -> None:
+    order = await till.open_order()
+    till.gateway.is_mute = True
+    with pytest.raises(PaymentOutcomeUnknown):
+        await till.payable(order)
+    till.gateway.is_mute = False
+    till.gateway.forget_keys()
+
+    await till.payments.sweep(at=NOON + timedelta(hours=25))
+
+    assert len(till.gateway.intents) == 1
+    assert (await till.find(order))[0].state is OrderState.CANCELLED
+
+
+async def test_the_first_intent_of_a_forgotten_key_is_found_by_its_metadata(till: Till) -> None:
+    order = await till.open_order()
+    till.gateway.is_mute = True
+    with pytest.raises(PaymentOutcomeUnknown):
+        await till.payable(order)
+    till.gateway.is_mute = False
+    till.gateway.forget_keys()
+    [intent] = till.gateway.intents.values()
+    await till.payments.sweep(at=NOON + timedelta(hours=25))
+
+    await till.settle(intent, at=NOON + timedelta(hours=26))
+
+    assert (await till.find(order))[1].intent_id == intent.id
+
+
 async def test_an_expired_order_whose_payment_is_under_way_waits_for_it(till: Till) -> None:
     order = await till.open_order()
     intent = await till.payable(order)

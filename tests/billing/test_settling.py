@@ -211,6 +211,44 @@ async def test_an_old_decline_after_the_success_changes_nothing(till: Till) -> N
     assert (paid.state, payment.state) == (OrderState.PAID, PaymentState.SUCCEEDED)
 
 
+async def test_what_paid_stays_known_when_an_older_try_is_told_of_later(till: Till, owner: asyncpg.Connection) -> None:
+    order = await till.open_order()
+    intent = await till.payable(order)
+    old_news = till.gateway.decline(intent.id, card="card-of-eve")
+    paid = till.gateway.pay(intent.id, card="card-of-ada")
+    await till.settle(paid)
+
+    await till.settle(old_news)
+
+    _, payment = await till.find(order)
+    assert paid.charge is not None
+    assert payment.charge_id == paid.charge.id
+    assert (payment.method or {})["fingerprint"] == "card-of-ada"
+    assert await count(owner, "billing.payment_tries", fingerprint="card-of-eve", is_declined="true") == 1
+
+
+async def test_money_that_comes_too_late_is_granted_while_the_offer_stands(till: Till) -> None:
+    order = await till.open_order()
+    intent = till.gateway.pay((await till.payable(order)).id)
+
+    assert (await till.settle(intent, at=order.expires_at + timedelta(days=3))).outcome is Outcome.PAID
+
+
+async def test_money_that_comes_after_the_offers_end_goes_back_unless_it_came_in_time(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    in_time, too_late = await till.open_order(), await till.open_order()
+    intents = [till.gateway.pay((await till.payable(order)).id) for order in (in_time, too_late)]
+    till.fulfilment.no_longer_offered = NotOnTheShelf()
+
+    kept = await till.settle(intents[0], at=in_time.expires_at - timedelta(microseconds=1))
+    returned = await till.settle(intents[1], at=too_late.expires_at)
+
+    assert (kept.outcome, returned.outcome) == (Outcome.PAID, Outcome.RETURNED)
+    assert len(till.fulfilment.delivered) == 1
+    assert await count(owner, "billing.refunds", kind="return") == 1
+
+
 async def test_a_cancelled_intent_is_followed_by_an_attempt_with_its_own_key(till: Till) -> None:
     order = await till.open_order()
     first = await till.payable(order)

@@ -219,3 +219,25 @@ async def test_refund_events_in_any_order_book_once(till: Till, owner: asyncpg.C
     assert kinds == ["unfulfilled_receipt", "unfulfilled_refund", "refund_reversal"]
     assert await owner.fetchval("SELECT sum(to_refund) FROM billing.transactions") == 500
     assert await jobs_named(owner, "request_refund") == 1
+
+
+@pytest.mark.parametrize("kind", ["dispute", "radar.early_fraud_warning"])
+async def test_trouble_that_is_told_of_before_the_payment_ends_as_if_it_came_after(
+    till: Till, owner: asyncpg.Connection, kind: str
+) -> None:
+    async def tell(*, trouble_first: bool) -> tuple[str, list[str]]:
+        intent = await a_paid_intent(till)
+        trouble = till.gateway.dispute(intent.id).id if kind == "dispute" else till.gateway.warn(intent.id).id
+        bodies = [event(intent.id), event(trouble, kind=kind)]
+        till.fulfilment.standing.clear()
+        for body in reversed(bodies) if trouble_first else bodies:
+            await receive(till, body, signed(body))
+        state = await owner.fetchval("SELECT state FROM billing.orders WHERE id = $1", intent.order_id)
+        return state, list(till.fulfilment.standing.values())
+
+    in_order = await tell(trouble_first=False)
+    await owner.execute("DELETE FROM billing.blocked_cards")
+
+    assert await tell(trouble_first=True) == in_order
+    assert in_order == (("paid", ["held: dispute"]) if kind == "dispute" else ("refunded", ["ended: fraud_warning"]))
+    assert await count(owner, "billing.blocked_cards", fingerprint="card-of-ada") == 1
