@@ -81,7 +81,7 @@ async def show_sign_in(frame: NamedDependency[Frame], next: FromQuery[str | None
     if frame.visitor is not None:
         return frame.go(onward)
     needed = next is not None
-    return frame.page("account/sign_in.html", needed=needed, next=onward, email="", errors={})
+    return frame.page("account/sign_in.html", needed=needed, onward=onward, email="", errors={})
 
 
 @post("/sign-in")
@@ -107,7 +107,7 @@ async def sign_in(
     except Refusal as refusal:
         await session.rollback()
         errors = {"form": refusal.sentence(frame.locale)}
-        values: dict[str, Any] = {"next": onward, "email": data.email, "errors": errors}
+        values: dict[str, Any] = {"onward": onward, "email": data.email, "errors": errors}
         if frame.is_fragment:
             return refused(frame, "account/_sign_in_panel.html", refusal, **values)
         return refused(frame, "account/sign_in.html", refusal, needed=False, **values)

@@ -52,6 +52,16 @@ async def test_a_wrong_password_is_told_in_the_form_and_keeps_the_address(
     assert await living_sessions(database, customer) == 0
 
 
+async def test_the_panel_on_the_sign_in_page_leads_on_to_the_same_page_as_the_page_itself(
+    client: httpx.AsyncClient, customer: Account
+) -> None:
+    page = await client.get("/de/sign-in", params={"next": "/de/library"})
+    form = {"email": customer.email or "", "password": "etwas ganz anderes", "next": "/de/library"}
+    refused = await client.post("/de/sign-in", data=form, headers=OURS)
+    for answer in (page, refused):
+        assert re.findall(r'name="next" value="([^"]+)"', answer.text)[:2] == ["/de/library"] * 2
+
+
 async def test_a_refusal_in_the_panel_is_the_form_alone(client: httpx.AsyncClient, customer: Account) -> None:
     form = {"email": customer.email or "", "password": "etwas ganz anderes"}
     answer = await client.post("/de/sign-in", data=form, headers={**OURS, "HX-Request": "true"})
