@@ -15,6 +15,8 @@ pytestmark = pytest.mark.browser
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 40[0-9]")
 """The browser itself reports refused calls as errors of loading; a decline or a question is none."""
 
+OFFLINE = re.compile(r"ERR_INTERNET_DISCONNECTED|^htmx:(afterRequest|sendError)")
+"""What browser and htmx note of a connection that a journey has cut."""
 
 LICENCE_REQUEST_FAILED = "6007"
 """Shaka Player's code."""
@@ -70,7 +72,7 @@ async def test_the_film_page_is_found_by_typing_and_shows_prices_posters_and_peo
 
 
 async def test_signing_in_happens_on_the_page_and_what_goes_wrong_is_told_there(
-    cinema: Cinema, customer: Customer
+    cinema: Cinema, context: BrowserContext, customer: Customer
 ) -> None:
     page = cinema.page
     await page.goto("/de/films/her-2013")
@@ -82,9 +84,18 @@ async def test_signing_in_happens_on_the_page_and_what_goes_wrong_is_told_there(
     await expect(panel.get_by_role("alert")).to_be_visible()
     assert page.url.endswith("/de/films/her-2013")
 
-    await page.goto("/de/films/her-2013")
-    await page.get_by_role("button", name="Anmelden").first.click()
-    await panel.get_by_label("E-Mail-Adresse").fill(customer.email)
+    await context.set_offline(True)
+    await panel.get_by_label("Passwort").fill(customer.password)
+    await panel.get_by_role("button", name="Anmelden").click()
+    sorry = page.get_by_role("dialog", name="Das ging leider nicht")
+    await expect(sorry).to_contain_text("Die Verbindung ist unterbrochen.")
+    await sorry.get_by_role("button", name="Schließen").click()
+    await expect(sorry).to_be_hidden()
+    await context.set_offline(False)
+    cinema.complaints[:] = [text for text in cinema.complaints if not OFFLINE.search(text)]
+
+    if await panel.is_hidden():
+        await page.get_by_role("button", name="Anmelden").first.click()
     await panel.get_by_label("Passwort").fill(customer.password)
     await panel.get_by_role("button", name="Anmelden").click()
     await expect(page.get_by_role("link", name="Meine Filme").first).to_be_visible()
