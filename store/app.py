@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from litestar import Litestar, Request, get
 from litestar.di import NamedDependency
 from litestar.middleware import DefineMiddleware
@@ -30,10 +31,13 @@ from store.database import Database
 from store.dependencies import dependencies
 from store.envelope import Envelope
 from store.errors import UnsupportedMediaType
+from store.legal_texts import samples
 from store.logs import configure_logs
 from store.problems import exception_handlers
 from store.settings import Settings
 from store.web.pages import error_page
+
+log = structlog.get_logger("app")
 
 LARGEST_BODY = 65_536
 """Bytes of a request's body, unless a route says otherwise."""
@@ -69,6 +73,8 @@ def create_app(
         pools = database or await Database.connect(settings.database_url)
         parts = await assemble(settings, database=pools, clock=clock or SystemClock(), gateway=gateway)
         attach(app, parts)
+        if settings.mode == "production" and (left := samples()):
+            log.warning("legal texts are samples", names=left)
         await store.web.routes.warm_up(app.state, pools, markets=parts.markets, at=await parts.clock.now())
         try:
             yield

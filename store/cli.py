@@ -21,6 +21,7 @@ from auth.permissions import STAFF_ROLES
 from store.catalogue.film_page import prepare_pages
 from store.composition import market_codes
 from store.database import Database
+from store.legal_texts import samples
 from store.migrations import migrate
 from store.settings import Settings, UnsafeSettings
 
@@ -39,6 +40,8 @@ async def migrate_database(settings: Settings, _arguments: argparse.Namespace) -
 async def check_settings(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Say whether the settings are complete and safe: reading them already told."""
     console.print(f"The settings are complete; the mode is {settings.mode}.")
+    if left := samples():
+        console.print(f"Still samples that nobody may sell under (store/legal): {', '.join(left)}.", soft_wrap=True)
     return 0
 
 

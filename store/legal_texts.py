@@ -1,4 +1,4 @@
-"""The legal texts of the checkout: data files with a version, of which every order keeps version and hash."""
+"""The legal texts: data files with a version; of those that belong to a contract every order keeps version and hash."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,10 +10,18 @@ from typing import Any, Final
 FOLDER: Final = Path(__file__).parent / "legal"
 
 NAMES: Final = ("terms", "withdrawal", "immediate_performance", "withdrawal_loss")
+"""Texts of the contract."""
+
+NOTICES: Final = ("privacy",)
+"""Texts that inform and are no part of a contract."""
+
 LOCALES: Final = ("de", "en")
 
 CONSENTS: Final = ("immediate_performance", "withdrawal_loss")
 """Texts that the customer declares by ticking them; the others are shown for information."""
+
+_SAMPLE: Final = ("*Mustertext", "*Sample text")
+"""How the bodies of the samples begin that come with the project."""
 
 BUTTONS: Final[Mapping[str, str]] = {
     "de": "Zahlungspflichtig bestellen",
@@ -40,7 +48,7 @@ class LegalText:
 @cache
 def load_text(name: str, version: str, locale: str) -> LegalText:
     """A text as its file says; raises `KeyError` if there is none. Old versions stay readable for old orders."""
-    known = name in NAMES and locale in LOCALES and version in _versions(name)
+    known = name in (*NAMES, *NOTICES) and locale in LOCALES and version in _versions(name)
     if not known:
         raise KeyError(f"{name}/{version}.{locale}")
     content = (FOLDER / name / f"{version}.{locale}.md").read_bytes()
@@ -57,9 +65,18 @@ def load_text(name: str, version: str, locale: str) -> LegalText:
 
 def current_text(name: str, locale: str) -> LegalText:
     """The text that is shown now; raises `KeyError` for a name that there is not."""
-    if name not in NAMES:
+    if name not in (*NAMES, *NOTICES):
         raise KeyError(name)
     return load_text(name, max(_versions(name)), locale)
+
+
+def samples() -> list[str]:
+    """Names of the texts that are still the project's samples: nobody may sell under them."""
+    return [
+        name
+        for name in (*NAMES, *NOTICES)
+        if any(current_text(name, locale).body.startswith(_SAMPLE) for locale in LOCALES)
+    ]
 
 
 @cache

@@ -37,6 +37,8 @@ class Seller:
     """Where customers write to."""
     vat_id: str
     """VAT identification number."""
+    imprint: str = ""
+    """What an imprint must name besides (DDG 5): representative, register, telephone, authority; lines as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Settings:
                 address=reader.text("SELLER_ADDRESS"),
                 email=reader.text("SELLER_EMAIL"),
                 vat_id=reader.text("SELLER_VAT_ID"),
+                imprint=reader.text("SELLER_IMPRINT"),
             ),
             default_market=reader.text("DEFAULT_MARKET"),
             media_root=Path(env["MEDIA_ROOT"]) if env.get("MEDIA_ROOT") else None,
@@ -162,6 +165,7 @@ _VARIABLES: dict[str, str | None] = {
     "SELLER_ADDRESS": None,
     "SELLER_EMAIL": None,
     "SELLER_VAT_ID": None,
+    "SELLER_IMPRINT": None,
     "DEFAULT_MARKET": "DE",
     "MEDIA_ROOT": "",
 }

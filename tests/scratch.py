@@ -56,6 +56,7 @@ def sandbox_environment(*, database_url: str, redis_url: str) -> dict[str, str]:
         "SELLER_ADDRESS": "Filmstraße 1 · 10115 Berlin · Deutschland",
         "SELLER_EMAIL": "kino@videothek.example",
         "SELLER_VAT_ID": "DE000000000",
+        "SELLER_IMPRINT": "Vertreten durch Mia Muster · Amtsgericht Musterstadt, HRB 00000",
     }
 
 

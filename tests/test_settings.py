@@ -27,6 +27,7 @@ def production_environment(**changes: str) -> dict[str, str]:
         "SELLER_ADDRESS": "Filmstraße 1 · 10115 Berlin · Deutschland",
         "SELLER_EMAIL": "hallo@kino.example",
         "SELLER_VAT_ID": "DE123456789",
+        "SELLER_IMPRINT": "Vertreten durch Erika Beispiel · Amtsgericht Berlin, HRB 12345",
         **changes,
     }
 

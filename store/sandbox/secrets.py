@@ -26,6 +26,8 @@ def sandbox_variables(folder: Path) -> dict[str, str]:
         "SELLER_ADDRESS": "Filmstraße 1 · 10115 Berlin · Deutschland",
         "SELLER_EMAIL": "kino@videothek.example",
         "SELLER_VAT_ID": "DE000000000",
+        "SELLER_IMPRINT": "Vertreten durch Mia Muster · Amtsgericht Musterstadt, HRB 00000 · Telefon 030 000000 · "
+        "Aufsicht: Medienanstalt Berlin-Brandenburg",
         **_secrets_of(folder),
     }
 

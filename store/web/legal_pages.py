@@ -1,4 +1,4 @@
-"""The legal texts as pages, and the little Markdown that they are written in."""
+"""The legal texts and the imprint as pages, and the little Markdown that the texts are written in."""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +11,12 @@ from markupsafe import Markup, escape
 from store.errors import NotFound
 from store.legal_texts import current_text
 from store.web.pages import Frame
+
+
+@get("/legal/imprint")
+async def show_imprint(frame: NamedDependency[Frame]) -> Response[str]:
+    """Who sells and answers for these pages (DDG 5), from the settings."""
+    return frame.page("imprint.html")
 
 
 @get("/legal/{name:str}")
@@ -46,4 +52,4 @@ def _inline(text: str) -> Markup:
     return Markup(re.sub(r"\*(.+?)\*", r"<em>\1</em>", strong))  # noqa: S704  (escaped before the marks were read)
 
 
-handlers = [show_legal_text]
+handlers = [show_imprint, show_legal_text]

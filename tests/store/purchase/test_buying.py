@@ -264,7 +264,7 @@ async def test_only_customers_buy(client: httpx.AsyncClient, database: Database,
     assert (nobody.status_code, staff.status_code) == (401, 403)
 
 
-@pytest.mark.parametrize("name", ["terms", "withdrawal", "immediate_performance", "withdrawal_loss"])
+@pytest.mark.parametrize("name", ["terms", "withdrawal", "immediate_performance", "withdrawal_loss", "privacy"])
 async def test_legal_texts_can_be_read_by_anybody_in_both_languages(client: httpx.AsyncClient, name: str) -> None:
     german = await client.get(f"/v1/legal-texts/{name}", headers={"Accept-Language": "de"})
     english = await client.get(f"/v1/legal-texts/{name}", headers={"Accept-Language": "en"})

@@ -123,7 +123,7 @@ async def test_what_visitors_see_hinders_nobody(
     paths = [
         *("", "/films", "/series", "/genres", "/search?q=Fernsehturm", "/search?q=qqq", f"/films/{film}"),
         *("/sign-in", "/register", "/register/confirm", "/password/forgot", "/password/reset", "/password/sent"),
-        *("/legal/terms", "/legal/withdrawal", "/gibt-es-nicht"),
+        *("/legal/terms", "/legal/withdrawal", "/legal/privacy", "/legal/imprint", "/gibt-es-nicht"),
     ]
     assert await read_all(chromium, live_server, paths, axe_script) == []
 

@@ -16,8 +16,9 @@ from tests.scratch import MovableTestClock
 from tests.store.purchase.shops import make_film, make_offer
 from tests.store.web.page_reading import faults_of
 
+LEGAL = ("/legal/privacy", "/legal/imprint")
 PAGES = ("", "/films", "/series", "/genres", "/search", "/search?q=her", "/sign-in", "/register", "/register/sent")
-MORE_PAGES = ("/register/confirm", "/password/forgot", "/password/sent", "/password/reset", "/legal/terms")
+MORE_PAGES = ("/register/confirm", "/password/forgot", "/password/sent", "/password/reset", "/legal/terms", *LEGAL)
 
 
 async def slug_of(database: Database, title_id: object) -> str:
