@@ -29,6 +29,7 @@ from store.entitlement.playback import Playback
 from store.problems import locale_of
 from store.purchase import Purchase
 from store.support import CustomerDesk
+from store.support_playback import PlaybackDesk
 
 AnyRequest = Request[Any, Any, Any]
 Session = NamedDependency[AsyncSession]
@@ -65,6 +66,7 @@ def dependencies() -> Mapping[str, Provide]:
         "playback": _playback,
         "licences": _licences,
         "customer_desk": _customer_desk,
+        "playback_desk": _playback_desk,
     }
     return {**from_parts, **looked_up, **{name: Provide(provider) for name, provider in made.items()}}
 
@@ -175,3 +177,7 @@ async def _customer_desk(
     state: State, session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]
 ) -> CustomerDesk:
     return CustomerDesk(session, parts_of(state).database, identity, visit)
+
+
+async def _playback_desk(customer_desk: NamedDependency[CustomerDesk]) -> PlaybackDesk:
+    return PlaybackDesk(customer_desk)

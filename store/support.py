@@ -80,7 +80,7 @@ class CustomerDesk:
         The audit entry says by which kind of key was searched, never the key itself.
         """
         account = await self._account_of(key, value.strip())
-        await self._record(
+        await self.record(
             "customer.searched",
             account.id if account else "unknown",
             real_now=real_now,
@@ -98,8 +98,8 @@ class CustomerDesk:
 
     async def open(self, customer_id: UUID, *, at: datetime, real_now: datetime, locale: str) -> CustomerFile:
         """Everything about one customer, titles in `locale`; raises `AccountNotFound`, for staff just the same."""
-        account = await self._customer(customer_id, action="customer.viewed", real_now=real_now)
-        await self._record("customer.viewed", account.id, real_now=real_now)
+        account = await self.customer(customer_id, action="customer.viewed", real_now=real_now)
+        await self.record("customer.viewed", account.id, real_now=real_now)
         session, account_id = self.session, account.id
         return CustomerFile(
             customer=CustomerOut(
@@ -132,8 +132,8 @@ class CustomerDesk:
 
     async def show_address(self, customer_id: UUID, *, reason: str, real_now: datetime) -> str:
         """The whole address, for a reason that stays in the audit trail; raises `AccountNotFound`."""
-        account = await self._customer(customer_id, action=_ADDRESS_VIEWED, real_now=real_now)
-        await self._record(_ADDRESS_VIEWED, account.id, real_now=real_now, reason=reason)
+        account = await self.customer(customer_id, action=_ADDRESS_VIEWED, real_now=real_now)
+        await self.record(_ADDRESS_VIEWED, account.id, real_now=real_now, reason=reason)
         return account.email or ""
 
     async def open_address(self, customer_id: UUID, *, real_now: datetime) -> str | None:
@@ -167,7 +167,8 @@ class CustomerDesk:
                 )
         return await self.session.scalar(query)
 
-    async def _customer(self, customer_id: UUID, *, action: str, real_now: datetime) -> Account:
+    async def customer(self, customer_id: UUID, *, action: str, real_now: datetime) -> Account:
+        """The customer of this id; raises `AccountNotFound`, for staff just the same, and leaves an entry of it."""
         account = await self.session.get(Account, customer_id)
         if account is not None and account.kind == "customer":
             return account
@@ -187,7 +188,7 @@ class CustomerDesk:
             )
         raise AccountNotFound
 
-    async def _record(
+    async def record(
         self,
         action: str,
         target_id: UUID | str,
@@ -196,6 +197,7 @@ class CustomerDesk:
         reason: str | None = None,
         details: dict[str, object] | None = None,
     ) -> None:
+        """Leave an audit entry in the request's transaction."""
         await audit.record(
             self.session,
             at=real_now,

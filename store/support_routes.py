@@ -1,4 +1,4 @@
-"""Support's part of the API: find a customer by a whole key, and open one; sending a reset is auth's."""
+"""Support's part of the API: find a customer, open one, ask why one cannot watch; sending a reset is auth's."""
 
 from datetime import datetime
 from typing import Annotated
@@ -13,8 +13,10 @@ from auth.email_addresses import LONGEST
 from auth.errors import AccountNotFound, CrossSiteRequest, NotPermitted, NotSignedIn
 from auth.permissions import CUSTOMER_READ
 from auth.schemas import NO_CONTROLS, problems
+from store.entitlement.errors import FilmUnknown, PlaybackNeverTried
 from store.errors import MalformedRequest
 from store.support import CustomerDesk, Key
+from store.support_playback import PlaybackCheck, PlaybackDesk
 from store.support_schemas import AddressOut, AddressViewCreate, CustomerFile, CustomersFound
 
 Email = Annotated[
@@ -30,6 +32,16 @@ OrderNumber = Annotated[
 InvoiceNumber = Annotated[
     str | None,
     QueryParameter(name="invoice_number", max_length=LONGEST, pattern=NO_CONTROLS, description="Such as R-2026-…"),
+]
+
+TitleOfPlayback = Annotated[
+    str | None,
+    QueryParameter(
+        name="title",
+        max_length=200,
+        pattern=NO_CONTROLS,
+        description="The title's name in addresses; without it, the title of the last attempt.",
+    ),
 ]
 
 
@@ -98,4 +110,25 @@ async def show_address(
     return AddressOut(email=await customer_desk.show_address(customer_id, reason=data.reason, real_now=real_now))
 
 
-router = Router("/v1", route_handlers=[find_customer, open_customer, show_address], tags=["Support"])
+@get(
+    "/staff/customers/{customer_id:uuid}/playback-decisions",
+    guards=[requires(CUSTOMER_READ)],
+    summary="Why can this customer not watch?",
+    description=(
+        "The decision that the customer's player would get at this instant, asked with the device and the agreement "
+        "of the last attempt. Nothing begins by it. Every look leaves an audit entry."
+    ),
+    responses=problems(NotSignedIn, NotPermitted, AccountNotFound, FilmUnknown, PlaybackNeverTried),
+)
+async def check_playback(
+    customer_id: FromPath[UUID],
+    playback_desk: NamedDependency[PlaybackDesk],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+    title: TitleOfPlayback = None,
+) -> PlaybackCheck:
+    """Answer with the decision and what it was asked with."""
+    return await playback_desk.check(customer_id, title_slug=title, at=at, real_now=real_now)
+
+
+router = Router("/v1", route_handlers=[find_customer, open_customer, show_address, check_playback], tags=["Support"])

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Account
 from store.entitlement.dpop import PublicKey
-from store.entitlement.errors import DeviceLimitReached, DeviceNotFound, NewDevicesExhausted
+from store.entitlement.errors import DeviceLimitReached, DeviceNotFound, EntitlementError, NewDevicesExhausted
 from store.entitlement.models import Device, DeviceLimit, PlaybackSession
 
 
@@ -41,21 +41,16 @@ class Devices:
         Raises `DeviceLimitReached`, or `NewDevicesExhausted` with the instant of the next free place.
         """
         await lock_account(self.session, account_id)
-        limits = await find_limits(self.session, account_id)
         known = await self.session.scalar(select(Device).where(Device.account_id == account_id, Device.jkt == key.jkt))
         if known is not None and known.removed_at is None:
             known.last_used_at = at
             return known
-        present = await _registered(self.session, account_id)
-        if len(present) >= limits.devices:
-            names = [{"id": str(device.id), "name": device.name} for device in present]
-            raise DeviceLimitReached(limit=limits.devices, devices=names)
+        against = await obstacles_to_registration(self.session, account_id=account_id, jkt=key.jkt, at=at)
+        if against:
+            raise against[0]
         if known is not None:
             known.removed_at, known.name, known.last_used_at = None, name, at
             return known
-        next_free_at = await _next_new_device_at(self.session, account_id, limits, at=at)
-        if next_free_at is not None:
-            raise NewDevicesExhausted(limit=limits.new_devices, days=limits.new_device_days, next_free_at=next_free_at)
         device = Device(
             account_id=account_id, jkt=key.jkt, x=key.x, y=key.y, name=name, registered_at=at, last_used_at=at
         )
@@ -83,6 +78,24 @@ class Devices:
             .where(PlaybackSession.device_id == device_id, PlaybackSession.ended_at.is_(None))
             .values(ended_at=real_now, end_reason="device_removed")
         )
+
+
+async def obstacles_to_registration(
+    session: AsyncSession, *, account_id: UUID, jkt: str, at: datetime
+) -> list[EntitlementError]:
+    """Every reason against registering a key that is no device of the account at present; empty: it may be."""
+    limits = await find_limits(session, account_id)
+    found: list[EntitlementError] = []
+    present = await _registered(session, account_id)
+    if len(present) >= limits.devices:
+        names = [{"id": str(device.id), "name": device.name} for device in present]
+        found.append(DeviceLimitReached(limit=limits.devices, devices=names))
+    was_here = select(exists().where(Device.account_id == account_id, Device.jkt == jkt))
+    next_free_at = await _next_new_device_at(session, account_id, limits, at=at)
+    if next_free_at is not None and not await session.scalar(was_here):
+        days = limits.new_device_days
+        found.append(NewDevicesExhausted(limit=limits.new_devices, days=days, next_free_at=next_free_at))
+    return found
 
 
 async def list_devices(session: AsyncSession, *, account_id: UUID, at: datetime) -> DevicePlaces:

@@ -1,29 +1,50 @@
 """Refusals of rights, devices, playback and licences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Final, Literal, Self
+from zoneinfo import ZoneInfo
 
 from store.errors import StoreError
+
+Way = Literal["rent_or_buy", "ask_support", "wait", "remove_device", "register_device", "stop_stream", "confirm_start"]
+"""What a customer can do next; `store.entitlement.reasons` knows where."""
+
+_ZONE: Final = ZoneInfo("Europe/Berlin")
+"""Zone of the instants in sentences: that of all markets so far; it is said beside them."""
+
+_GERMAN_ZONES: Final[Mapping[str, str]] = {"CET": "MEZ", "CEST": "MESZ"}
 
 
 class EntitlementError(StoreError):
     """Base of the refusals of this package; instants among the details are RFC 3339, UTC."""
+
+    retry: ClassVar[bool] = False
+    """Whether asking again later may help, without doing anything."""
+    way: ClassVar[Way | None] = None
+    """What the customer can do next; None: nothing."""
 
     def __init__(self, **details: Any) -> None:
         plain = {name: _rfc3339(value) if isinstance(value, datetime) else value for name, value in details.items()}
         super().__init__(**plain)
         self.instants = {name: value for name, value in details.items() if isinstance(value, datetime)}
 
-    def leading(self, reasons: Sequence["EntitlementError"]) -> Self:
-        """This refusal with the codes of all that stand in the way, as its detail `reasons`."""
-        return type(self)(**{**self.details, **self.instants, "reasons": [reason.code for reason in reasons]})
+    def with_details(self, **more: Any) -> Self:
+        """This refusal with further details."""
+        return type(self)(**{**self.details, **self.instants, **more})
 
     def sentence(self, locale: str) -> str:
-        """What happened and what to do; instants are told by day and minute, in UTC."""
-        pattern = "%d.%m.%Y, %H:%M Uhr (UTC)" if locale == "de" else "%Y-%m-%d, %H:%M (UTC)"
-        told = {name: instant.strftime(pattern) for name, instant in self.instants.items()}
+        """What happened and what to do; instants are told by day and minute, in the zone of the markets."""
+        told = {name: _told(instant, locale) for name, instant in self.instants.items()}
         return (self.de if locale == "de" else self.en).format(**{**self.details, **told})
+
+
+def _told(instant: datetime, locale: str) -> str:
+    there = instant.astimezone(_ZONE)
+    zone = there.tzname() or ""
+    if locale == "de":
+        return f"{there:%d.%m.%Y, %H:%M} Uhr ({_GERMAN_ZONES.get(zone, zone)})"
+    return f"{there:%Y-%m-%d, %H:%M} ({zone})"
 
 
 def _rfc3339(instant: datetime) -> str:
@@ -66,6 +87,7 @@ class DeviceNotRegistered(EntitlementError):
     """The proof is right, but its key is no device of this account (or was removed)."""
 
     status, code = 403, "device_not_registered"
+    way = "register_device"
     de = "Dieses Gerät ist bei Ihnen nicht angemeldet. Melden Sie es an, dann können Sie hier schauen."
     en = "This device is not registered with your account. Register it and you can watch here."
 
@@ -74,6 +96,7 @@ class DeviceLimitReached(EntitlementError):
     """As many devices as allowed are registered; `devices` names them."""
 
     status, code = 409, "device_limit_reached"
+    way = "remove_device"
     de = "Es sind schon {limit} Geräte angemeldet. Entfernen Sie eines, dann ist hier sofort Platz."
     en = "{limit} devices are registered already. Remove one and this one can take its place at once."
 
@@ -82,6 +105,8 @@ class NewDevicesExhausted(EntitlementError):
     """Too many different devices were added lately; `next_free_at` is the exact instant of the next free place."""
 
     status, code = 409, "new_devices_exhausted"
+    way = "wait"
+    retry = True
     de = (
         "In den letzten {days} Tagen sind {limit} neue Geräte dazugekommen, mehr geht nicht. "
         "Das nächste neue Gerät ist ab {next_free_at} möglich; frühere Geräte jederzeit."
@@ -123,6 +148,7 @@ class NotEntitled(EntitlementError):
     """The account has never rented or bought this."""
 
     status, code = 403, "not_entitled"
+    way = "rent_or_buy"
     de = "Diesen Film haben Sie nicht geliehen oder gekauft."
     en = "You have not rented or bought this film."
 
@@ -131,6 +157,7 @@ class RentalOver(EntitlementError):
     """The hours of the rental are over since `ended_at`."""
 
     status, code = 403, "rental_over"
+    way = "rent_or_buy"
     de = "Ihre Leihe ist vorbei. Sie können den Film noch einmal leihen oder kaufen."
     en = "Your rental is over. You can rent the film again or buy it."
 
@@ -139,6 +166,7 @@ class RentalNotStarted(EntitlementError):
     """The rental was not started before `start_by`."""
 
     status, code = 403, "rental_not_started_in_time"
+    way = "rent_or_buy"
     de = "Die Zeit, in der Sie diese Leihe beginnen konnten, ist abgelaufen. Sie können den Film noch einmal leihen."
     en = "The time in which this rental could be started has passed. You can rent the film again."
 
@@ -147,6 +175,7 @@ class RightPaused(EntitlementError):
     """The right rests for a while; `paused_reason` says why."""
 
     status, code = 403, "right_paused"
+    way = "ask_support"
     de = "Dieser Film ist für Sie vorübergehend angehalten. Unser Kundendienst hilft Ihnen weiter."
     en = "This film is on hold for you at the moment. Our customer service can help."
 
@@ -155,6 +184,7 @@ class RightRevoked(EntitlementError):
     """The right was taken back, for instance by a refund."""
 
     status, code = 403, "right_revoked"
+    way = "rent_or_buy"
     de = "Das Recht an diesem Film ist zurückgenommen worden, zum Beispiel weil er erstattet wurde."
     en = "The right to this film was taken back, for instance because it was refunded."
 
@@ -174,6 +204,7 @@ class StartConfirmationNeeded(EntitlementError):
     """Playing now would begin the rental's hours: say so with `start_confirmed: true`; they would end at `ends_at`."""
 
     status, code = 409, "start_confirmation_needed"
+    way = "confirm_start"
     de = "Mit dem Start beginnt Ihre Leihzeit; sie endet am {ends_at}. Bitte bestätigen Sie, dass es losgehen soll."
     en = "Starting begins your rental time; it ends at {ends_at}. Please confirm that you want to start."
 
@@ -182,6 +213,8 @@ class FilmNotReady(EntitlementError):
     """There is a right, but no encrypted film to play yet."""
 
     status, code = 409, "film_not_ready"
+    way = "wait"
+    retry = True
     de = "Dieser Film liegt noch nicht zum Abspielen bereit. Ihr Recht daran bleibt unberührt."
     en = "This film is not ready to be played yet. Your right to it is unaffected."
 
@@ -190,6 +223,8 @@ class StreamsBusy(EntitlementError):
     """As many films as allowed are playing; `sessions` names the devices, and each can be stopped."""
 
     status, code = 409, "streams_busy"
+    way = "stop_stream"
+    retry = True
     de = "Es laufen schon {limit} Wiedergaben auf anderen Geräten. Beenden Sie eine davon, dann geht es hier weiter."
     en = "{limit} films are playing on other devices already. Stop one of them and you can go on here."
 
@@ -198,6 +233,8 @@ class RentalStreamBusy(EntitlementError):
     """This rental is playing on another device; `sessions` names it, and it can be stopped."""
 
     status, code = 409, "rental_stream_busy"
+    way = "stop_stream"
+    retry = True
     de = "Diese Leihe läuft gerade auf einem anderen Gerät. Beenden Sie sie dort, dann geht es hier weiter."
     en = "This rental is playing on another device right now. Stop it there and you can go on here."
 
@@ -208,6 +245,14 @@ class PlaybackNotFound(EntitlementError):
     status, code = 404, "playback_not_found"
     de = "Diese Wiedergabe gibt es nicht."
     en = "There is no such playback."
+
+
+class PlaybackNeverTried(EntitlementError):
+    """Support asked without a title about a customer who never tried to play any."""
+
+    status, code = 404, "playback_never_tried"
+    de = "Diese Kundin oder dieser Kunde hat noch keinen Film gestartet. Wählen Sie einen Titel."
+    en = "This customer has not tried to play any film yet. Choose a title."
 
 
 class PlaybackEnded(EntitlementError):

@@ -208,6 +208,10 @@ class LicenceEvent(Base):
     entitlement_id: Mapped[UUID | None] = mapped_column(ForeignKey(Entitlement.id))
     device_id: Mapped[UUID | None] = mapped_column(ForeignKey(Device.id))
     playback_session_id: Mapped[UUID | None] = mapped_column(ForeignKey(PlaybackSession.id))
+    jkt: Mapped[str | None] = mapped_column(String(43))
+    """Playbacks: thumbprint of the key that asked, also where it is no device of the account."""
+    start_confirmed: Mapped[bool | None]
+    """Playbacks: whether the customer agreed that the rental's hours begin."""
     kids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     """Key ids of the keys in this licence; empty where it was refused."""
     started_clock: Mapped[bool] = mapped_column(default=False)

@@ -11,31 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.catalogue.models import Title
 from store.database import Database
-from store.entitlement.devices import find_limits, lock_account
+from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title
+from store.entitlement.devices import lock_account
 from store.entitlement.dpop import PublicKey
-from store.entitlement.errors import (
-    DeviceNotRegistered,
-    EntitlementError,
-    FilmNotReady,
-    FilmUnknown,
-    PlaybackEnded,
-    PlaybackNotFound,
-    RentalStreamBusy,
-    StartConfirmationNeeded,
-    StreamsBusy,
-)
-from store.entitlement.films import find_film
+from store.entitlement.errors import EntitlementError, PlaybackEnded, PlaybackNotFound
 from store.entitlement.grants import take_back_start
-from store.entitlement.models import ContentKey, Device, DeviceLimit, Entitlement, MediaAsset, PlaybackSession
+from store.entitlement.models import Device, Entitlement, MediaAsset, PlaybackSession
 from store.entitlement.record import Question
-from store.entitlement.rights import Ending, choose, ending, granted_tracks, needs_start, obstacles
+from store.entitlement.rights import Ending, ending, obstacles
 from store.entitlement.tokens import PlaybackToken, PlaybackTokens
 
 HEARTBEAT: Final = timedelta(seconds=30)
 """How often a player says that it is still there."""
-
-SILENCE: Final = timedelta(seconds=90)
-"""After so long without a heartbeat (real time) a stream's place is free again."""
 
 PICTURE_SEEN: Final = 0.5
 """Seconds of media time from which a film counts as having been seen."""
@@ -92,11 +79,11 @@ class Playback:
     ) -> Showing:
         """Decide whether a title may be played now on the device that proved `key`.
 
-        Raises the weightiest refusal; its detail `reasons` lists the codes of all that stand in the way, in the
-        order in which they would have to be cleared. Grants and refusals are recorded. Opening begins no rental: the
-        first licence does, if `start_confirmed` says that the customer agreed.
+        Raises the first reason against; its detail `reasons` tells all of them, in the order of `decide`. Grants and
+        refusals are recorded. Opening begins no rental: the first licence does, if `start_confirmed` says that the
+        customer agreed.
         """
-        question = Question("playback", at, real_now, account_id)
+        question = Question("playback", at, real_now, account_id, jkt=key.jkt, start_confirmed=start_confirmed)
         try:
             showing = await self._open(question, key, title_slug, start_confirmed=start_confirmed)
         except EntitlementError as refusal:
@@ -105,29 +92,38 @@ class Playback:
         question.granted(self.session)
         return showing
 
+    async def check(
+        self,
+        *,
+        account_id: UUID,
+        key: PublicKey,
+        title_slug: str,
+        start_confirmed: bool,
+        at: datetime,
+        real_now: datetime,
+    ) -> Decision:
+        """What `open` would decide at this instant: no place is taken, nothing begins, nothing is recorded.
+
+        Raises `FilmUnknown`.
+        """
+        title = await find_title(self.session, title_slug)
+        wish = Wish(account_id, title, key.jkt, start_confirmed)
+        return await decide(self.session, wish, at=at, real_now=real_now)
+
     async def _open(self, question: Question, key: PublicKey, title_slug: str, *, start_confirmed: bool) -> Showing:
         account_id, at, real_now = question.account_id, question.at, question.real_now
-        title = await self.session.scalar(select(Title).where(Title.slug == title_slug))
-        if title is None:
-            raise FilmUnknown
+        title = await find_title(self.session, title_slug)
         question.title_id = title.id
         await lock_account(self.session, account_id)
-        right = choose(await _rights(self.session, account_id, title), at=at)
-        question.entitlement_id = right.id
-        film = await find_film(self.session, title.id)
-        device = await find_device(self.session, account_id, key)
+        wish = Wish(account_id, title, key.jkt, start_confirmed)
+        decision = await decide(self.session, wish, at=at, real_now=real_now)
+        right, film, device = decision.right, decision.film, decision.device
+        question.entitlement_id = right.id if right is not None else None
         question.device_id = device.id if device is not None else None
-
-        reasons = obstacles(right, at=at)
-        if film is None:
-            reasons.append(FilmNotReady())
-        if device is None:
-            reasons.append(DeviceNotRegistered())
-        reasons += await self._busy(right, title.id, device, real_now=real_now)
-        if not reasons and needs_start(right) and not start_confirmed:
-            reasons.append(_start_question(right, at=at))
-        if reasons or film is None or device is None:
-            raise reasons[0].leading(reasons)
+        if decision.reasons:
+            raise decision.reasons[0].with_details(reasons=decision.told())
+        if right is None or film is None or device is None or decision.ending is None:
+            raise RuntimeError("a playback was allowed without right, film or device")
 
         await self._replace_own(device, title.id, real_now=real_now)
         device.last_used_at = at
@@ -144,13 +140,12 @@ class Playback:
         self.session.add(playback)
         await self.session.flush()
         question.playback_session_id = playback.id
-        tracks = await self.session.scalars(select(ContentKey.track).where(ContentKey.asset_id == film.id))
         return Showing(
             playback_session_id=playback.id,
             film=film,
             right=right,
-            tracks=granted_tracks(right, tracks),
-            ending=ending(right, at=at),
+            tracks=decision.tracks,
+            ending=decision.ending,
             token=self._token(playback, key, right, at=at, real_now=real_now),
         )
 
@@ -231,33 +226,6 @@ class Playback:
             raise PlaybackEnded(end_reason=playback.end_reason or "silent")
         return playback, right
 
-    async def _busy(
-        self, right: Entitlement, title_id: UUID, device: Device | None, *, real_now: datetime
-    ) -> list[EntitlementError]:
-        """What the streams of other devices (and of this one, for other titles) leave no room for."""
-        limits: DeviceLimit = await find_limits(self.session, right.account_id)
-        live = (
-            select(PlaybackSession, Device.name)
-            .join(Device, Device.id == PlaybackSession.device_id)
-            .where(
-                PlaybackSession.account_id == right.account_id,
-                PlaybackSession.ended_at.is_(None),
-                PlaybackSession.beat_at > real_now - SILENCE,
-            )
-            .order_by(PlaybackSession.beat_at)
-        )
-        others = [
-            (playback, name)
-            for playback, name in await self.session.execute(live)
-            if device is None or (playback.device_id, playback.title_id) != (device.id, title_id)
-        ]
-        same_right = [(playback, name) for playback, name in others if playback.entitlement_id == right.id]
-        if right.kind == "rent" and len(same_right) >= limits.streams_per_rental:
-            return [RentalStreamBusy(limit=limits.streams_per_rental, sessions=_named(same_right))]
-        if len(others) >= limits.streams:
-            return [StreamsBusy(limit=limits.streams, sessions=_named(others))]
-        return []
-
     async def _replace_own(self, device: Device, title_id: UUID, *, real_now: datetime) -> None:
         """End what the same device played of the same title: a reload must not lock anybody out."""
         await self.session.execute(
@@ -293,14 +261,6 @@ def is_live(playback: PlaybackSession, *, real_now: datetime) -> bool:
     return playback.ended_at is None and real_now - playback.beat_at < SILENCE
 
 
-async def find_device(session: AsyncSession, account_id: UUID, key: PublicKey) -> Device | None:
-    """The account's registered device with this key."""
-    found: Device | None = await session.scalar(
-        select(Device).where(Device.account_id == account_id, Device.jkt == key.jkt, Device.removed_at.is_(None))
-    )
-    return found
-
-
 async def list_streams(session: AsyncSession, *, account_id: UUID, real_now: datetime) -> list[Stream]:
     """What plays at this moment on the account's devices: to free a stuck place oneself."""
     rows = await session.execute(
@@ -315,32 +275,3 @@ async def list_streams(session: AsyncSession, *, account_id: UUID, real_now: dat
         .order_by(PlaybackSession.opened_at)
     )
     return [Stream(*row) for row in rows]
-
-
-async def _rights(session: AsyncSession, account_id: UUID, title: Title) -> Sequence[Entitlement]:
-    """The account's rights to a title; a right to a season or series covers its episodes."""
-    parent = select(Title.parent_id).where(Title.id == title.parent_id).scalar_subquery()
-    rights = await session.scalars(
-        select(Entitlement).where(
-            Entitlement.account_id == account_id,
-            (Entitlement.title_id == title.id)
-            | (Entitlement.title_id == title.parent_id)
-            | (Entitlement.title_id == parent),
-        )
-    )
-    return rights.all()
-
-
-def _start_question(right: Entitlement, *, at: datetime) -> StartConfirmationNeeded:
-    would_end = ending(right, at=at)
-    return StartConfirmationNeeded(
-        ends_at=would_end.ends_at,
-        bound_by=would_end.bound_by,
-        watch_hours=right.watch_hours,
-        start_by=right.start_by,
-        server_time=at,
-    )
-
-
-def _named(streams: Sequence[tuple[PlaybackSession, str]]) -> list[dict[str, str]]:
-    return [{"id": str(playback.id), "device": name} for playback, name in streams]

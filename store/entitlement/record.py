@@ -24,6 +24,8 @@ class Question:
     entitlement_id: UUID | None = None
     device_id: UUID | None = None
     playback_session_id: UUID | None = None
+    jkt: str | None = None
+    start_confirmed: bool | None = None
     kids: list[UUID] = field(default_factory=list)
     started_clock: bool = False
 
@@ -53,6 +55,8 @@ class Question:
             entitlement_id=self.entitlement_id,
             device_id=self.device_id,
             playback_session_id=self.playback_session_id,
+            jkt=self.jkt,
+            start_confirmed=self.start_confirmed,
             kids=self.kids,
             started_clock=self.started_clock,
         )

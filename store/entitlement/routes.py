@@ -47,6 +47,7 @@ from store.entitlement.media import serve_film
 from store.entitlement.playback import Playback, list_streams
 from store.entitlement.schemas import (
     LICENCE_URL,
+    DecisionOut,
     DeviceCreate,
     DeviceOut,
     DevicesOut,
@@ -203,6 +204,8 @@ async def read_streams(
         FilmUnknown,
         *AGAINST_THE_RIGHT,
         FilmNotReady,
+        DeviceLimitReached,
+        NewDevicesExhausted,
         DeviceNotRegistered,
         RentalStreamBusy,
         StreamsBusy,
@@ -227,6 +230,34 @@ async def open_playback(
         real_now=real_now,
     )
     return PlaybackOut.of(showing, at=at)
+
+
+@post(
+    "/v1/playback-decisions",
+    guards=[customer_only],
+    status_code=200,
+    summary="May this title be played?",
+    tags=["Playback"],
+    responses=problems(*PROVED, FilmUnknown),
+)
+async def check_playback(
+    data: JSONBody[PlaybackCreate],
+    identity: NamedDependency[Identity],
+    device_key: NamedDependency[PublicKey],
+    playback: NamedDependency[Playback],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> DecisionOut:
+    """Decide as `POST /v1/playback-sessions` would, without taking a place, beginning or recording anything."""
+    decision = await playback.check(
+        account_id=identity.account_id,
+        key=device_key,
+        title_slug=data.title,
+        start_confirmed=data.start_confirmed,
+        at=at,
+        real_now=real_now,
+    )
+    return DecisionOut.of(decision, at=at)
 
 
 @post(
@@ -354,6 +385,7 @@ router = Router(
         register_device,
         remove_device,
         read_streams,
+        check_playback,
         open_playback,
         beat_playback,
         report_playback_failure,

@@ -7,10 +7,12 @@ from uuid import UUID
 
 import msgspec
 
+from store.entitlement.decision import Decision
 from store.entitlement.devices import DevicePlaces
 from store.entitlement.library import Library
 from store.entitlement.models import Device, MediaAsset
 from store.entitlement.playback import HEARTBEAT, Beat, Showing, Stream
+from store.entitlement.reasons import Reason
 from store.entitlement.rights import needs_start
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
@@ -107,6 +109,47 @@ class PlaybackCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The title's slug."""
     start_confirmed: bool = False
     """Whether the customer agreed that the rental's hours begin now."""
+
+
+class DecisionOut(msgspec.Struct, frozen=True):
+    """Whether a title may be played on this device now, and everything that stands in the way."""
+
+    allowed: bool
+    reasons: list[Reason]
+    """What the customer cannot mend comes first, then the customer's own steps in the order in which they are taken."""
+    kind: Literal["rent", "buy"] | None
+    """By which right; null: by none."""
+    quality: Literal["SD", "HD", "UHD"] | None
+    tracks: list[str]
+    """Tracks whose keys the right opens."""
+    starts_rental: bool
+    """Whether playing would begin the rental's hours."""
+    start_by: datetime | None
+    ends_at: datetime | None
+    """When the right ends, or would end if it were first played now; null: never, or there is no right."""
+    bound_by: Literal["watch_hours", "start_by"] | None
+    server_time: datetime
+    """Business time."""
+
+    @classmethod
+    def of(cls, decision: Decision, *, at: datetime) -> "DecisionOut":
+        """From what was decided."""
+        right, end = decision.right, decision.ending
+        return msgspec.convert(
+            {
+                "allowed": not decision.reasons,
+                "reasons": decision.told(),
+                "kind": right.kind if right else None,
+                "quality": right.quality if right else None,
+                "tracks": list(decision.tracks),
+                "starts_rental": right is not None and needs_start(right),
+                "start_by": right.start_by if right else None,
+                "ends_at": end.ends_at if end else None,
+                "bound_by": end.bound_by if end else None,
+                "server_time": at,
+            },
+            cls,
+        )
 
 
 class PlaybackOut(msgspec.Struct, frozen=True):

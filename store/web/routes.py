@@ -26,6 +26,7 @@ from store.web import (
     staff_pages,
     storefront,
     support_pages,
+    support_playback_pages,
 )
 from store.web.assets import serve_asset
 from store.web.page_facts import keep
@@ -43,6 +44,7 @@ PARTS = (
     player,
     staff_pages,
     support_pages,
+    support_playback_pages,
     finance_pages,
 )
 """The modules whose `handlers` are pages."""

@@ -20,6 +20,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 READS = {
     "/v1/staff/customers?email=nobody@example.org": {"support", "support_lead"},
     "/v1/staff/customers/{customer}": {"support", "support_lead"},
+    "/de/support/customers/{customer}/playback": {"support", "support_lead"},
     "/de/support": {"support", "support_lead"},
     "/de/support/customers/{customer}": {"support", "support_lead"},
     "/de/finance": {"finance"},

@@ -8,6 +8,7 @@ from billing.declines import DECLINES
 from billing.disputes import HOLD
 from billing.models import OrderState, PaymentState, RefundState
 from billing.sale_refunds import WITHDRAWAL
+from store.entitlement.errors import Way
 from store.entitlement.rights import Standing
 from store.letter_templates import FOLDER
 from store.web.wording import load_texts
@@ -19,7 +20,8 @@ JOURNALS = (
     *("dispute_withdrawn", "dispute_reinstated", "dispute_lost"),
 )
 ABOUT_ACCOUNTS = (
-    *("customer.searched", "customer.viewed", "customer.address_viewed", "account.open", "account.change_settings"),
+    *("customer.searched", "customer.viewed", "customer.address_viewed", "customer.playback_checked"),
+    *("account.open", "account.change_settings"),
     *("password_reset.start", "password_reset.complete", "session.open", "session.end", "session.end_all"),
 )
 
@@ -32,6 +34,7 @@ ABOUT_ACCOUNTS = (
         ("support.payment_state", [*PaymentState, *RefundState]),
         ("support.problem", [*DECLINES, *REFUND_REASONS]),
         ("support.right_state", get_args(Standing)),
+        ("why.way", get_args(Way)),
         ("support.mail_kind", MAILS),
         ("support.action", [action.replace(".", "_") for action in ABOUT_ACCOUNTS]),
         ("finance.kinds", JOURNALS),

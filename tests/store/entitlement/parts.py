@@ -252,6 +252,17 @@ class TestDevice:
         wanted = {"title": title.slug, "start_confirmed": start_confirmed}
         return await client.post("/v1/playback-sessions", json=wanted, headers=headers)
 
+    async def check(
+        self, client: httpx.AsyncClient, customer: Customer, title: Title, *, start_confirmed: bool = True
+    ) -> dict[str, Any]:
+        """Ask for the decision that `open` would get."""
+        headers = {**customer.headers, "DPoP": self.proof("POST", "/v1/playback-decisions")}
+        wanted = {"title": title.slug, "start_confirmed": start_confirmed}
+        answer = await client.post("/v1/playback-decisions", json=wanted, headers=headers)
+        assert answer.status_code == 200, answer.text
+        decision: dict[str, Any] = answer.json()
+        return decision
+
     async def beat(
         self, client: httpx.AsyncClient, customer: Customer, playback_id: str, *, position: float = 0.0
     ) -> httpx.Response:

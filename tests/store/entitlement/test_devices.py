@@ -88,7 +88,7 @@ async def test_the_sixth_new_device_in_thirty_days_is_told_the_instant_of_the_ne
     refusal = await devices[5].register(client, customer)
     assert (refusal.status_code, refusal.json()["code"]) == (409, "new_devices_exhausted")
     assert refusal.json()["next_free_at"] == "2026-12-31T12:00:00Z"
-    assert "ab 31.12.2026, 12:00 Uhr (UTC)" in refusal.json()["detail"]
+    assert "ab 31.12.2026, 13:00 Uhr (MEZ)" in refusal.json()["detail"]
     assert (await client.get("/v1/devices", headers=customer.headers)).json()["new_devices_left"] == 0
     assert (await devices[2].register(client, customer)).status_code == 201, "an earlier device costs nothing"
     clock.fixed = begin + timedelta(days=30, microseconds=-1)

@@ -1,0 +1,173 @@
+"""The one decision about a playback: whether a title may be played here and now, and every reason against it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.catalogue.models import Title
+from store.entitlement.devices import find_limits, obstacles_to_registration
+from store.entitlement.errors import (
+    DeviceNotRegistered,
+    EntitlementError,
+    FilmNotReady,
+    FilmUnknown,
+    NotEntitled,
+    RentalStreamBusy,
+    StartConfirmationNeeded,
+    StreamsBusy,
+)
+from store.entitlement.films import find_film
+from store.entitlement.models import ContentKey, Device, Entitlement, MediaAsset, PlaybackSession
+from store.entitlement.reasons import Reason, tell
+from store.entitlement.rights import Ending, choose, ending, granted_tracks, holds, needs_start, obstacles
+
+SILENCE: Final = timedelta(seconds=90)
+"""After so long without a heartbeat (real time) a stream's place is free again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked: may this account play this title on the device with this key?"""
+
+    account_id: UUID
+    title: Title
+    jkt: str | None
+    """Thumbprint of the device's key; None: no device is known."""
+    start_confirmed: bool
+    """Whether the customer agrees that a rental's hours begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was found, and every reason against; without any the title may be played."""
+
+    title: Title
+    right: Entitlement | None
+    film: MediaAsset | None
+    device: Device | None
+    tracks: Sequence[str]
+    """Tracks whose keys the right opens."""
+    ending: Ending | None
+    """When the right ends, or would end if it were first played now."""
+    reasons: Sequence[EntitlementError]
+    """What nobody here can mend comes first, lest a device is removed or a film stopped in vain; then the
+    customer's own steps, in the order in which they are taken."""
+
+    def told(self) -> list[Reason]:
+        """The reasons as they are told."""
+        return [tell(reason, self.title) for reason in self.reasons]
+
+
+async def find_title(session: AsyncSession, slug: str) -> Title:
+    """The title of this name; raises `FilmUnknown`."""
+    title = await session.scalar(select(Title).where(Title.slug == slug))
+    if title is None:
+        raise FilmUnknown
+    return title
+
+
+async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: datetime) -> Decision:
+    """Decide about a playback; writes nothing. Who acts on the answer holds the lock on the account before."""
+    account_id, title = wish.account_id, wish.title
+    rights = await _rights(session, account_id, title)
+    right = choose(rights, at=at) if rights else None
+    film = await find_film(session, title.id)
+    device = await _find_device(session, account_id, wish.jkt)
+
+    reasons: list[EntitlementError] = obstacles(right, at=at) if right is not None else [NotEntitled()]
+    if film is None:
+        reasons.append(FilmNotReady())
+    if device is None:
+        if wish.jkt is not None:
+            reasons += await obstacles_to_registration(session, account_id=account_id, jkt=wish.jkt, at=at)
+        reasons.append(DeviceNotRegistered())
+    reasons += await _busy(session, wish, right, device, real_now=real_now)
+    if right is not None and needs_start(right) and holds(right, at=at) and not wish.start_confirmed:
+        reasons.append(_start_question(right, at=at))
+    return Decision(
+        title=title,
+        right=right,
+        film=film,
+        device=device,
+        tracks=await _tracks(session, right, film),
+        ending=ending(right, at=at) if right is not None else None,
+        reasons=reasons,
+    )
+
+
+async def _rights(session: AsyncSession, account_id: UUID, title: Title) -> Sequence[Entitlement]:
+    """The account's rights to a title; a right to a season or series covers its episodes."""
+    parent = select(Title.parent_id).where(Title.id == title.parent_id).scalar_subquery()
+    rights = await session.scalars(
+        select(Entitlement).where(
+            Entitlement.account_id == account_id,
+            (Entitlement.title_id == title.id)
+            | (Entitlement.title_id == title.parent_id)
+            | (Entitlement.title_id == parent),
+        )
+    )
+    return rights.all()
+
+
+async def _find_device(session: AsyncSession, account_id: UUID, jkt: str | None) -> Device | None:
+    """The account's registered device with this key."""
+    found: Device | None = await session.scalar(
+        select(Device).where(Device.account_id == account_id, Device.jkt == jkt, Device.removed_at.is_(None))
+    )
+    return found
+
+
+async def _busy(
+    session: AsyncSession, wish: Wish, right: Entitlement | None, device: Device | None, *, real_now: datetime
+) -> list[EntitlementError]:
+    """What the streams of other devices (and of this one, for other titles) leave no room for."""
+    limits = await find_limits(session, wish.account_id)
+    live = (
+        select(PlaybackSession, Device.name)
+        .join(Device, Device.id == PlaybackSession.device_id)
+        .where(
+            PlaybackSession.account_id == wish.account_id,
+            PlaybackSession.ended_at.is_(None),
+            PlaybackSession.beat_at > real_now - SILENCE,
+        )
+        .order_by(PlaybackSession.beat_at)
+    )
+    others = [
+        (playback, name)
+        for playback, name in await session.execute(live)
+        if device is None or (playback.device_id, playback.title_id) != (device.id, wish.title.id)
+    ]
+    same_right = [(playback, name) for playback, name in others if right and playback.entitlement_id == right.id]
+    found: list[EntitlementError] = []
+    if right is not None and right.kind == "rent" and len(same_right) >= limits.streams_per_rental:
+        found.append(RentalStreamBusy(limit=limits.streams_per_rental, sessions=_named(same_right)))
+    if len(others) >= limits.streams:
+        found.append(StreamsBusy(limit=limits.streams, sessions=_named(others)))
+    return found
+
+
+async def _tracks(session: AsyncSession, right: Entitlement | None, film: MediaAsset | None) -> Sequence[str]:
+    if right is None or film is None:
+        return ()
+    tracks = await session.scalars(select(ContentKey.track).where(ContentKey.asset_id == film.id))
+    return granted_tracks(right, tracks)
+
+
+def _start_question(right: Entitlement, *, at: datetime) -> StartConfirmationNeeded:
+    would_end = ending(right, at=at)
+    return StartConfirmationNeeded(
+        ends_at=would_end.ends_at,
+        bound_by=would_end.bound_by,
+        watch_hours=right.watch_hours,
+        start_by=right.start_by,
+        server_time=at,
+    )
+
+
+def _named(streams: Sequence[tuple[PlaybackSession, str]]) -> list[dict[str, str]]:
+    return [{"id": str(playback.id), "device": name} for playback, name in streams]

@@ -1,0 +1,111 @@
+"""Why a customer cannot watch: support sees the decision that the customer's player gets, with its last inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.catalogue.models import Title, TitleText
+from store.entitlement.decision import Wish, decide, find_title
+from store.entitlement.errors import PlaybackNeverTried
+from store.entitlement.models import Device, Entitlement, LicenceEvent
+from store.entitlement.schemas import DecisionOut
+from store.support import NEWEST, CustomerDesk
+
+CHECKED: Final = "customer.playback_checked"
+
+
+class AttemptOut(msgspec.Struct, frozen=True):
+    """The customer's last attempt to play the title."""
+
+    at: datetime
+    """Business time."""
+    outcome: Literal["granted", "refused"]
+    reason: str | None
+    """Code of the first reason then."""
+
+
+class PlaybackCheck(msgspec.Struct, frozen=True):
+    """The decision about a customer's playback at this instant, and what it was asked with."""
+
+    title: str
+    """The title's slug."""
+    device: str | None
+    """Name of the device that is asked for; null: one that is not registered, or none is known."""
+    start_confirmed: bool
+    """Whether the customer had agreed that the rental's hours begin."""
+    last_attempt: AttemptOut | None
+    """Where device and agreement come from; null: never tried, so the device that was used last is asked for."""
+    decision: DecisionOut
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackDesk:
+    """Decides for a customer as the player would, on behalf of support; every look is in the audit trail."""
+
+    desk: CustomerDesk
+
+    async def check(
+        self, customer_id: UUID, *, title_slug: str | None, at: datetime, real_now: datetime
+    ) -> PlaybackCheck:
+        """The decision with the inputs of the last attempt at a title (`None`: at any).
+
+        Raises `AccountNotFound`, `FilmUnknown`, or `PlaybackNeverTried` where there is neither a title nor an attempt.
+        """
+        customer = await self.desk.customer(customer_id, action=CHECKED, real_now=real_now)
+        session = self.desk.session
+        title = await find_title(session, title_slug) if title_slug else None
+        attempt = await _last_attempt(session, customer.id, title)
+        if title is None:
+            if attempt is None:
+                raise PlaybackNeverTried
+            title = await session.get_one(Title, attempt.title_id)
+        await self.desk.record(CHECKED, customer.id, real_now=real_now, details={"title": title.slug})
+        jkt = attempt.jkt if attempt is not None else await _last_used_key(session, customer.id)
+        is_confirmed = attempt is not None and bool(attempt.start_confirmed)
+        wish = Wish(customer.id, title, jkt, is_confirmed)
+        decision = await decide(session, wish, at=at, real_now=real_now)
+        return PlaybackCheck(
+            title=title.slug,
+            device=decision.device.name if decision.device is not None else None,
+            start_confirmed=is_confirmed,
+            last_attempt=msgspec.convert(attempt, AttemptOut, from_attributes=True) if attempt is not None else None,
+            decision=DecisionOut.of(decision, at=at),
+        )
+
+    async def list_titles(self, customer_id: UUID, *, locale: str) -> Sequence[tuple[str, str]]:
+        """Slug and title of everything that the customer has or had a right to, by title."""
+        name = func.coalesce(TitleText.title, Title.original_title)
+        rows = await self.desk.session.execute(
+            select(Title.slug, name)
+            .join(Entitlement, Entitlement.title_id == Title.id)
+            .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
+            .where(Entitlement.account_id == customer_id)
+            .distinct()
+            .order_by(name, Title.slug)
+            .limit(NEWEST)
+        )
+        return [(slug, title) for slug, title in rows]
+
+
+async def _last_attempt(session: AsyncSession, account_id: UUID, title: Title | None) -> LicenceEvent | None:
+    attempts = select(LicenceEvent).where(
+        LicenceEvent.account_id == account_id, LicenceEvent.step == "playback", LicenceEvent.jkt.is_not(None)
+    )
+    of_title = LicenceEvent.title_id == title.id if title is not None else LicenceEvent.title_id.is_not(None)
+    return await session.scalar(attempts.where(of_title).order_by(LicenceEvent.recorded_at.desc()).limit(1))
+
+
+async def _last_used_key(session: AsyncSession, account_id: UUID) -> str | None:
+    """Thumbprint of the registered device that was used last."""
+    return await session.scalar(
+        select(Device.jkt)
+        .where(Device.account_id == account_id, Device.removed_at.is_(None))
+        .order_by(Device.last_used_at.desc())
+        .limit(1)
+    )
