@@ -9,6 +9,7 @@ from typing import Any
 
 from billing.sandbox.access_keys import check_customer_may, is_customer
 from billing.sandbox.calls import Answer
+from billing.sandbox.chaos import befalls, raise_failure
 from billing.sandbox.clockwork import Clockwork
 from billing.sandbox.configuration import Configuration, UnusableConfiguration
 from billing.sandbox.controls import Controls
@@ -148,11 +149,21 @@ class StripeStandIn:
             key_parameter if isinstance(key_parameter, str) else None,
             self._configuration,
         )
-        version = {"stripe-version": request.headers.get("stripe-version", API_VERSION)}
-        if request.method != "POST":
-            answer = self._answer(request, given, by_customer=by_customer, request_id=request_id, key=None)
-            return json_response(answer.body, answer.status, **version)
+        raise_failure(self._stand_in.switches)
+        if request.method == "POST":
+            response = await self._respond_to_post(request, given, by_customer=by_customer, request_id=request_id)
+        else:
+            with transaction(self._stand_in.connection):
+                answer = self._answer(request, given, by_customer=by_customer, request_id=request_id, key=None)
+            await self._take_time()
+            response = json_response(answer.body, answer.status)
+        response.headers["stripe-version"] = request.headers.get("stripe-version", API_VERSION)
+        return response
 
+    async def _respond_to_post(
+        self, request: Request, given: dict[str, Any], *, by_customer: bool, request_id: str
+    ) -> Response:
+        """Under its idempotency key, which is in use until the answer is given."""
         key = checked_key(request.headers.get("idempotency-key", new_identifier("sandbox_")))
         stand_in = self._stand_in
         if key in stand_in.keys_in_use:
@@ -160,6 +171,7 @@ class StripeStandIn:
         stand_in.keys_in_use.add(key)
         try:
             response = self._answer_once(request, given, by_customer=by_customer, request_id=request_id, key=key)
+            await self._take_time()
             if not stand_in.answers_flow.is_set():
                 stand_in.held_answers += 1
                 try:
@@ -168,8 +180,13 @@ class StripeStandIn:
                     stand_in.held_answers -= 1
         finally:
             stand_in.keys_in_use.discard(key)
-        response.headers |= version
         return response
+
+    async def _take_time(self) -> None:
+        """As long as a control wants answers to take."""
+        slow = self._stand_in.switches.read("answers_slow_ms")
+        if slow:
+            await asyncio.sleep(slow / 1000)
 
     def _answer_once(
         self, request: Request, given: dict[str, Any], *, by_customer: bool, request_id: str, key: str
@@ -185,7 +202,7 @@ class StripeStandIn:
             if kept is None:
                 answer = self._answer(request, given, by_customer=by_customer, request_id=request_id, key=key)
                 stand_in.kept_answers.keep(key, fingerprint, answer, request_id=request_id, at=stand_in.now())
-            lost = stand_in.switches.count_down("drop_answers")
+            lost = befalls(stand_in.switches, "answers_drop")
         self._wake()
         if kept is not None:
             headers = {"idempotent-replayed": "true", "original-request": kept.request_id}

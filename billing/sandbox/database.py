@@ -42,16 +42,17 @@ CREATE TABLE IF NOT EXISTS answers (
     request_id TEXT NOT NULL,
     created INTEGER NOT NULL
 );
-CREATE TABLE IF NOT EXISTS deliveries (
+CREATE TABLE IF NOT EXISTS postings (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     event TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dropped', 'given_up')),
     attempts INTEGER NOT NULL DEFAULT 0,
     first_due REAL NOT NULL,
     due REAL NOT NULL
 );
-CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, due);
-CREATE INDEX IF NOT EXISTS deliveries_of_event ON deliveries (event);
+CREATE INDEX IF NOT EXISTS postings_due ON postings (state, due);
+CREATE INDEX IF NOT EXISTS postings_of_event ON postings (event);
 CREATE TABLE IF NOT EXISTS agenda (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     deed TEXT NOT NULL,

@@ -11,6 +11,7 @@ from billing.sandbox import (
     payment_methods,
     payouts,
     refunds,
+    webhook_endpoints,
 )
 from billing.sandbox.calls import Endpoint
 from billing.sandbox.errors import StripeRefusal
@@ -24,6 +25,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *balance_transactions.ENDPOINTS,
     *payouts.ENDPOINTS,
     *events.ENDPOINTS,
+    *webhook_endpoints.ENDPOINTS,
 )
 
 _BY_LENGTH: dict[tuple[str, int], list[tuple[list[str], Endpoint]]] = defaultdict(list)

@@ -4,13 +4,14 @@ import json
 import time
 
 from billing.sandbox.calls import Answer, Call, Endpoint
-from billing.sandbox.errors import JsonObject
+from billing.sandbox.errors import JsonObject, missing_object
 from billing.sandbox.lists import LIST_PARAMETERS, list_objects
 from billing.sandbox.object_store import new_identifier
-from billing.sandbox.parameters import choice, text, texts
+from billing.sandbox.parameters import text, texts, truth
 
 API_VERSION = "2026-10-28.endive"
 """Version in which objects and events are written: the one that `stripe` 16.1 pins."""
+_KEPT_SECONDS = 30 * 24 * 3600
 
 
 def record_event(call: Call, name: str, subject: JsonObject, *, previously: JsonObject | None = None) -> None:
@@ -19,6 +20,7 @@ def record_event(call: Call, name: str, subject: JsonObject, *, previously: Json
     `previously` holds the former values of what an `….updated` event changed.
     """
     data: JsonObject = {"object": subject}
+    recipients = call.deliveries.recipients(name)
     if previously is not None:
         data["previous_attributes"] = previously
     event: JsonObject = {
@@ -28,13 +30,13 @@ def record_event(call: Call, name: str, subject: JsonObject, *, previously: Json
         "created": call.now,
         "data": data,
         "livemode": False,
-        "pending_webhooks": int(call.deliveries.enabled),
+        "pending_webhooks": len(recipients),
         "request": {"id": call.request_id, "idempotency_key": call.idempotency_key},
         "type": name,
     }
     call.objects.put(event)
     # Real time, also when the stand-in's clock was moved: the queue is about the network, not about business.
-    call.deliveries.add(event["id"], at=time.time())
+    call.deliveries.add(event["id"], recipients, at=time.time())
 
 
 def changes(before: JsonObject, after: JsonObject) -> JsonObject:
@@ -44,24 +46,25 @@ def changes(before: JsonObject, after: JsonObject) -> JsonObject:
 
 def retrieve_event(call: Call) -> Answer:
     """GET /v1/events/{id}."""
-    return Answer(_with_pending(call, call.objects.get("event", call.target)))
+    event = call.objects.get("event", call.target)
+    if event["created"] < call.now - _KEPT_SECONDS:
+        raise missing_object("event", call.target, param="id")
+    return Answer(_with_pending(call, event))
 
 
 def list_events(call: Call) -> Answer:
-    """GET /v1/events, by `type`, `types[]` and `created`."""
+    """GET /v1/events, by `type` (`charge.*` means all of a group), `types[]`, `created` and success."""
     kinds = call.given.get("types")
     answer = list_objects(
         call,
         "event",
         url="/v1/events",
-        type=call.given.get("type"),
+        type_like=call.given.get("type"),
         types=None if kinds is None else json.dumps(kinds),
+        is_delivered=call.given.get("delivery_success"),
+        kept_since=call.now - _KEPT_SECONDS,
     )
-    wanted = call.given.get("delivery_success")
-    events = [_with_pending(call, event) for event in answer.body["data"]]
-    if wanted is not None:
-        events = [event for event in events if (event["pending_webhooks"] == 0) == (wanted == "true")]
-    return Answer({**answer.body, "data": events})
+    return Answer({**answer.body, "data": [_with_pending(call, event) for event in answer.body["data"]]})
 
 
 def _with_pending(call: Call, event: JsonObject) -> JsonObject:
@@ -74,6 +77,6 @@ ENDPOINTS = (
         "GET",
         "/v1/events",
         list_events,
-        {**LIST_PARAMETERS, "type": text(), "types": texts(), "delivery_success": choice("true", "false")},
+        {**LIST_PARAMETERS, "type": text(), "types": texts(), "delivery_success": truth()},
     ),
 )

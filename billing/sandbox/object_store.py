@@ -17,6 +17,9 @@ _FILTERS = {
     "charge": "AND charge = :charge",
     "source": "AND source = :source",
     "type": "AND type = :type",
+    "type_like": "AND type GLOB :type_like",
+    "is_delivered": "AND (id NOT IN (SELECT event FROM postings WHERE state <> 'delivered')) = :is_delivered",
+    "kept_since": "AND created >= :kept_since",
     "types": "AND type IN (SELECT value FROM json_each(:types))",
     "email": "AND email = :email",
     "currency": "AND currency = :currency",
@@ -66,6 +69,10 @@ class ObjectStore:
             (document["id"], document["object"], document["created"], json.dumps(document)),
         )
         return document
+
+    def remove(self, identifier: str) -> None:
+        """Forget an object."""
+        self.connection.execute("DELETE FROM objects WHERE id = ?", (identifier,))
 
     def find(self, identifier: str, kind: str | None = None) -> JsonObject | None:
         """The object of this id, if there is one (of this kind)."""

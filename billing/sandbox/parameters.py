@@ -59,7 +59,7 @@ def unsettable(check: Check) -> Check:
     return lambda name, value: None if value == "" else check(name, value)
 
 
-def whole_number(at_least: int | None = None) -> Check:
+def whole_number(at_least: int | None = None, at_most: int | None = None) -> Check:
     """An integer; no fractions, no exponents."""
 
     def check(name: str, value: Any) -> int:
@@ -71,6 +71,10 @@ def whole_number(at_least: int | None = None) -> Check:
                 f"This value must be greater than or equal to {at_least}.",
                 code="parameter_invalid_integer",
                 param=name,
+            )
+        if at_most is not None and number > at_most:
+            raise StripeRefusal(
+                f"This value must be less than or equal to {at_most}.", code="parameter_invalid_integer", param=name
             )
         return number
 

@@ -40,15 +40,16 @@ class StandIn:
     def open(cls, configuration: Configuration) -> Self:
         """Open the store named in the configuration."""
         connection = open_database(configuration.store)
+        switches = Switches(connection)
         stand_in = cls(
             configuration=configuration,
             connection=connection,
             objects=ObjectStore(connection),
-            deliveries=DeliveryQueue(connection, enabled=bool(configuration.webhook_url)),
+            deliveries=DeliveryQueue(connection, switches, has_configured=bool(configuration.webhook_url)),
             agenda=Agenda(connection, settle_seconds=configuration.settle_seconds),
             payout_items=PayoutItems(connection),
             kept_answers=KeptAnswers(connection),
-            switches=Switches(connection),
+            switches=switches,
         )
         stand_in.answers_flow.set()
         stand_in.kept_answers.prune(at=stand_in.now())

@@ -6,11 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """Named whole numbers; what was never set is 0.
-
-    `drop_webhooks` (0 or 1), `repeat_webhooks` (times more than once), `drop_answers` (how many still),
-    `clock_offset` (seconds ahead of the real clock).
-    """
+    """Named whole numbers; what was never set is 0. Which there are stands in `chaos.py`."""
 
     connection: sqlite3.Connection
 
@@ -22,6 +18,10 @@ class Switches:
     def set(self, name: str, setting: int) -> None:
         """Change a switch."""
         self.connection.execute("INSERT OR REPLACE INTO switches (name, setting) VALUES (?, ?)", (name, setting))
+
+    def clear(self, prefix: str) -> None:
+        """Put all switches whose names begin like this back to 0."""
+        self.connection.execute("DELETE FROM switches WHERE name LIKE ? || '%'", (prefix,))
 
     def count_down(self, name: str) -> bool:
         """Take one from a counter; False when it was at 0."""

@@ -10,7 +10,8 @@ from contextlib import suppress
 
 import httpx
 
-from billing.sandbox.delivery_queue import Delivery
+from billing.sandbox.chaos import loses_webhook
+from billing.sandbox.delivery_queue import CONFIGURED, Delivery
 from billing.sandbox.stand_in import StandIn
 
 _log = logging.getLogger(__name__)
@@ -47,23 +48,31 @@ class WebhookDelivery:
         while True:
             self._woken.clear()
             now = time.time()
-            for delivery in queue.due(at=now, limit=_BATCH):
+            held = self._stand_in.switches.read("webhooks_hold")
+            for delivery in () if held else queue.due(at=now, limit=_BATCH):
                 if delivery.id not in self._under_way:
-                    self._start(delivery, despite_drop=False)
-            due = queue.next_due()
+                    self._start(delivery, on_demand=False)
+            due = None if held else queue.next_due()
             # What is due and still here is under way; its end wakes us.
             pause = None if due is None else due - now if due > now else 1.0
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), pause)
 
-    async def deliver_now(self, event: str | None) -> tuple[int, int]:
-        """Post all that never arrived (or this one event, again if need be); returns tried and arrived."""
-        tasks = [
-            self._under_way.get(delivery.id) or self._start(delivery, despite_drop=True)
-            for delivery in self._stand_in.deliveries.undelivered(event)
-        ]
-        arrived = await asyncio.gather(*tasks)
+    async def deliver_now(self, event: str | None, *, order: str | None = None) -> tuple[int, int]:
+        """Post all that never arrived (or this one event, again if need be); returns tried and arrived.
+
+        All at once; with an order (`as_happened` or `reversed`), each after the answer to the one before.
+        """
+        deliveries = self._stand_in.deliveries.undelivered(event)
+        if order is None:
+            arrived = await asyncio.gather(*(self._on_demand(delivery) for delivery in deliveries))
+        else:
+            in_order = deliveries if order == "as_happened" else deliveries[::-1]
+            arrived = [await self._on_demand(delivery) for delivery in in_order]
         return len(arrived), sum(arrived)
+
+    async def _on_demand(self, delivery: Delivery) -> bool:
+        return await (self._under_way.get(delivery.id) or self._start(delivery, on_demand=True))
 
     async def close(self) -> None:
         """Stop; what is under way stays pending and is posted again by the next process."""
@@ -73,8 +82,8 @@ class WebhookDelivery:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.aclose()
 
-    def _start(self, delivery: Delivery, *, despite_drop: bool) -> asyncio.Task[bool]:
-        task = asyncio.create_task(self._deliver(delivery, despite_drop=despite_drop))
+    def _start(self, delivery: Delivery, *, on_demand: bool) -> asyncio.Task[bool]:
+        task = asyncio.create_task(self._deliver(delivery, on_demand=on_demand))
         self._under_way[delivery.id] = task
 
         def forget(_: asyncio.Task[bool]) -> None:
@@ -84,15 +93,20 @@ class WebhookDelivery:
         task.add_done_callback(forget)
         return task
 
-    async def _deliver(self, delivery: Delivery, *, despite_drop: bool) -> bool:
+    async def _deliver(self, delivery: Delivery, *, on_demand: bool) -> bool:
         stand_in, queue = self._stand_in, self._stand_in.deliveries
         async with self._room:
-            if not despite_drop and stand_in.switches.read("drop_webhooks"):
+            if not on_demand and loses_webhook(stand_in.switches):
                 queue.mark_dropped(delivery)
+                return False
+            target = self._target(delivery.endpoint)
+            if target is None:
+                queue.mark_given_up(delivery)
                 return False
             event = stand_in.objects.get("event", delivery.event)
             payload = json.dumps(event, ensure_ascii=False, indent=2).encode()
-            statuses = [await self._post(payload) for _ in range(1 + stand_in.switches.read("repeat_webhooks"))]
+            times = max(1, stand_in.switches.read("webhooks_repeat"))
+            statuses = [await self._post(payload, *target) for _ in range(times)]
         _log.info("webhook %s %s: %s", delivery.event, event["type"], statuses)
         arrived = all(200 <= status < 300 for status in statuses)
         if arrived:
@@ -101,16 +115,32 @@ class WebhookDelivery:
             queue.mark_refused(delivery, at=time.time())
         return arrived
 
-    async def _post(self, payload: bytes) -> int:
+    def _target(self, endpoint: str) -> tuple[str, str] | None:
+        """Address and secret of an endpoint; None when it is deleted or switched off."""
+        stand_in = self._stand_in
+        if endpoint == CONFIGURED:
+            return stand_in.configuration.webhook_url, stand_in.configuration.webhook_secret
+        made = stand_in.objects.find(endpoint, "webhook_endpoint")
+        secret = stand_in.objects.find(f"{endpoint}_secret", "webhook_secret")
+        if made is None or secret is None or made["status"] != "enabled":
+            return None
+        return made["url"], secret["secret"]
+
+    async def _post(self, payload: bytes, url: str, secret: str) -> int:
         """Post once; returns the status, 0 when there was no answer."""
-        configuration = self._stand_in.configuration
+        switches = self._stand_in.switches
+        if switches.read("webhooks_unreachable"):
+            return 0
+        if switches.read("webhooks_wrong_secret"):
+            secret = f"{secret}_of_another"
+        signed_at = int(time.time()) - switches.read("webhooks_age_seconds")
         try:
             response = await self._client.post(
-                configuration.webhook_url,
+                url,
                 content=payload,
                 headers={
                     "Content-Type": "application/json; charset=utf-8",
-                    "Stripe-Signature": signature_header(payload, configuration.webhook_secret, at=int(time.time())),
+                    "Stripe-Signature": signature_header(payload, secret, at=signed_at),
                     "User-Agent": "Stripe/1.0 (videothek sandbox)",
                 },
             )

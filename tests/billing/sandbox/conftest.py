@@ -43,8 +43,7 @@ def shared_sandbox(tmp_path_factory: pytest.TempPathFactory, webhooks: WebhookEn
 def sandbox(shared_sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
     """The stand-in with all controls at rest, and again so after the test."""
     yield shared_sandbox
-    shared_sandbox.control("answers", drop_next=0, hold="false")
-    shared_sandbox.control("webhooks", drop="false", repeat=1)
+    shared_sandbox.control("calm")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import stripe
 
 from billing.sandbox.database import open_database
 from billing.sandbox.delivery_queue import KEEP_TRYING_SECONDS, DeliveryQueue
+from billing.sandbox.switches import Switches
 from billing.sandbox.webhook_delivery import signature_header
 from tests.billing.sandbox.purchases import an_intent, paid
 from tests.billing.sandbox.sandbox_process import WEBHOOK_SECRET, SandboxProcess
@@ -73,8 +74,9 @@ async def test_an_event_that_is_refused_comes_again(api: stripe.StripeClient, we
 
 def test_pauses_double_and_end_after_three_days(own_sandbox: SandboxProcess) -> None:
     own_sandbox.stop()
-    queue = DeliveryQueue(open_database(own_sandbox.store), enabled=True)
-    queue.add("evt_1", at=1000.0)
+    connection = open_database(own_sandbox.store)
+    queue = DeliveryQueue(connection, Switches(connection), has_configured=True)
+    queue.add("evt_1", queue.recipients("charge.succeeded"), at=1000.0)
     at, pauses = 1000.0, []
 
     while due := queue.due(at=at, limit=1):
@@ -83,7 +85,7 @@ def test_pauses_double_and_end_after_three_days(own_sandbox: SandboxProcess) -> 
         if next_due is not None:
             pauses.append(next_due - at)
             at = next_due
-    queue.connection.close()
+    connection.close()
 
     assert pauses[:5] == [1, 2, 4, 8, 16]
     assert max(pauses) == 3600

@@ -16,6 +16,7 @@ class WebhookEndpoint:
 
     def __init__(self) -> None:
         self.url = ""
+        self.secret = WEBHOOK_SECRET
         self.answers: deque[int] = deque()
         """Statuses of the next answers; when empty: 200."""
         self._arrived: asyncio.Queue[dict[str, Any] | Exception] = asyncio.Queue()
@@ -42,13 +43,20 @@ class WebhookEndpoint:
 
     async def next(self, about: str, *kinds: str) -> dict[str, Any]:
         """The next delivery of one of these kinds about an object or intent; others are passed over."""
+        while True:
+            arrived = await self.next_of_kind(*kinds)
+            subject = arrived["data"]["object"]
+            if about in (subject["id"], subject.get("payment_intent")):
+                return arrived
+
+    async def next_of_kind(self, *kinds: str) -> dict[str, Any]:
+        """The next delivery of one of these kinds, whatever it is about."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 arrived = await self._arrived.get()
                 if isinstance(arrived, Exception):
                     raise arrived
-                subject = arrived["data"]["object"]
-                if about in (subject["id"], subject.get("payment_intent")) and arrived["type"] in kinds:
+                if arrived["type"] in kinds:
                     return arrived
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,7 +64,7 @@ class WebhookEndpoint:
         headers = dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:] if line)
         payload = await reader.readexactly(int(headers["content-length"]))
         try:
-            event = stripe.Webhook.construct_event(payload, headers["stripe-signature"], WEBHOOK_SECRET)
+            event = stripe.Webhook.construct_event(payload, headers["stripe-signature"], self.secret)
             validator.check_event(event.to_dict())
             self._arrived.put_nowait(event.to_dict())
         except (stripe.SignatureVerificationError, AssertionError) as error:
