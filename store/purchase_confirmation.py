@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.models import Account
 from auth.ports import Composer, Letter
 from billing.books import Document
-from billing.models import Order, OrderLine, OrderState
+from billing.models import Order, OrderLine
 from billing.money import Money
 from billing.orders import invoice_of, lines_of
 from billing.tax import rate_text
@@ -46,10 +46,13 @@ class ComposeOrderConfirmation:
     async def __call__(
         self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
     ) -> Letter | None:
-        """The mail about the order `reference`, or None if it is not paid or its owner has no address any more."""
+        """The mail about the order `reference`, or None if it was never paid or its owner has no address any more.
+
+        A contract that was undone since is confirmed too: it was made, and its invoice stands.
+        """
         order = await session.get(Order, reference)
         account = await session.get(Account, account_id)
-        if order is None or order.state is not OrderState.PAID or account is None or account.email is None:
+        if order is None or order.paid_at is None or account is None or account.email is None:
             return None
         lines, invoice = await lines_of(session, order.id), await invoice_of(session, order.id)
         return Letter(recipient=account.email, values=self._values(order, lines, invoice, locale), locale=locale)

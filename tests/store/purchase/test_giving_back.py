@@ -1,5 +1,6 @@
 """Giving money back over HTTP: the customer's withdrawal, support's refund and its second person."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from store.database import Database
+from store.purchase_confirmation import ComposeOrderConfirmation
 from tests.fakes import FakeGateway
 from tests.store.purchase.shops import Buyer, intent_of, make_offer, send_event, sign_in_staff
 
@@ -46,6 +48,23 @@ async def test_a_customer_withdraws_and_has_neither_film_nor_bill(
     assert mails == ["order_confirmation", "withdrawal"]
     again = await buyer.post(f"/v1/orders/{order_id}/withdrawals", {"declared": True})
     assert again.json()["id"] == answer.json()["id"]
+
+
+async def test_a_contract_is_confirmed_also_when_it_was_undone_before_its_mail_left(
+    buyer: Buyer, database: Database, gateway: FakeGateway, owner: asyncpg.Connection
+) -> None:
+    order_id = await a_paid_order(buyer, database, gateway)
+    await buyer.post(f"/v1/orders/{order_id}/withdrawals", {"declared": True})
+    account_id = await owner.fetchval("SELECT account_id FROM billing.orders")
+    compose = ComposeOrderConfirmation("https://videothek.example")
+    async with database.sessions() as session:
+        letter = await compose(
+            session, account_id=account_id, reference=UUID(order_id), locale="de", at=datetime.now(UTC)
+        )
+    assert letter is not None
+    assert letter.values["invoice_number"] == await owner.fetchval(
+        "SELECT document_number FROM billing.documents WHERE kind = 'invoice'"
+    )
 
 
 @pytest.mark.parametrize("body", [None, {}, {"declared": False}, {"declared": "true"}, {"declared": True, "x": 1}])
