@@ -92,6 +92,7 @@ class Parts:
     async def close(self) -> None:
         """Let go of what is not the database."""
         self.hasher.close()
+        await self.gateway.close()
         if self.throttle.redis is not None:
             await self.throttle.redis.aclose()
 
