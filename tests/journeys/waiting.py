@@ -13,9 +13,9 @@ LOOK_AGAIN = 0.05
 """Seconds."""
 
 
-async def eventually(look: Callable[[], Awaitable[Found | None]]) -> Found:
+async def eventually(look: Callable[[], Awaitable[Found | None]], *, patience: float = PATIENCE) -> Found:
     """What is found as soon as there is something; `TimeoutError` if nothing ever is."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(patience):
         while True:
             found = await look()
             if found is not None:
