@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import auth.letters
 import store.refund_letters
+import store.rental_letters
 from auth import audit
 from auth.password_reset import forget_addresses
 from auth.passwords import PasswordHasher
@@ -30,6 +31,7 @@ from store.database import Database
 from store.entitlement import dpop
 from store.entitlement.grants import Grants
 from store.entitlement.keys import KeySeal
+from store.entitlement.reminders import Reminders
 from store.entitlement.tokens import PlaybackTokens
 from store.invariants import check_invariants
 from store.jobs import PostgresJobs
@@ -113,6 +115,7 @@ async def assemble(
         **auth.letters.composers(settings),
         "order_confirmation": ComposeOrderConfirmation(settings.base_url),
         **store.refund_letters.composers(settings.base_url),
+        **store.rental_letters.composers(settings.base_url),
     }
     jobs = PostgresJobs()
     return Parts(
@@ -183,12 +186,16 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
         async with parts.database.sessions.begin() as session:
             await forget_old_answers(session, real_now=datetime.now(UTC))
 
+    async def remind_of_rentals(**_: Any) -> None:
+        await Reminders(parts.database, parts.outbox).send_due(at=await parts.clock.now())
+
     async def check_books_and_rights(**_: Any) -> None:
         await check_invariants(parts.database)
 
     return {
         "sweep_payments": ("* * * * *", sweep_payments),
         "search_lost_events": ("*/5 * * * *", search_lost_events),
+        "remind_of_rentals": ("*/5 * * * *", remind_of_rentals),
         "seal_audit_trail": ("* * * * *", seal_audit_trail),
         "forget_old_limits": ("7 * * * *", forget_old_limits),
         "check_books_and_rights": ("11 3 * * *", check_books_and_rights),

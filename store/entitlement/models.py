@@ -38,6 +38,11 @@ class Entitlement(Base):
         CheckConstraint("kind = 'buy' OR (first_played_at IS NULL) = (ends_at IS NULL)", "clock"),
         CheckConstraint("watch_hours > 0", "watch_hours"),
         Index(None, "account_id", "title_id"),
+        Index(
+            "ix_entitlements_deadline",
+            text("coalesce(ends_at, start_by)"),
+            postgresql_where=text("kind = 'rent' AND revoked_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -69,6 +74,19 @@ class Entitlement(Base):
     pause_reason: Mapped[str | None]
     revoked_at: Mapped[datetime | None]
     revoke_reason: Mapped[str | None]
+
+
+class RentalReminder(Base):
+    """That a customer was reminded of a rental's deadline: once each."""
+
+    __tablename__ = "rental_reminders"
+    __table_args__ = (CheckConstraint("deadline IN ('start', 'end')", "deadline"),)
+
+    entitlement_id: Mapped[UUID] = mapped_column(ForeignKey(Entitlement.id), primary_key=True)
+    deadline: Mapped[str] = mapped_column(primary_key=True)
+    """`start` (the latest one) or `end`."""
+    noted_at: Mapped[datetime]
+    """Business time."""
 
 
 class DeviceLimit(Base):

@@ -48,6 +48,11 @@ EVERYTHING = {
     "reason": "Sie haben widerrufen.",
     "credit_note": "G-2026-1",
     "order_page": "https://videothek.example/de/orders/1",
+    "film": "<script>Her</script>",
+    "until": datetime(2026, 1, 5, 20, 15, tzinfo=UTC),
+    "hours": 48,
+    "is_cut": False,
+    "watch": "https://videothek.example/de/watch/her-2013",
 }
 
 

@@ -1,0 +1,56 @@
+"""Mails that remind of a rental's deadlines. They belong to the contract: no advertising, and so no opting out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import Account
+from auth.ports import Composer, Letter
+from store.catalogue.models import Title, TitleText
+from store.entitlement.models import Entitlement
+from store.entitlement.reminders import MAILS, is_wanted
+
+
+def composers(base_url: str) -> Mapping[str, Composer]:
+    """The composers of the two reminders."""
+    return {kind: ComposeReminder(base_url, deadline) for deadline, kind in MAILS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeReminder:
+    """Tells a customer how long a rental can still be started, or watched."""
+
+    base_url: str
+    deadline: str
+    """`start` or `end`."""
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail about the right `reference`; None if it was started, watched or taken back while it waited."""
+        found = await session.execute(
+            select(Account.email, Entitlement, Title.slug, func.coalesce(TitleText.title, Title.original_title))
+            .join(Account, Account.id == Entitlement.account_id)
+            .join(Title, Title.id == Entitlement.title_id)
+            .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
+            .where(Entitlement.id == reference, Account.status == "active", is_wanted())
+        )
+        row = found.one_or_none()
+        if row is None:
+            return None
+        email, right, slug, title = row
+        until = right.start_by if self.deadline == "start" else right.ends_at
+        if email is None or until is None or (self.deadline == "start" and right.ends_at is not None):
+            return None
+        values = {
+            "film": title,
+            "until": until,
+            "hours": right.watch_hours,
+            "is_cut": right.near_end == "cut",
+            "watch": f"{self.base_url}/{locale}/watch/{slug}",
+        }
+        return Letter(recipient=email, values=values, locale=locale)
