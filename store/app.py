@@ -31,6 +31,7 @@ from store.database import Database
 from store.dependencies import dependencies
 from store.envelope import Envelope
 from store.errors import UnsupportedMediaType
+from store.json_bodies import StrictRequest
 from store.legal_texts import samples
 from store.logs import configure_logs
 from store.problems import exception_handlers
@@ -103,6 +104,7 @@ def create_app(
         middleware=[DefineMiddleware(AuthenticationMiddleware)],
         exception_handlers=exception_handlers(error_page),
         before_request=check_request,
+        request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY,
         openapi_config=_openapi(settings),
         debug=False,
