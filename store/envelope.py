@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth.ids import new_id
 from store.errors import UnknownHost
+from store.head import headers_only
 from store.problems import preferred_locale, problem_body
 
 log = structlog.get_logger("request")
@@ -44,30 +45,36 @@ class Envelope:
         started = time.perf_counter()
         request_id = str(new_id())
         scope["state"]["request_id"] = request_id
-        status = 0
+        status, asked = 0, scope
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [
-                    *message["headers"],
+                    *map(_with_head, message["headers"]),
                     *self._missing_headers(dict(message["headers"]), scope, request_id),
                 ]
             await send(message)
 
+        answer: Send = send_with_headers
+        if scope["method"] == "HEAD":
+            asked, receive, answer = headers_only(scope, receive, send_with_headers)
+
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            if _header(scope, b"host") in self.allowed_hosts or scope["path"].startswith("/health/"):
-                await self.app(scope, receive, send_with_headers)
-            else:
-                await _refuse_host(scope, send_with_headers)
-            log.info(
-                "answered",
-                method=scope["method"],
-                route=scope.get("path_template", "-"),
-                status=status,
-                milliseconds=round((time.perf_counter() - started) * 1000, 1),
-            )
+            try:
+                if _header(scope, b"host") in self.allowed_hosts or scope["path"].startswith("/health/"):
+                    await self.app(asked, receive, answer)
+                else:
+                    await _refuse_host(asked, answer)
+            finally:
+                log.info(
+                    "answered",
+                    method=scope["method"],
+                    route=asked.get("path_template", "-"),
+                    status=status,
+                    milliseconds=round((time.perf_counter() - started) * 1000, 1),
+                )
 
     def _missing_headers(self, present: dict[bytes, bytes], scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
         is_documentation = not self.secure and scope["path"] in ("/schema", "/schema/swagger")
@@ -91,6 +98,12 @@ class Envelope:
 
 def _header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """A header as it is; in a list of methods, HEAD beside GET."""
+    name, value = header
+    return (name, value + b", HEAD") if name.lower() == b"allow" and b"GET" in value else header
 
 
 async def _refuse_host(scope: Scope, send: Send) -> None:

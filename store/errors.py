@@ -1,5 +1,7 @@
 """Refusals that the store itself speaks; its inner packages derive theirs from `StoreError`."""
 
+from collections.abc import Mapping
+
 from auth.errors import Refusal
 
 
@@ -45,6 +47,11 @@ class MethodNotAllowed(StoreError):
     status, code = 405, "method_not_allowed"
     de = "Diese Adresse versteht die Methode {method} nicht."
     en = "This address does not understand the method {method}."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The methods that the address understands (RFC 9110, 15.5.6)."""
+        return {"Allow": str(self.details["allow"])}
 
 
 class BodyTooLarge(StoreError):

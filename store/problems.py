@@ -103,7 +103,7 @@ def as_refusal(request: Request[Any, Any, Any], fault: Exception) -> Refusal:
         case NotFoundException():
             return NotFound()
         case MethodNotAllowedException():
-            return MethodNotAllowed(method=request.scope["method"])
+            return MethodNotAllowed(method=request.scope["method"], allow=(fault.headers or {}).get("allow", ""))
         case HTTPException(status_code=413):
             return BodyTooLarge()
         case ClientException():
