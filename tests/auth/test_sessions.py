@@ -80,8 +80,8 @@ GUARDED = [
     ("GET", "/v1/sessions"),
     ("DELETE", "/v1/sessions"),
     ("DELETE", "/v1/sessions/current"),
-    ("DELETE", f"/v1/sessions/{new_id()}"),
-    ("POST", f"/v1/staff/customers/{new_id()}/password-resets"),
+    ("DELETE", "/v1/sessions/01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10"),
+    ("POST", "/v1/staff/customers/01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10/password-resets"),
 ]
 
 

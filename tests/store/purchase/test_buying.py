@@ -249,10 +249,10 @@ CALLS = [
     ("POST", "/v1/quotes"),
     ("POST", "/v1/orders"),
     ("GET", "/v1/orders"),
-    ("GET", f"/v1/orders/{new_id()}"),
-    ("POST", f"/v1/orders/{new_id()}/payments"),
-    ("POST", f"/v1/orders/{new_id()}/payment-checks"),
-    ("POST", f"/v1/orders/{new_id()}/cancellations"),
+    ("GET", "/v1/orders/01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10"),
+    ("POST", "/v1/orders/01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10/payments"),
+    ("POST", "/v1/orders/01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10/payment-checks"),
+    ("POST", "/v1/orders/01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10/cancellations"),
 ]
 
 
