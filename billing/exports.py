@@ -6,8 +6,9 @@ The columns of the CSV (comma, UTF-8, a header line, one line per money event, o
     booked_at          instant, RFC 3339 UTC
     journal_id         key of the journal
     kind               sale | refund | refund_paid | refund_reversal | unfulfilled_receipt | unfulfilled_refund |
-                       dispute_withdrawn | dispute_reinstated | dispute_lost
-    order_number       what customers and support say
+                       dispute_withdrawn | dispute_reinstated | dispute_lost | fee | provider_fee
+    order_number       what customers and support say; empty, as customer, country and payment_id are, for a
+                       provider_fee, which belongs to no order
     invoice_number     empty where no invoice belongs to the event
     customer           pseudonym; the only customer key in the books
     country            where the supply is taxed, ISO 3166-1
@@ -87,10 +88,11 @@ class Transaction:
     journal_id: UUID
     booked_at: datetime
     kind: str
-    order_number: str
+    order_number: str | None
+    """None, as customer, country and payment are, for what belongs to no order: a provider's own fee."""
     invoice_number: str | None
-    customer: UUID
-    country: str
+    customer: UUID | None
+    country: str | None
     tax_rate: str | None
     gross: Money
     net: Money
@@ -98,7 +100,7 @@ class Transaction:
     to_refund: Money
     fees: Money
     elsewhere: Money
-    payment_id: UUID
+    payment_id: UUID | None
     description: str
 
 
@@ -107,7 +109,7 @@ class Total:
     """The sum of all money events of one kind, country and currency."""
 
     kind: str
-    country: str
+    country: str | None
     count: int
     gross: Money
     net: Money

@@ -84,6 +84,19 @@ class Movement:
     fee: Money
     """What the provider kept; negative where it gave a fee back."""
     created_at: datetime
+    intent_id: str | None = None
+    """The payment that it belongs to, where the provider says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCharge:
+    """What the provider says of one try to pay at this moment."""
+
+    id: str
+    intent_id: str | None
+    """None for a charge without an intent, which is none of ours."""
+    movement: Movement | None = None
+    """What it moved on our account; known some time after it was paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +185,8 @@ class PaymentGateway(Protocol):
         """The present state of an early fraud warning."""
         ...
 
-    async def retrieve_charge_intent(self, charge_id: str) -> str | None:
-        """The intent that a charge belongs to; None for a charge without one."""
+    async def retrieve_charge(self, charge_id: str) -> ProviderCharge:
+        """A try to pay, with what it moved."""
         ...
 
     def list_movements(self, *, since: datetime | None = None, payout_id: str | None = None) -> AsyncIterator[Movement]:

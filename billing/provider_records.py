@@ -50,6 +50,8 @@ class ProviderTransaction(Base):
     """The provider's word: `charge`, `refund`, `adjustment`, `payout`, …"""
     source_id: Mapped[str | None] = mapped_column(String(80), index=True)
     """Charge, refund, dispute or payout that moved the money."""
+    intent_id: Mapped[str | None] = mapped_column(String(80))
+    """The provider's key of the payment that it belongs to."""
     amount: Mapped[int]
     """Minor units: positive to us, before the fee."""
     fee: Mapped[int]
@@ -60,7 +62,7 @@ class ProviderTransaction(Base):
     """The payout by which it reached our bank."""
     matched_at: Mapped[datetime | None]
     note: Mapped[str | None] = mapped_column(String(120))
-    """Why it is not matched: a code of `billing.matching`."""
+    """Why it is not matched: a code of `billing.movements`."""
     journal_id: Mapped[UUID | None] = mapped_column(ForeignKey(Journal.id), unique=True)
     """The journal that explains its amount; none explains two."""
 

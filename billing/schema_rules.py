@@ -83,6 +83,7 @@ DDL: Final[tuple[str, ...]] = (
     $$
     """,
     # One line per money event: what the lists, the totals and the CSV are read from, and what finance may query.
+    # Payouts are none: they bring the same money from one account of ours to another.
     """
     CREATE OR REPLACE VIEW billing.transactions AS
     SELECT
@@ -102,6 +103,7 @@ DDL: Final[tuple[str, ...]] = (
             coalesce(-sum(minor) FILTER (WHERE account ~ '^(bank|receivable):'), 0)::bigint AS elsewhere
         FROM billing.postings WHERE postings.journal_id = journal.id
     ) AS sums
+    WHERE journal.kind NOT IN ('payout', 'payout_reversal')
     """,
     """
     DO $$ BEGIN

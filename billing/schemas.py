@@ -68,11 +68,12 @@ class TransactionOut(msgspec.Struct, frozen=True):
     booked_at: datetime
     kind: str
     """`sale`, `refund`, `refund_paid`, `dispute_lost`, …: the journal's kind."""
-    order_number: str
+    order_number: str | None
+    """None, as customer, country and payment are, for what belongs to no order: a provider's own fee."""
     invoice_number: str | None
-    customer: UUID
+    customer: UUID | None
     """Pseudonym."""
-    country: str
+    country: str | None
     tax_rate: str | None
     """Percent."""
     gross: MoneyOut
@@ -84,7 +85,7 @@ class TransactionOut(msgspec.Struct, frozen=True):
     """Fees and losses, negative."""
     elsewhere: MoneyOut
     """What a bank holds until a dispute is decided."""
-    payment_id: UUID
+    payment_id: UUID | None
     description: str
 
     @classmethod

@@ -17,9 +17,9 @@ from billing.errors import (
     WebhookNotVerified,
 )
 from billing.money import Money
-from billing.ports import FraudWarning, Intent, Movement, Notice, ProviderDispute, ProviderRefund
+from billing.ports import FraudWarning, Intent, Movement, Notice, ProviderCharge, ProviderDispute, ProviderRefund
 from billing.stripe_objects import (
-    key_of,
+    read_charge,
     read_dispute,
     read_event,
     read_fraud_warning,
@@ -136,15 +136,16 @@ class StripeGateway:
         warnings = self.client.v1.radar.early_fraud_warnings
         return read_fraud_warning(await _answer(warnings.retrieve_async(warning_id, {"expand": ["charge"]})))
 
-    async def retrieve_charge_intent(self, charge_id: str) -> str | None:
-        """Retrieve a charge and say which intent it belongs to."""
-        return key_of((await _answer(self.client.v1.charges.retrieve_async(charge_id))).payment_intent)
+    async def retrieve_charge(self, charge_id: str) -> ProviderCharge:
+        """Retrieve a charge with its balance transaction."""
+        charges = self.client.v1.charges
+        return read_charge(await _answer(charges.retrieve_async(charge_id, {"expand": ["balance_transaction"]})))
 
     async def list_movements(
         self, *, since: datetime | None = None, payout_id: str | None = None
     ) -> AsyncIterator[Movement]:
-        """List balance transactions by the page, the newest first."""
-        asked: dict[str, Any] = {"limit": _PAGE}
+        """List balance transactions with their sources by the page, the newest first."""
+        asked: dict[str, Any] = {"limit": _PAGE, "expand": ["data.source"]}
         if since is not None:
             asked["created"] = {"gte": int(since.timestamp())}
         if payout_id is not None:

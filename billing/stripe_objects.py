@@ -1,6 +1,7 @@
 """Stripe's objects in billing's own words; it reads attributes only and needs nothing of Stripe's library."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from billing.ports import (
     Movement,
     Notice,
     PaidBy,
+    ProviderCharge,
     ProviderDispute,
     ProviderRefund,
 )
@@ -110,6 +112,13 @@ def read_refund(refund: Any) -> ProviderRefund:
     )
 
 
+def read_charge(charge: Any) -> ProviderCharge:
+    """A Charge; what it moved is known only where it was expanded."""
+    intent_id, moved = key_of(charge.payment_intent), charge.balance_transaction
+    movement = None if moved is None or isinstance(moved, str) else replace(read_movement(moved), intent_id=intent_id)
+    return ProviderCharge(id=charge.id, intent_id=intent_id, movement=movement)
+
+
 def read_dispute(dispute: Any) -> ProviderDispute:
     """A Dispute with the balance transactions that it caused."""
     due_by = dispute.evidence_details.due_by if dispute.evidence_details else None
@@ -135,7 +144,7 @@ def read_fraud_warning(warning: Any) -> FraudWarning:
 
 
 def read_movement(movement: Any) -> Movement:
-    """A balance transaction."""
+    """A balance transaction; its payment is known only where its source was expanded."""
     currency = movement.currency.upper()
     return Movement(
         id=movement.id,
@@ -144,6 +153,7 @@ def read_movement(movement: Any) -> Movement:
         amount=Money(movement.amount, currency),
         fee=Money(movement.fee, currency),
         created_at=_instant(movement.created),
+        intent_id=key_of(getattr(movement.source, "payment_intent", None)),
     )
 
 

@@ -15,7 +15,8 @@ from billing.tax import SELLER_ZONE
 class RateTotal:
     """All money events of a country, tax rate and currency; gross = net + tax + to_refund + fees + elsewhere."""
 
-    country: str
+    country: str | None
+    """None for what belongs to no order."""
     tax_rate: str | None
     """Percent; None where no VAT was booked."""
     count: int

@@ -12,7 +12,8 @@ from billing.checkout import Checkout, Outcome
 from billing.disputes import note_dispute
 from billing.errors import PaymentUnknownToProvider
 from billing.fraud_warnings import act_on_warning
-from billing.ports import FraudWarning, Intent, Notice, PaymentGateway, ProviderDispute, ProviderRefund
+from billing.movements import RECONCILE, take_in_movement
+from billing.ports import FraudWarning, Intent, Movement, Notice, PaymentGateway, ProviderDispute, ProviderRefund
 from billing.provider_records import WebhookEvent
 from billing.refunds import note_refund
 from billing.sale_refunds import SaleRefunds
@@ -23,7 +24,9 @@ SOURCE: Final = "stripe"
 DUPLICATE: Final = "duplicate"
 PARKED: Final = "parked"
 
-OBSERVED_KINDS: Final = frozenset({"payment_intent", "charge", "refund", "dispute", "radar.early_fraud_warning"})
+OBSERVED_KINDS: Final = frozenset(
+    {"payment_intent", "charge", "refund", "dispute", "radar.early_fraud_warning", "payout"}
+)
 """Kinds of objects that `observe` asks for; events of others are parked."""
 
 
@@ -35,7 +38,22 @@ class Trouble:
     intent: Intent | None
 
 
-Observed = Intent | ProviderRefund | Trouble | str
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A payment that a charge belongs to, and what the charge moved on our account."""
+
+    intent: Intent
+    movement: Movement | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaidOut:
+    """A payout of which there is news."""
+
+    payout_id: str
+
+
+Observed = Intent | Charged | PaidOut | ProviderRefund | Trouble | str
 """The object of an event as the provider knows it now, or why it does not concern us."""
 
 
@@ -106,6 +124,15 @@ class Webhooks:
                 if settlement.outcome is Outcome.FOREIGN:
                     return PARKED, "no payment of ours"
                 return settlement.outcome.value, None
+            case Charged(intent, movement):
+                outcome = await self._apply(intent, at)
+                if movement is not None:
+                    await take_in_movement(self.session, movement, at=at)
+                return outcome
+            case PaidOut(payout_id):
+                # Reading its contents is work of another kind: many questions, and an answer that can wait.
+                await self.checkout.jobs.enqueue(self.session, RECONCILE, dedupe_key=f"{RECONCILE}:{payout_id}")
+                return "reconciliation_queued", None
             case ProviderRefund():
                 is_ours = await note_refund(self.session, observed, at=at)
                 return ("refund_noted", None) if is_ours else (PARKED, "no refund of ours")
@@ -134,14 +161,18 @@ async def observe(gateway: PaymentGateway, object_kind: str, object_id: str | No
             case "payment_intent":
                 return await gateway.retrieve_intent(object_id)
             case "charge":
-                intent_id = await gateway.retrieve_charge_intent(object_id)
-                return await gateway.retrieve_intent(intent_id) if intent_id else "a charge without an intent"
+                charge = await gateway.retrieve_charge(object_id)
+                if charge.intent_id is None:
+                    return "a charge without an intent"
+                return Charged(await gateway.retrieve_intent(charge.intent_id), charge.movement)
             case "refund":
                 return await gateway.retrieve_refund(object_id)
             case "dispute":
                 return await _with_intent(gateway, await gateway.retrieve_dispute(object_id))
             case "radar.early_fraud_warning":
                 return await _with_intent(gateway, await gateway.retrieve_fraud_warning(object_id))
+            case "payout":
+                return PaidOut(object_id)
     except PaymentUnknownToProvider:
         return "the provider does not know the object"
     return "nothing is done for this type"

@@ -20,8 +20,10 @@ from auth.registration import forget_expired
 from billing.checkout import Checkout
 from billing.idempotency import forget_old_answers
 from billing.lost_events import LostEvents
+from billing.movements import RECONCILE
 from billing.payments import Payments
 from billing.ports import PaymentGateway
+from billing.reconciliation import Reconciliation
 from billing.refunds import Refunds
 from billing.sale_refunds import SaleRefunds
 from billing.stripe_gateway import StripeGateway
@@ -152,7 +154,14 @@ def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
         refunds = Refunds(database=parts.database, gateway=parts.gateway)
         await refunds.request(refund_id=UUID(refund_id), at=await parts.clock.now())
 
-    return {"deliver_mail": partial(deliver_mail, parts.outbox), "request_refund": request_refund}
+    async def reconcile() -> None:
+        await Reconciliation(parts.database, parts.gateway).run(at=await parts.clock.now())
+
+    return {
+        "deliver_mail": partial(deliver_mail, parts.outbox),
+        "request_refund": request_refund,
+        RECONCILE: reconcile,
+    }
 
 
 def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
@@ -166,6 +175,10 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
     async def search_lost_events(**_: Any) -> None:
         search = LostEvents(parts.database, parts.gateway, parts.webhooks)
         await search.search(at=await parts.clock.now())
+
+    async def queue_reconciliation(**_: Any) -> None:
+        async with parts.database.sessions.begin() as session:
+            await parts.jobs.enqueue(session, RECONCILE, dedupe_key=RECONCILE)
 
     async def seal_audit_trail(**_: Any) -> None:
         async with parts.database.sessions.begin() as session:
@@ -196,6 +209,7 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
         "sweep_payments": ("* * * * *", sweep_payments),
         "search_lost_events": ("*/5 * * * *", search_lost_events),
         "remind_of_rentals": ("*/5 * * * *", remind_of_rentals),
+        "queue_reconciliation": ("41 * * * *", queue_reconciliation),
         "seal_audit_trail": ("* * * * *", seal_audit_trail),
         "forget_old_limits": ("7 * * * *", forget_old_limits),
         "check_books_and_rights": ("11 3 * * *", check_books_and_rights),

@@ -20,6 +20,7 @@ from billing.ports import (
     Movement,
     Notice,
     PaidBy,
+    ProviderCharge,
     ProviderDispute,
     ProviderRefund,
 )
@@ -132,10 +133,11 @@ class FakeGateway:
             raise PaymentUnknownToProvider
         return self._answer(self.warnings[warning_id])
 
-    async def retrieve_charge_intent(self, charge_id: str) -> str | None:
-        self._called("retrieve_charge_intent")
+    async def retrieve_charge(self, charge_id: str) -> ProviderCharge:
+        self._called("retrieve_charge")
         charged = (i.id for i in self.intents.values() if i.charge is not None and i.charge.id == charge_id)
-        return self._answer(next(charged, None))
+        moved = (movement for movement, _ in self.movements if movement.source_id == charge_id)
+        return self._answer(ProviderCharge(charge_id, next(charged, None), next(moved, None)))
 
     async def list_movements(
         self, *, since: datetime | None = None, payout_id: str | None = None
@@ -185,9 +187,9 @@ class FakeGateway:
         before = self.disputes.get(dispute_id)
         moved = before.movements if before else ()
         if state is DisputeState.OPEN and not moved:
-            moved = (_movement("adjustment", dispute_id, -intent.received, fee),)
+            moved = (self.moves("adjustment", dispute_id, -intent.received.minor, fee=fee),)
         if state is DisputeState.WON and len(moved) == 1:
-            moved = (*moved, _movement("adjustment", dispute_id, intent.received, 0))
+            moved = (*moved, self.moves("adjustment", dispute_id, intent.received.minor))
         self.disputes[dispute_id] = ProviderDispute(
             id=dispute_id,
             intent_id=intent_id,
@@ -209,6 +211,37 @@ class FakeGateway:
         """Something else happens to the payment at the provider."""
         self.intents[intent_id] = replace(self.intents[intent_id], state=state)
         return self.intents[intent_id]
+
+    def moves(
+        self,
+        kind: str,
+        source_id: str | None,
+        amount: int,
+        *,
+        fee: int = 0,
+        intent_id: str | None = None,
+        at: datetime | None = None,
+        currency: str = "EUR",
+    ) -> Movement:
+        """Our account there is moved."""
+        movement = replace(_movement(kind, source_id, Money(amount, currency), fee), intent_id=intent_id)
+        movement = replace(movement, created_at=at or movement.created_at)
+        self.movements.append((movement, None))
+        return movement
+
+    def works_out(self, intent_id: str, *, fee: int = 31) -> Movement:
+        """What a paid intent brought, and its fee, become known."""
+        intent = self.intents[intent_id]
+        source_id = intent.charge.id if intent.charge else None
+        return self.moves("charge", source_id, intent.received.minor, fee=fee, intent_id=intent_id)
+
+    def pays_out(self) -> str:
+        """Everything that was not paid out goes to our bank; answers the payout's key."""
+        payout_id = f"po_{new_id().hex}"
+        due = sum(movement.amount.minor - movement.fee.minor for movement, payout in self.movements if payout is None)
+        self.moves("payout", payout_id, -due)
+        self.movements = [(movement, payout or payout_id) for movement, payout in self.movements]
+        return payout_id
 
     def refund_becomes(self, provider_refund_id: str, state: RefundState) -> None:
         """The bank decides about a refund."""
@@ -232,7 +265,7 @@ def _charge(card: str, *, is_declined: bool) -> Charge:
     return Charge(f"ch_{new_id().hex}", PaidBy("card", "visa", "4242", "DE", card), is_declined)
 
 
-def _movement(kind: str, source_id: str, amount: Money, fee: int) -> Movement:
+def _movement(kind: str, source_id: str | None, amount: Money, fee: int) -> Movement:
     return Movement(
         f"txn_{new_id().hex}", kind, source_id, amount, Money(fee, amount.currency), created_at=datetime.now(UTC)
     )

@@ -20,6 +20,7 @@ from billing.orders import latest_payment
 from billing.payments import Payments
 from billing.ports import FraudWarning, Intent, ProviderDispute, ProviderRefund
 from billing.quotes import ForSale, write_quote
+from billing.reconciliation import Reconciliation
 from billing.refunds import Refunds, note_refund
 from billing.sale_refunds import SaleRefunds
 from billing.webhooks import Webhooks
@@ -53,6 +54,10 @@ class Till:
 
     def webhooks(self, session: AsyncSession) -> Webhooks:
         return Webhooks(session, self.gateway, self.checkout(session), self.sale_refunds(session))
+
+    @property
+    def reconciliation(self) -> Reconciliation:
+        return Reconciliation(self.database, self.gateway)
 
     @property
     def payments(self) -> Payments:

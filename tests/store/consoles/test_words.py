@@ -17,7 +17,7 @@ MAILS = [path.name for path in FOLDER.iterdir() if path.is_dir()]
 REFUND_REASONS = ("technical_fault", "wrong_purchase", "duplicate_purchase", "goodwill", WITHDRAWAL, HOLD)
 JOURNALS = (
     *("sale", "refund", "refund_paid", "refund_reversal", "unfulfilled_receipt", "unfulfilled_refund"),
-    *("dispute_withdrawn", "dispute_reinstated", "dispute_lost"),
+    *("dispute_withdrawn", "dispute_reinstated", "dispute_lost", "fee", "provider_fee"),
 )
 ABOUT_ACCOUNTS = (
     *("customer.searched", "customer.viewed", "customer.address_viewed", "customer.playback_checked"),
