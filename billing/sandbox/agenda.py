@@ -22,6 +22,8 @@ class Agenda:
     connection: sqlite3.Connection
     settle_seconds: int
     """Between a charge and its fee, a payout and its list (Stripe: within an hour, or some)."""
+    debit_seconds: int
+    """Between a SEPA debit and the answer of the customer's bank (in truth: some working days)."""
 
     def add(self, deed: str, subject: str, *, due: int) -> None:
         """Do this then; the same deed for the same subject at the same time counts once."""

@@ -38,10 +38,11 @@ from billing.sandbox.webhook_delivery import WebhookDelivery
 _log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
+_SCRIPT = (("stripe_methods.js", "stripe.js"), "text/javascript; charset=utf-8")
 _FILES = {
-    "/v3": ("stripe.js", "text/javascript; charset=utf-8"),
-    "/v3/": ("stripe.js", "text/javascript; charset=utf-8"),
-    "/3d_secure.css": ("three_d_secure.css", "text/css; charset=utf-8"),
+    "/v3": _SCRIPT,
+    "/v3/": _SCRIPT,
+    "/3d_secure.css": (("three_d_secure.css",), "text/css; charset=utf-8"),
 }
 _FORM = "application/x-www-form-urlencoded"
 # As api.stripe.com: any page may call; a call can do nothing without a key that it must bring itself.
@@ -131,8 +132,10 @@ class StripeStandIn:
             self._wake()
             return response
         if request.path in _FILES and request.method in ("GET", "HEAD"):
-            name, media_type = _FILES[request.path]
-            body = (_STATIC / name).read_bytes()
+            names, media_type = _FILES[request.path]
+            body = b"\n".join((_STATIC / name).read_bytes() for name in names)
+            if len(names) > 1:  # a block, so that the names of the parts stay among themselves
+                body = b"{\n%b\n}\n" % body
             headers = {"content-type": media_type, "cache-control": "no-cache"}
             headers |= {"access-control-allow-origin": "*", "x-content-type-options": "nosniff"}
             return Response(200, body, headers)

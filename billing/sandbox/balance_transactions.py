@@ -10,21 +10,36 @@ DAY_SECONDS = 24 * 3600
 
 _FEE_PER_MILLE, _FEE_FIXED = 15, 25
 """Stripe's price for European cards: 1.5 % and 25 cents."""
+_FEE_OF_DEBIT = 35
+"""Stripe's price for a SEPA debit."""
 _AVAILABLE_AFTER_DAYS = 3
 
-_CATEGORIES = {"adjustment": "dispute", "payout_cancel": "payout_reversal", "payout_failure": "payout_reversal"}
+_CATEGORIES = {
+    "payment": "charge",
+    "payment_refund": "refund",
+    "payout_cancel": "payout_reversal",
+    "payout_failure": "payout_reversal",
+}
 """`type` -> `reporting_category`, where the two differ."""
 
 
 def book_charge(call: Call, charge: JsonObject) -> JsonObject:
     """The money of a charge with its fee (half cents are rounded up), to be put by the caller on the charge."""
-    fee = (charge["amount"] * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED
-    return book(call, charge, kind="charge", amount=charge["amount"], fee=fee)
+    amount = charge["amount_captured"]
+    if charge["payment_method_details"]["type"] != "card":
+        return book(call, charge, kind="payment", amount=amount, fee=_FEE_OF_DEBIT)
+    fee = (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED
+    return book(call, charge, kind="charge", amount=amount, fee=fee)
 
 
-def book_refund(call: Call, refund: JsonObject) -> JsonObject:
+def book_refund(call: Call, refund: JsonObject, *, by_card: bool) -> JsonObject:
     """The money that a refund takes; Stripe keeps the fee of the charge."""
-    return book(call, refund, kind="refund", amount=-refund["amount"])
+    return book(call, refund, kind="refund" if by_card else "payment_refund", amount=-refund["amount"])
+
+
+def book_refund_failure(call: Call, refund: JsonObject) -> JsonObject:
+    """The money of a refund that came back."""
+    return book(call, refund, kind="refund_failure", amount=refund["amount"])
 
 
 def book(

@@ -1,5 +1,7 @@
 """Charges: made by confirming an intent, settled later with their fee; retrieve, update, list."""
 
+from datetime import UTC, datetime, timedelta
+
 from billing.sandbox.balance_transactions import book_charge
 from billing.sandbox.calls import Answer, Call, Endpoint, copy_given
 from billing.sandbox.errors import JsonObject
@@ -7,25 +9,72 @@ from billing.sandbox.events import changes, record_event
 from billing.sandbox.lists import LIST_PARAMETERS, list_objects
 from billing.sandbox.object_store import new_identifier
 from billing.sandbox.parameters import merged_metadata, metadata, text
-from billing.sandbox.payment_methods import TestCard, passed_checks
+from billing.sandbox.payment_methods import passed_checks
+from billing.sandbox.test_methods import BY_FINGERPRINT, TestMethod
+
+_DAYS_TO_DEBIT = 2
+"""From a SEPA debit to the day on which the customer's bank books it."""
 
 
-def charge_intent(
-    call: Call, intent: JsonObject, method: JsonObject, card: TestCard, *, authenticated: bool
-) -> JsonObject:
+def charge_card(call: Call, intent: JsonObject, method: JsonObject, *, authenticated: bool) -> JsonObject:
     """Ask the bank: the charge that comes of it, `succeeded` or `failed`, written with its event.
 
-    With `capture_method=automatic_async`, Stripe's default, the balance transaction comes later.
+    With `capture_method=automatic_async`, Stripe's default, the balance transaction comes later; with `manual`,
+    the money is only held.
     """
-    paid = card.decline_code is None
-    charge = call.objects.put(_new_charge(call, intent, method, card, authenticated=authenticated))
-    if paid and intent["capture_method"] == "automatic":
+    card = behaviour_of(method)
+    charge = _new_charge(call, intent, method, status="succeeded" if card.pays else "failed")
+    charge["payment_method_details"] = _card_details(intent, method, authenticated=authenticated)
+    charge["outcome"] = _outcome(card)
+    if card.decline_code is not None:
+        fail_charge(charge, card)
+        record_event(call, "charge.failed", call.objects.put(charge))
+        return charge
+    call.objects.put(charge)
+    if intent["capture_method"] == "manual":
+        charge["captured"], charge["amount_captured"] = False, 0
+    elif intent["capture_method"] == "automatic":
         charge["balance_transaction"] = book_charge(call, charge)["id"]
-        call.objects.put(charge)
-    record_event(call, "charge.succeeded" if paid else "charge.failed", charge)
-    if paid and intent["capture_method"] == "automatic_async":
-        call.agenda.add_soon("settle_charge", charge["id"], at=call.now)
+    record_event(call, "charge.succeeded", call.objects.put(charge))
+    if charge["captured"]:
+        announce_paid(call, charge)
     return charge
+
+
+def charge_account(call: Call, intent: JsonObject, method: JsonObject) -> JsonObject:
+    """Send a debit to the customer's bank, which takes days to answer: `charge.pending`."""
+    charge = _new_charge(call, intent, method, status="pending")
+    charge["payment_method_details"] = _debit_details(call, method)
+    record_event(call, "charge.pending", call.objects.put(charge))
+    return charge
+
+
+def announce_paid(call: Call, charge: JsonObject) -> None:
+    """What follows by itself some time after a charge is paid: its fee, and what its test method brings."""
+    if charge["balance_transaction"] is None:
+        call.agenda.add_soon("settle_charge", charge["id"], at=call.now)
+    details = charge["payment_method_details"]
+    method = BY_FINGERPRINT[details[details["type"]]["fingerprint"]]
+    if method.dispute_reason is not None:
+        call.agenda.add_soon("dispute_charge", charge["id"], at=call.now)
+    if method.warns_of_fraud:
+        call.agenda.add_soon("warn_of_fraud", charge["id"], at=call.now)
+
+
+def fail_charge(charge: JsonObject, method: TestMethod) -> None:
+    """The bank does not pay."""
+    reason = method.decline_code or "generic_decline"
+    charge |= {
+        "failure_code": method.error_code if method.kind == "card" else reason,
+        "failure_message": decline_message(reason),
+        "paid": False,
+        "status": "failed",
+    }
+
+
+def behaviour_of(method: JsonObject) -> TestMethod:
+    """Which test method a stored one is."""
+    return BY_FINGERPRINT[method[method["type"]]["fingerprint"]]
 
 
 def settle_charge(call: Call, identifier: str) -> None:
@@ -38,15 +87,19 @@ def settle_charge(call: Call, identifier: str) -> None:
 
 def decline_message(decline_code: str) -> str:
     """What Stripe says to the person who pays."""
-    if decline_code == "insufficient_funds":
-        return "Your card has insufficient funds."
-    return "Your card was declined."
+    return _MESSAGES.get(decline_code, "Your card was declined.")
 
 
-def _new_charge(
-    call: Call, intent: JsonObject, method: JsonObject, card: TestCard, *, authenticated: bool
-) -> JsonObject:
-    paid = card.decline_code is None
+_MESSAGES = {
+    "expired_card": "Your card has expired.",
+    "incorrect_cvc": "Your card's security code is incorrect.",
+    "insufficient_funds": "Your card has insufficient funds.",
+    "processing_error": "An error occurred while processing your card. Try again in a little bit.",
+}
+
+
+def _new_charge(call: Call, intent: JsonObject, method: JsonObject, *, status: str) -> JsonObject:
+    paid = status == "succeeded"
     return {
         "id": new_identifier("ch_3"),
         "object": "charge",
@@ -59,24 +112,24 @@ def _new_charge(
         "balance_transaction": None,
         "billing_details": method["billing_details"],
         "calculated_statement_descriptor": intent["statement_descriptor"],
-        "captured": paid,
+        "captured": status != "failed",
         "created": call.now,
         "currency": intent["currency"],
         "customer": intent["customer"],
         "description": intent["description"],
         "disputed": False,
         "failure_balance_transaction": None,
-        "failure_code": None if paid else "card_declined",
-        "failure_message": None if card.decline_code is None else decline_message(card.decline_code),
+        "failure_code": None,
+        "failure_message": None,
         "fraud_details": {},
         "livemode": False,
         "metadata": intent["metadata"],
         "on_behalf_of": None,
-        "outcome": _outcome(card),
+        "outcome": None,
         "paid": paid,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": _details(intent, method, authenticated=authenticated),
+        "payment_method_details": None,
         "radar_options": {},
         "receipt_email": intent["receipt_email"],
         "receipt_number": None,
@@ -87,21 +140,21 @@ def _new_charge(
         "source_transfer": None,
         "statement_descriptor": intent["statement_descriptor"],
         "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
-        "status": "succeeded" if paid else "failed",
+        "status": status,
         "transfer_data": None,
         "transfer_group": intent["transfer_group"],
     }
 
 
-def _outcome(card: TestCard) -> JsonObject:
+def _outcome(card: TestMethod) -> JsonObject:
     outcome = {
         "advice_code": None,
         "network_advice_code": None,
         "network_decline_code": None,
         "network_status": "approved_by_network",
         "reason": None,
-        "risk_level": "normal",
-        "risk_score": 20,
+        "risk_level": card.risk_level,
+        "risk_score": {"normal": 20, "elevated": 68, "highest": 92}[card.risk_level],
         "seller_message": "Payment complete.",
         "type": "authorized",
     }
@@ -115,10 +168,20 @@ def _outcome(card: TestCard) -> JsonObject:
             "seller_message": "The bank did not return any further details with this decline.",
             "type": "issuer_declined",
         }
+    if card.is_blocked:
+        outcome |= {
+            "advice_code": None,
+            "network_advice_code": None,
+            "network_decline_code": None,
+            "network_status": "not_sent_to_network",
+            "reason": "highest_risk_level",
+            "seller_message": "Stripe blocked this payment as too risky.",
+            "type": "blocked",
+        }
     return outcome
 
 
-def _details(intent: JsonObject, method: JsonObject, *, authenticated: bool) -> JsonObject:
+def _card_details(intent: JsonObject, method: JsonObject, *, authenticated: bool) -> JsonObject:
     card = method["card"]
     three_d_secure = {
         "authentication_flow": "challenge",
@@ -155,6 +218,19 @@ def _details(intent: JsonObject, method: JsonObject, *, authenticated: bool) -> 
             "wallet": None,
         },
         "type": "card",
+    }
+
+
+def _debit_details(call: Call, method: JsonObject) -> JsonObject:
+    account = method["sepa_debit"]
+    debited_on = datetime.fromtimestamp(call.now, UTC).date() + timedelta(days=_DAYS_TO_DEBIT)
+    return {
+        "sepa_debit": {
+            **{name: account[name] for name in ("bank_code", "branch_code", "country", "fingerprint", "last4")},
+            "expected_debit_date": debited_on.isoformat(),
+            "mandate": new_identifier("mandate_1"),
+        },
+        "type": "sepa_debit",
     }
 
 

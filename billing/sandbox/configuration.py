@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+_SPANS = {"STRIPE_SANDBOX_SETTLE_SECONDS": "5", "STRIPE_SANDBOX_DEBIT_SECONDS": str(5 * 24 * 3600)}
+
 
 class UnusableConfiguration(Exception):
     """The process must not start; the message names every variable at fault and no value."""
@@ -27,6 +29,8 @@ class Configuration:
     settle_seconds: int
     """STRIPE_SANDBOX_SETTLE_SECONDS (default 5): how long after a charge its fee becomes known,
     and after a payout what is in it."""
+    debit_seconds: int
+    """STRIPE_SANDBOX_DEBIT_SECONDS (default five days): how long after a SEPA debit the customer's bank answers."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -42,9 +46,10 @@ class Configuration:
             faults.append("STRIPE_WEBHOOK_URL must begin with http:// or https://")
         if env.get("STRIPE_WEBHOOK_URL") and not env.get("STRIPE_WEBHOOK_SECRET"):
             faults.append("STRIPE_WEBHOOK_SECRET is needed to sign what goes to STRIPE_WEBHOOK_URL")
-        settle_seconds = env.get("STRIPE_SANDBOX_SETTLE_SECONDS") or "5"
-        if not (settle_seconds.isascii() and settle_seconds.isdecimal()):
-            faults.append("STRIPE_SANDBOX_SETTLE_SECONDS must be a whole number of seconds")
+        spans = {name: env.get(name) or default for name, default in _SPANS.items()}
+        for name, span in spans.items():
+            if not (span.isascii() and span.isdecimal()):
+                faults.append(f"{name} must be a whole number of seconds")
         if faults:
             raise UnusableConfiguration("; ".join(faults))
         return cls(
@@ -53,5 +58,6 @@ class Configuration:
             store=Path(env["STRIPE_SANDBOX_STORE"]),
             webhook_url=env.get("STRIPE_WEBHOOK_URL", ""),
             webhook_secret=env.get("STRIPE_WEBHOOK_SECRET", ""),
-            settle_seconds=int(settle_seconds),
+            settle_seconds=int(spans["STRIPE_SANDBOX_SETTLE_SECONDS"]),
+            debit_seconds=int(spans["STRIPE_SANDBOX_DEBIT_SECONDS"]),
         )

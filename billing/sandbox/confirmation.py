@@ -1,25 +1,33 @@
-"""Confirming an intent: the test card pays, is declined, or asks for 3-D Secure first."""
+"""Confirming an intent: the method pays, is declined, asks for 3-D Secure first, or takes days."""
 
 from collections.abc import Mapping, Sequence
 
 from billing.sandbox.calls import Answer, Call, copy_given
-from billing.sandbox.charges import charge_intent, decline_message
-from billing.sandbox.errors import (
-    JsonObject,
-    StripeRefusal,
-    documentation_of,
-    error_body,
-    missing_parameter,
-)
+from billing.sandbox.charges import behaviour_of, charge_card
+from billing.sandbox.debits import debit
+from billing.sandbox.errors import JsonObject, StripeRefusal, missing_parameter
 from billing.sandbox.events import record_event
 from billing.sandbox.intent_answers import answer_intent, visible_intent
 from billing.sandbox.object_store import new_identifier
-from billing.sandbox.parameters import Check, text, truth
-from billing.sandbox.payment_methods import behaviour_of, take_payment_method
+from billing.sandbox.outcomes import fail, succeed
+from billing.sandbox.parameters import Check, choice, fields, text, truth, whole_number
+from billing.sandbox.payment_methods import METHOD_DATA, make_payment_method, take_payment_method
 
+MANDATE_DATA: Check = fields(
+    customer_acceptance=fields(
+        accepted_at=whole_number(),
+        # The browser script leaves it to Stripe to see address and program of the customer.
+        online=fields(infer_from_client=truth(), ip_address=text(), user_agent=text()),
+        type=choice("offline", "online"),
+    )
+)
 CONFIRMATION_PARAMETERS: Mapping[str, Check] = {
+    "confirmation_token": text(),
     "error_on_requires_action": truth(),
+    "mandate_data": MANDATE_DATA,
     "off_session": truth(),
+    "payment_method": text(),
+    "payment_method_data": fields(**METHOD_DATA),
     "return_url": text(),
     "use_stripe_sdk": truth(),
 }
@@ -36,8 +44,32 @@ def confirm_intent(call: Call, intent: JsonObject) -> Answer:
             _CONFIRMABLE,
             seen=visible_intent(call, intent),
         )
-    _check_return_url(call, intent)
+    check_return_url(given, intent["automatic_payment_methods"])
     copy_given(intent, given, ("capture_method", "receipt_email", "setup_future_usage"))
+    method = _method_to_pay_with(call, intent)
+    if method["type"] not in intent["payment_method_types"]:
+        raise StripeRefusal(
+            f"The payment method type {method['type']} cannot be used with this PaymentIntent.",
+            code="payment_intent_incompatible_payment_method",
+            param="payment_method",
+        )
+    if method["type"] == "sepa_debit":
+        return debit(call, intent, method)
+    if behaviour_of(method).asks_for_authentication:
+        if given.get("off_session") or given.get("error_on_requires_action"):
+            return fail(call, intent, method, code="authentication_required")
+        return _ask_for_authentication(call, intent, method)
+    return _charge(call, intent, method, authenticated=False)
+
+
+def _method_to_pay_with(call: Call, intent: JsonObject) -> JsonObject:
+    given = call.given
+    if "payment_method_data" in given:
+        return make_payment_method(call, given["payment_method_data"], prefix="payment_method_data")
+    if "confirmation_token" in given:
+        token = call.objects.get("confirmation_token", given["confirmation_token"], param="confirmation_token")
+        call.objects.put({**token, "payment_intent": intent["id"]})
+        return take_payment_method(call, call.objects.get("token_method", f"{token['id']}_method")["payment_method"])
     name = given.get("payment_method") or intent["payment_method"]
     if name is None:
         raise StripeRefusal(
@@ -48,12 +80,12 @@ def confirm_intent(call: Call, intent: JsonObject) -> Answer:
             payment_intent=visible_intent(call, intent),
         )
     method = take_payment_method(call, name)
-    card = behaviour_of(method)
-    if card.asks_for_authentication:
-        if given.get("off_session") or given.get("error_on_requires_action"):
-            return _fail(call, intent, method, code="authentication_required")
-        return _ask_for_authentication(call, intent, method)
-    return _charge(call, intent, method, authenticated=False)
+    if method["customer"] is not None and method["customer"] != intent["customer"]:
+        raise StripeRefusal(
+            "The provided PaymentMethod belongs to a Customer; the PaymentIntent must name the same one.",
+            param="payment_method",
+        )
+    return method
 
 
 def finish_authentication(call: Call, intent: JsonObject, *, passed: bool) -> None:
@@ -62,7 +94,7 @@ def finish_authentication(call: Call, intent: JsonObject, *, passed: bool) -> No
     if passed:
         _charge(call, intent, method, authenticated=True)
     else:
-        _fail(call, intent, method, code="payment_intent_authentication_failure")
+        fail(call, intent, method, code="payment_intent_authentication_failure")
 
 
 def unexpected_state(
@@ -77,14 +109,13 @@ def unexpected_state(
     )
 
 
-def _check_return_url(call: Call, intent: JsonObject) -> None:
+def check_return_url(given: JsonObject, automatic: JsonObject | None, *, what: str = "PaymentIntent") -> None:
     """Stripe wants to know the way back wherever a method might lead the customer away."""
-    given, automatic = call.given, intent["automatic_payment_methods"] or {}
     address = given.get("return_url")
     if address is None:
-        if automatic.get("allow_redirects") == "always" and not given.get("use_stripe_sdk"):
+        if automatic and automatic["allow_redirects"] == "always" and not given.get("use_stripe_sdk"):
             raise StripeRefusal(
-                "This PaymentIntent is configured to accept payment methods that might redirect your customer"
+                f"This {what} is configured to accept payment methods that might redirect your customer"
                 " off of your page, so you must provide a `return_url`. If you don't want to accept"
                 " redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and"
                 " `automatic_payment_methods[allow_redirects]` to `never`.",
@@ -95,69 +126,11 @@ def _check_return_url(call: Call, intent: JsonObject) -> None:
 
 
 def _charge(call: Call, intent: JsonObject, method: JsonObject, *, authenticated: bool) -> Answer:
+    charge = charge_card(call, intent, method, authenticated=authenticated)
+    if charge["status"] == "succeeded":
+        return succeed(call, intent, charge)
     card = behaviour_of(method)
-    charge = charge_intent(call, intent, method, card, authenticated=authenticated)
-    if card.decline_code is not None:
-        return _fail(call, intent, method, code="card_declined", decline_code=card.decline_code, charge=charge["id"])
-    intent |= {
-        "amount_received": intent["amount"],
-        "last_payment_error": None,
-        "latest_charge": charge["id"],
-        "next_action": None,
-        "payment_method": method["id"],
-        "status": "succeeded",
-    }
-    call.objects.put(intent)
-    record_event(call, "payment_intent.succeeded", intent)
-    if intent["setup_future_usage"] and intent["customer"] and method["customer"] is None:
-        method["customer"] = intent["customer"]
-        call.objects.put(method)
-        record_event(call, "payment_method.attached", method)
-    return answer_intent(call, intent)
-
-
-def _fail(
-    call: Call,
-    intent: JsonObject,
-    method: JsonObject,
-    *,
-    code: str,
-    decline_code: str | None = None,
-    charge: str | None = None,
-) -> Answer:
-    """Not paid: the intent wants another payment method; 402 with the error that it keeps as its last."""
-    kind, message = "card_error", decline_message(decline_code or code)
-    if code == "payment_intent_authentication_failure":
-        kind = "invalid_request_error"
-        message = (
-            "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a"
-            " new PaymentMethod to attempt to fulfill this PaymentIntent again."
-        )
-    if code == "authentication_required":
-        decline_code = "authentication_required"
-        message = "Your card was declined. This transaction requires authentication."
-    error = {"charge": charge, "code": code, "decline_code": decline_code, "doc_url": documentation_of(code)}
-    last_error: JsonObject = {name: value for name, value in error.items() if value is not None}
-    last_error |= {"message": message, "payment_method": method, "type": kind}
-    intent |= {
-        "last_payment_error": last_error,
-        "latest_charge": charge or intent["latest_charge"],
-        "next_action": None,
-        "payment_method": None,
-        "status": "requires_payment_method",
-    }
-    call.objects.put(intent)
-    record_event(call, "payment_intent.payment_failed", intent)
-    body = error_body(
-        message,
-        kind=kind,
-        code=code,
-        charge=charge,
-        decline_code=decline_code,
-        payment_intent=visible_intent(call, intent),
-        payment_method=method,
-    )
-    return Answer(body, status=402)
+    return fail(call, intent, method, code=card.error_code, decline_code=card.decline_code, charge=charge["id"])
 
 
 def _ask_for_authentication(call: Call, intent: JsonObject, method: JsonObject) -> Answer:

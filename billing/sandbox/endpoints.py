@@ -6,7 +6,9 @@ from billing.sandbox import (
     balance_transactions,
     charges,
     customers,
+    disputes,
     events,
+    fraud_warnings,
     payment_intents,
     payment_methods,
     payouts,
@@ -25,6 +27,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *balance_transactions.ENDPOINTS,
     *payouts.ENDPOINTS,
     *events.ENDPOINTS,
+    *disputes.ENDPOINTS,
+    *fraud_warnings.ENDPOINTS,
     *webhook_endpoints.ENDPOINTS,
 )
 

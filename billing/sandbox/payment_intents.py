@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Mapping
 
 from billing.sandbox.calls import Answer, Call, Endpoint, copy_given
+from billing.sandbox.captures import capture_intent, let_go
 from billing.sandbox.confirmation import CONFIRMATION_PARAMETERS, confirm_intent, unexpected_state
 from billing.sandbox.errors import JsonObject, StripeRefusal, missing_parameter
 from billing.sandbox.events import record_event
@@ -42,7 +43,7 @@ _PLAIN = (
 
 _UPDATE: Mapping[str, Check] = {
     "amount": whole_number(at_least=1),
-    "capture_method": choice("automatic", "automatic_async"),
+    "capture_method": choice("automatic", "automatic_async", "manual"),
     "currency": text(),
     "customer": text(),
     "description": unsettable(text(1000)),
@@ -66,6 +67,7 @@ _CREATE: Mapping[str, Check] = {
     **CONFIRMATION_PARAMETERS,
 }
 _BEFORE_CONFIRMATION = ("requires_payment_method", "requires_confirmation", "requires_action")
+_CANCELABLE = (*_BEFORE_CONFIRMATION, "requires_capture")
 _MONEY = ("amount", "currency", "customer", "capture_method", "setup_future_usage")
 
 
@@ -80,6 +82,7 @@ def create_intent(call: Call) -> Answer:
         call.objects.get("customer", given["customer"], param="customer")
     intent = _new_intent(call, amount=given["amount"], currency=currency)
     copy_given(intent, given, (*_PLAIN, "capture_method", "customer"))
+    intent["payment_method_types"] = _usable_types(intent)
     if not given.get("confirm"):
         if "payment_method" in given:
             intent["payment_method"] = take_payment_method(call, given["payment_method"])["id"]
@@ -87,7 +90,7 @@ def create_intent(call: Call) -> Answer:
         call.objects.put(intent)
         record_event(call, "payment_intent.created", intent)
         return Answer(intent)
-    if "payment_method" not in given:
+    if not given.keys() & {"payment_method", "payment_method_data", "confirmation_token"}:
         raise missing_parameter("payment_method")
     call.objects.put(intent)
     record_event(call, "payment_intent.created", intent)
@@ -154,6 +157,13 @@ def _new_intent(call: Call, *, amount: int, currency: str) -> JsonObject:
     }
 
 
+def _usable_types(intent: JsonObject) -> list[str]:
+    """What the customer may pay with: cards, and in euros a SEPA debit, but nothing that was excluded."""
+    offered = ["card", "sepa_debit"] if intent["currency"] == "eur" else ["card"]
+    excluded = intent["excluded_payment_method_types"] or ()
+    return [kind for kind in offered if kind not in excluded]
+
+
 def _checked_money(amount: int, currency: str) -> str:
     """The currency in lower case; 400 on one that is not known and on too little or too much money."""
     code = currency.lower()
@@ -193,6 +203,7 @@ def update_intent(call: Call) -> Answer:
     if "customer" in given:
         call.objects.get("customer", given["customer"], param="customer")
     copy_given(intent, given, (*_PLAIN, "capture_method", "customer"))
+    intent["payment_method_types"] = _usable_types(intent)
     if "metadata" in given:
         intent["metadata"] = merged_metadata(intent["metadata"], given["metadata"])
     if "payment_method" in given:
@@ -213,10 +224,10 @@ def confirm(call: Call) -> Answer:
 def cancel_intent(call: Call) -> Answer:
     """POST /v1/payment_intents/{intent}/cancel; refused once the money has moved."""
     intent = call.objects.get("payment_intent", call.target)
-    if intent["status"] not in _BEFORE_CONFIRMATION:
-        raise unexpected_state(
-            intent, "You cannot cancel this PaymentIntent because it has a status of", _BEFORE_CONFIRMATION
-        )
+    if intent["status"] not in _CANCELABLE:
+        raise unexpected_state(intent, "You cannot cancel this PaymentIntent because it has a status of", _CANCELABLE)
+    if intent["status"] == "requires_capture":
+        let_go(call, intent)
     intent |= {
         "status": "canceled",
         "canceled_at": call.now,
@@ -261,11 +272,13 @@ ENDPOINTS = (
             **CONFIRMATION_PARAMETERS,
             "capture_method": _UPDATE["capture_method"],
             "client_secret": text(),
-            "payment_method": text(),
             "receipt_email": _UPDATE["receipt_email"],
             "setup_future_usage": _UPDATE["setup_future_usage"],
         },
         for_customers=True,
+    ),
+    Endpoint(
+        "POST", "/v1/payment_intents/{intent}/capture", capture_intent, {"amount_to_capture": whole_number(at_least=1)}
     ),
     Endpoint(
         "POST",

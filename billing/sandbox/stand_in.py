@@ -46,7 +46,11 @@ class StandIn:
             connection=connection,
             objects=ObjectStore(connection),
             deliveries=DeliveryQueue(connection, switches, has_configured=bool(configuration.webhook_url)),
-            agenda=Agenda(connection, settle_seconds=configuration.settle_seconds),
+            agenda=Agenda(
+                connection,
+                settle_seconds=configuration.settle_seconds,
+                debit_seconds=configuration.debit_seconds,
+            ),
             payout_items=PayoutItems(connection),
             kept_answers=KeptAnswers(connection),
             switches=switches,

@@ -23,6 +23,7 @@ _TEXTS = {
         "reference_label": "Vorgang",
         "complete": "Zahlung freigeben",
         "fail": "Freigabe ablehnen",
+        "abandon": "Ohne Entscheidung zurück",
     },
     "en": {
         "lang": "en",
@@ -33,14 +34,16 @@ _TEXTS = {
         "reference_label": "Reference",
         "complete": "Approve the payment",
         "fail": "Decline the approval",
+        "abandon": "Go back undecided",
     },
 }
 
 
 def answer_authentication(request: Request, call: Call) -> Response:
-    """`/3d_secure/{id}`: GET shows the page; POST with `outcome` complete or fail sends the customer back.
+    """`/3d_secure/{id}`: GET shows the page; POST with `outcome` complete, fail or abandon sends the customer back.
 
-    Coming again after the decision leads back with what was decided; the first decision stands.
+    Coming again after the decision leads back with what was decided; the first decision stands. Abandoning decides
+    nothing: the intent goes on waiting, and the page may be opened again.
     """
     authentication = call.objects.find(request.path.removeprefix("/3d_secure/"), "authentication")
     if authentication is None:
@@ -52,8 +55,10 @@ def answer_authentication(request: Request, call: Call) -> Response:
     if request.method in ("GET", "HEAD"):
         return _page(request, intent)
     outcome = read_form(request.body).get("outcome")
-    if request.method != "POST" or outcome not in ("complete", "fail"):
-        raise StripeRefusal("The outcome must be complete or fail.", param="outcome")
+    if request.method != "POST" or outcome not in ("complete", "fail", "abandon"):
+        raise StripeRefusal("The outcome must be complete, fail or abandon.", param="outcome")
+    if outcome == "abandon":
+        return _back(intent, authentication)
     authentication["passed"] = outcome == "complete"
     call.objects.put(authentication)
     finish_authentication(call, intent, passed=authentication["passed"])

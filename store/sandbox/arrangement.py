@@ -95,6 +95,8 @@ def parts_of_the_sandbox(folder: Path, ports: Ports, environment: Mapping[str, s
         **around,
         **{name: environment[name] for name in keys},
         "STRIPE_SANDBOX_STORE": str(folder / "stripe.sqlite3"),
+        # Nobody who tries the store wants to wait for days; long enough to see that a debit is under way.
+        "STRIPE_SANDBOX_DEBIT_SECONDS": "60",
         "STRIPE_WEBHOOK_URL": f"{environment['BASE_URL']}/webhooks/stripe",
         "STRIPE_WEBHOOK_SECRET": environment["STRIPE_WEBHOOK_SECRETS"].partition(",")[0],
     }

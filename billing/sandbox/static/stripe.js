@@ -1,52 +1,12 @@
 // The payment sandbox's Stripe.js: the surface that the store's checkout uses, with test payments in place of cards.
 // It never asks for a card number. It works under a strict content security policy: styles come from a constructable
 // stylesheet in a shadow root, so the page needs to allow nothing but this script and calls to its origin.
-"use strict";
+// The test payments and their words, METHODS and TEXTS, come from stripe_methods.js.
 
 (() => {
+  "use strict";
   const here = new URL(document.currentScript.src);
   const API = here.host === "js.stripe.com" ? "https://api.stripe.com" : here.origin;
-
-  const METHODS = [
-    { id: "pm_card_visa", icon: "good" },
-    { id: "pm_card_visa_chargeDeclined", icon: "bad" },
-    { id: "pm_card_chargeDeclinedInsufficientFunds", icon: "bad" },
-    { id: "pm_card_threeDSecure2Required", icon: "ask" },
-  ];
-
-  const TEXTS = {
-    de: {
-      legend: "Testzahlung wählen",
-      note: "Sandbox: Es fließt kein Geld. Statt einer Karte wählen Sie, wie die Zahlung ausgehen soll.",
-      methods: {
-        pm_card_visa: ["Zahlung gelingt", "Visa, wird sofort bezahlt"],
-        pm_card_visa_chargeDeclined: ["Karte wird abgelehnt", "Visa, die Bank nennt keinen Grund"],
-        pm_card_chargeDeclinedInsufficientFunds: ["Konto nicht gedeckt", "Visa, die Bank lehnt mangels Deckung ab"],
-        pm_card_threeDSecure2Required: ["3-D Secure", "Visa, die Bank fragt auf einer eigenen Seite nach"],
-      },
-      incomplete: "Bitte wählen Sie eine Testzahlung.",
-      offline: "Der Zahlungsdienst ist gerade nicht erreichbar. Bitte versuchen Sie es gleich noch einmal.",
-      errors: {
-        insufficient_funds: "Das Konto der Karte ist nicht ausreichend gedeckt. Bitte wählen Sie eine andere Zahlungsart.",
-        card_declined: "Die Karte wurde abgelehnt. Bitte wählen Sie eine andere Zahlungsart.",
-        payment_intent_authentication_failure:
-          "Die Zahlung wurde bei der Bank nicht freigegeben. Bitte wählen Sie eine andere Zahlungsart.",
-      },
-    },
-    en: {
-      legend: "Choose a test payment",
-      note: "Sandbox: no money moves. Instead of a card, choose how the payment shall end.",
-      methods: {
-        pm_card_visa: ["Payment succeeds", "Visa, paid at once"],
-        pm_card_visa_chargeDeclined: ["Card is declined", "Visa, the bank gives no reason"],
-        pm_card_chargeDeclinedInsufficientFunds: ["Insufficient funds", "Visa, declined for lack of funds"],
-        pm_card_threeDSecure2Required: ["3-D Secure", "Visa, the bank asks on a page of its own"],
-      },
-      incomplete: "Please choose a test payment.",
-      offline: "The payment service cannot be reached right now. Please try again in a moment.",
-      errors: {},
-    },
-  };
 
   const STYLES = `
     :host { display: block; font: inherit; color: inherit; }
@@ -69,6 +29,7 @@
       background: var(--surface, transparent);
       cursor: pointer;
     }
+    label[hidden], .missing:empty { display: none; }
     label:hover { border-color: var(--edge, currentColor); }
     label:has(:checked) { border-color: var(--accent, Highlight); box-shadow: inset 0 0 0 1px var(--accent, Highlight); }
     label:has(:focus-visible) { outline: 2px solid var(--accent, Highlight); outline-offset: 2px; }
@@ -78,14 +39,18 @@
     .detail { grid-column: 2; }
     svg { grid-column: 3; grid-row: 1 / span 2; width: 22px; height: 22px; fill: none; stroke: currentColor;
       stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
-    .good { color: var(--good, green); } .bad { color: var(--bad, red); } .ask { color: var(--warn, orange); }
+    .good { color: var(--good, green); } .bad { color: var(--bad, red); } .ask, .wait { color: var(--warn, orange); }
     .missing { margin: 0; color: var(--bad, red); }
     .missing:not(:empty) { margin-block-start: 8px; }
+    details { margin-block-start: 12px; }
+    summary { width: fit-content; padding: 8px 0; cursor: pointer; }
+    summary:focus-visible { outline: 2px solid var(--accent, Highlight); outline-offset: 2px; }
     fieldset[disabled] label { cursor: not-allowed; opacity: 0.6; }
   `;
   const ICONS = {
     good: "M4 12.5l5 5L20 6.5",
     bad: "M6 6l12 12M18 6L6 18",
+    wait: "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7v5l3 2",
     ask: "M12 3l8 3v6c0 4.5-3.4 7.6-8 9-4.6-1.4-8-4.5-8-9V6zM9 12l2 2 4-4",
   };
   let sheet;
@@ -186,28 +151,15 @@
 
     draw(root) {
       const texts = textsFor(this.elements.locale);
+      const common = make("div", { className: "list" });
+      const rare = make("div", { className: "list" });
+      const more = make("details", {}, make("summary", { textContent: texts.rare }), rare);
+      for (const method of METHODS) (method.rare ? rare : common).append(this.#row(method, texts.methods[method.id]));
+      more.open = METHODS.some((method) => method.rare && method.id === this.chosen);
       this.#missing = make("p", { className: "missing", id: "missing" });
       this.#missing.setAttribute("role", "alert");
-      const list = make("div", { className: "list" });
-      for (const { id, icon } of METHODS) {
-        const [name, detail] = texts.methods[id];
-        const input = make("input", { type: "radio", name: "method", value: id, required: true });
-        input.checked = id === this.chosen;
-        input.setAttribute("aria-labelledby", `${id}-name`);
-        input.setAttribute("aria-describedby", `${id}-detail`);
-        list.append(
-          make(
-            "label",
-            {},
-            input,
-            make("span", { className: "name", id: `${id}-name`, textContent: name }),
-            make("span", { className: "detail", id: `${id}-detail`, textContent: detail }),
-            drawIcon(icon),
-          ),
-        );
-      }
       const note = make("p", { className: "note", id: "note", textContent: texts.note });
-      this.#fieldset = make("fieldset", {}, make("legend", { textContent: texts.legend }), note, list, this.#missing);
+      this.#fieldset = make("fieldset", {}, make("legend", { textContent: texts.legend }), note, common, more, this.#missing);
       this.#fieldset.setAttribute("aria-describedby", "note");
       this.#fieldset.addEventListener("change", (event) => {
         this.chosen = event.target.value;
@@ -218,6 +170,28 @@
       this.#fieldset.addEventListener("focusout", () => this.report("blur", { elementType: this.type }));
       this.apply();
       root.append(this.#fieldset);
+      this.#offerTypes();
+    }
+    // What is no card is offered once it is known that the intent takes it.
+    async #offerTypes() {
+      const types = await this.elements.paymentMethodTypes();
+      for (const { id } of METHODS.filter((method) => types.includes(method.type))) {
+        this.#fieldset.querySelector(`[value="${id}"]`).closest("label").hidden = false;
+      }
+    }
+    #row({ id, icon, type }, [name, detail]) {
+      const input = make("input", { type: "radio", name: "method", value: id, required: true });
+      input.checked = id === this.chosen;
+      input.setAttribute("aria-labelledby", `${id}-name`);
+      input.setAttribute("aria-describedby", `${id}-detail`);
+      return make(
+        "label",
+        { hidden: Boolean(type) },
+        input,
+        make("span", { className: "name", id: `${id}-name`, textContent: name }),
+        make("span", { className: "detail", id: `${id}-detail`, textContent: detail }),
+        drawIcon(icon),
+      );
     }
     apply() {
       this.#fieldset.disabled = Boolean(this.options.readOnly);
@@ -248,7 +222,7 @@
         complete,
         empty: !complete,
         collapsed: false,
-        value: { type: "card", payment_method: undefined },
+        value: { type: typeOf(this.chosen), payment_method: undefined },
       };
     }
   }
@@ -262,8 +236,15 @@
 
   class Elements {
     #mounted = new Map();
-    constructor(options) {
+    #stripe;
+    constructor(stripe, options) {
+      this.#stripe = stripe;
       this.options = { ...options };
+    }
+    async paymentMethodTypes() {
+      if (!this.clientSecret) return ["card"];
+      const { paymentIntent } = await this.#stripe.retrievePaymentIntent(this.clientSecret);
+      return paymentIntent?.payment_method_types ?? ["card"];
     }
     get clientSecret() {
       return this.options.clientSecret;
@@ -291,7 +272,7 @@
     async submit() {
       const element = this.getElement("payment");
       if (!element) throw integrationError("elements.submit() was called before a payment element was created.");
-      return element.chosen ? { selectedPaymentMethod: "card" } : { error: element.complain() };
+      return element.chosen ? { selectedPaymentMethod: typeOf(element.chosen) } : { error: element.complain() };
     }
     forget(element) {
       this.#mounted.delete(element.type);
@@ -310,6 +291,23 @@
     return id;
   }
 
+  const methodOf = (id) => METHODS.find((method) => method.id === id);
+  const typeOf = (id) => methodOf(id)?.type ?? "card";
+
+  // A card goes by its name; an account with its holder and the mandate that Stripe's own form asks for.
+  function parametersOf(id) {
+    const method = methodOf(id);
+    if (!method?.iban) return { payment_method: id };
+    return {
+      "payment_method_data[type]": "sepa_debit",
+      "payment_method_data[sepa_debit][iban]": method.iban,
+      "payment_method_data[billing_details][name]": "Ada Beispiel",
+      "payment_method_data[billing_details][email]": "ada@example.org",
+      "mandate_data[customer_acceptance][type]": "online",
+      "mandate_data[customer_acceptance][online][infer_from_client]": "true",
+    };
+  }
+
   const never = () => new Promise(() => {});
 
   class StripeStandIn {
@@ -324,7 +322,7 @@
     }
 
     elements(options = {}) {
-      return new Elements({ locale: this.#locale, ...options });
+      return new Elements(this, { locale: this.#locale, ...options });
     }
 
     async retrievePaymentIntent(clientSecret) {
@@ -347,7 +345,7 @@
       }
       const { error, ...paid } = await this.#ask("POST", `/v1/payment_intents/${intent}/confirm`, {
         client_secret: secret,
-        payment_method: chosen,
+        ...parametersOf(chosen),
         return_url: new URL(confirmParams.return_url ?? location.href, location.href).href,
       });
       if (error) return { error };

@@ -96,6 +96,35 @@ async def test_three_d_secure_leads_over_the_bank_and_back(
     assert api.v1.payment_intents.retrieve(intent.id).status == status
 
 
+async def test_a_debit_is_offered_where_the_intent_takes_it_and_leads_back_pending(
+    sandbox: SandboxProcess, api: stripe.StripeClient, page: Page
+) -> None:
+    intent = an_intent(api)
+    async with checkout(sandbox, intent) as kasse:
+        await page.goto(kasse.url)
+        await pay(page, "Lastschrift gelingt")
+        await page.wait_for_url(re.compile(r"/returned\?order=1&.*redirect_status=pending$"))
+    assert api.v1.payment_intents.retrieve(intent.id).status == "processing"
+
+    async with checkout(sandbox, an_intent(api, excluded_payment_method_types=["sepa_debit"])) as kasse:
+        async with page.expect_response(re.compile("/v1/payment_intents/")) as asked:
+            await page.goto(kasse.url)
+        await (await asked.value).finished()
+        await expect(page.get_by_role("radio")).to_have_count(4)
+
+
+async def test_rare_cases_are_folded_away(sandbox: SandboxProcess, api: stripe.StripeClient, page: Page) -> None:
+    intent = an_intent(api)
+    async with checkout(sandbox, intent) as kasse:
+        await page.goto(kasse.url)
+        await expect(page.get_by_role("radio", name="Zurückgebucht")).to_have_count(0)
+        await page.get_by_text("Seltene Fälle").click()
+        await pay(page, "Zurückgebucht")
+        await page.wait_for_url(re.compile(r"/returned\?order=1&.*redirect_status=succeeded$"))
+    sandbox.control("agenda", deed="dispute_charge")
+    assert api.v1.disputes.list({"payment_intent": intent.id}).data[0].status == "needs_response"
+
+
 async def test_paying_without_a_choice_says_what_is_missing_and_changes_nothing(
     sandbox: SandboxProcess, api: stripe.StripeClient, page: Page
 ) -> None:
@@ -170,8 +199,8 @@ async def test_an_intent_is_read_and_its_open_step_taken_up_again(
 def test_the_script_asks_for_no_card_and_writes_no_inline_style(sandbox: SandboxProcess) -> None:
     answer = sandbox.http.get("/v3/")
     assert answer.headers["content-type"].startswith("text/javascript")
-    assert answer.text == (Path(__file__).parents[3] / "billing" / "sandbox" / "static" / "stripe.js").read_text(
-        "utf-8"
-    )
+    static = Path(__file__).parents[3] / "billing" / "sandbox" / "static"
+    parts = [(static / name).read_text("utf-8") for name in ("stripe_methods.js", "stripe.js")]
+    assert answer.text == "{{\n{}\n{}\n}}\n".format(*parts)
     for word in ("cardnumber", "cc-number", "cvc", "innerHTML", ".style.", "eval("):
         assert word not in answer.text

@@ -63,6 +63,18 @@ def test_declining_leads_back_and_leaves_the_intent_open(sandbox: SandboxProcess
     assert paid(api, intent).status == "succeeded"
 
 
+def test_abandoning_decides_nothing(sandbox: SandboxProcess, api: stripe.StripeClient) -> None:
+    intent = paid(api, an_intent(api), METHODS[0])
+
+    back = sandbox.http.post(bank_page(intent), data={"outcome": "abandon"})
+
+    assert way_back(back)[1]["redirect_status"] == "failed"
+    assert api.v1.payment_intents.retrieve(intent.id).to_dict() == intent.to_dict()
+    assert way_back(sandbox.http.post(bank_page(intent), data={"outcome": "complete"}))[1]["redirect_status"] == (
+        "succeeded"
+    )
+
+
 def test_the_first_decision_stands_and_later_ones_only_lead_back(
     sandbox: SandboxProcess, api: stripe.StripeClient
 ) -> None:

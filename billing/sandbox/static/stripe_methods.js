@@ -1,0 +1,71 @@
+// The test payments that the picker of stripe.js offers, and their words; served as the beginning of that script.
+
+const METHODS = [
+  { id: "pm_card_visa", icon: "good" },
+  { id: "pm_card_visa_chargeDeclined", icon: "bad" },
+  { id: "pm_card_chargeDeclinedInsufficientFunds", icon: "bad" },
+  { id: "pm_card_threeDSecure2Required", icon: "ask" },
+  { id: "sepa_paid", icon: "wait", type: "sepa_debit", iban: "DE89370400440532013000" },
+  { id: "sepa_refused", icon: "bad", type: "sepa_debit", iban: "DE62370400440532013001" },
+  { id: "pm_card_createDispute", icon: "bad", rare: true },
+  { id: "pm_card_createDisputeInquiry", icon: "ask", rare: true },
+  { id: "pm_card_createIssuerFraudRecord", icon: "ask", rare: true },
+  { id: "pm_card_riskLevelElevated", icon: "ask", rare: true },
+  { id: "pm_card_radarBlock", icon: "bad", rare: true },
+  { id: "pm_card_pendingRefund", icon: "wait", rare: true },
+  { id: "pm_card_refundFail", icon: "bad", rare: true },
+];
+
+const TEXTS = {
+  de: {
+    legend: "Testzahlung wählen",
+    note: "Sandbox: Es fließt kein Geld. Statt einer Karte wählen Sie, wie die Zahlung ausgehen soll.",
+    rare: "Seltene Fälle",
+    methods: {
+      pm_card_visa: ["Zahlung gelingt", "Visa, wird sofort bezahlt"],
+      pm_card_visa_chargeDeclined: ["Karte wird abgelehnt", "Visa, die Bank nennt keinen Grund"],
+      pm_card_chargeDeclinedInsufficientFunds: ["Konto nicht gedeckt", "Visa, die Bank lehnt mangels Deckung ab"],
+      pm_card_threeDSecure2Required: ["3-D Secure", "Visa, die Bank fragt auf einer eigenen Seite nach"],
+      sepa_paid: ["Lastschrift gelingt", "SEPA, die Bank antwortet erst nach einer Weile"],
+      sepa_refused: ["Lastschrift platzt", "SEPA, die Bank lehnt nach einer Weile ab"],
+      pm_card_createDispute: ["Zurückgebucht", "Visa, wird bezahlt und dann von der Bank zurückgeholt"],
+      pm_card_createDisputeInquiry: ["Rückfrage der Bank", "Visa, wird bezahlt, dann fragt die Bank nach"],
+      pm_card_createIssuerFraudRecord: ["Betrugswarnung", "Visa, wird bezahlt, dann warnt die Bank"],
+      pm_card_riskLevelElevated: ["Erhöhtes Risiko", "Visa, wird bezahlt, gilt aber als verdächtig"],
+      pm_card_radarBlock: ["Als Betrug gesperrt", "Visa, der Zahlungsdienst lehnt selbst ab"],
+      pm_card_pendingRefund: ["Erstattung dauert", "Visa, eine Erstattung ist erst offen und gelingt später"],
+      pm_card_refundFail: ["Erstattung scheitert", "Visa, eine Erstattung gelingt und kommt dann zurück"],
+    },
+    incomplete: "Bitte wählen Sie eine Testzahlung.",
+    offline: "Der Zahlungsdienst ist gerade nicht erreichbar. Bitte versuchen Sie es gleich noch einmal.",
+    errors: {
+      insufficient_funds: "Das Konto der Karte ist nicht ausreichend gedeckt. Bitte wählen Sie eine andere Zahlungsart.",
+      card_declined: "Die Karte wurde abgelehnt. Bitte wählen Sie eine andere Zahlungsart.",
+      payment_intent_authentication_failure:
+        "Die Zahlung wurde bei der Bank nicht freigegeben. Bitte wählen Sie eine andere Zahlungsart.",
+    },
+  },
+  en: {
+    legend: "Choose a test payment",
+    note: "Sandbox: no money moves. Instead of a card, choose how the payment shall end.",
+    rare: "Rare cases",
+    methods: {
+      pm_card_visa: ["Payment succeeds", "Visa, paid at once"],
+      pm_card_visa_chargeDeclined: ["Card is declined", "Visa, the bank gives no reason"],
+      pm_card_chargeDeclinedInsufficientFunds: ["Insufficient funds", "Visa, declined for lack of funds"],
+      pm_card_threeDSecure2Required: ["3-D Secure", "Visa, the bank asks on a page of its own"],
+      sepa_paid: ["Direct debit succeeds", "SEPA, the bank answers after a while"],
+      sepa_refused: ["Direct debit bounces", "SEPA, the bank refuses after a while"],
+      pm_card_createDispute: ["Charged back", "Visa, paid, then taken back by the bank"],
+      pm_card_createDisputeInquiry: ["The bank inquires", "Visa, paid, then the bank asks about it"],
+      pm_card_createIssuerFraudRecord: ["Fraud warning", "Visa, paid, then the bank warns"],
+      pm_card_riskLevelElevated: ["Elevated risk", "Visa, paid, but looks suspicious"],
+      pm_card_radarBlock: ["Blocked as fraud", "Visa, the payment service itself refuses"],
+      pm_card_pendingRefund: ["Refund takes time", "Visa, a refund is pending first and succeeds later"],
+      pm_card_refundFail: ["Refund fails", "Visa, a refund succeeds and comes back later"],
+    },
+    incomplete: "Please choose a test payment.",
+    offline: "The payment service cannot be reached right now. Please try again in a moment.",
+    errors: {},
+  },
+};
