@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.ids import new_id
 from auth.models import Account
 from auth.ports import Jobs, Outbox
-from billing.card_testing import is_card_blocked, note_try
+from billing.card_testing import Payer, is_card_blocked, is_testing, note_try
 from billing.errors import (
     ConsentsMissing,
     OrderAlreadyOpen,
@@ -36,6 +36,16 @@ ORDER_LIFETIME: Final = timedelta(hours=1)
 
 It must stay well below 24 hours: after that the provider may have forgotten the payment's idempotency key.
 """
+
+
+DELAYED: Final = frozenset({"sepa_debit"})
+"""Kinds of payment that fail days later, when the customer has left the page."""
+
+FAILURE_MAIL: Final = "payment_failed"
+"""Kind of the mail that tells a customer of such a failure."""
+
+FAILURES_APART: Final = timedelta(hours=1)
+"""Of one order's failures within this span only the first is told by mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +168,12 @@ class Checkout:
         if payment.intent_id not in (None, intent.id):
             return await self._settle_second_intent(intent, order, payment, at)
         payment.intent_id = intent.id
-        await note_try(self.session, order, payment, intent.charge, at=at)
+        is_decline = await note_try(self.session, order, payment, intent.charge, at=at)
         if payment.state in FINAL:
             return Settlement(Outcome.ALREADY, order, payment)
         if intent.state is not PaymentState.SUCCEEDED:
+            if is_decline:
+                await self._note_decline(intent, order, payment, at)
             return await self._note(intent, order, payment, at)
         lines = await lines_of(self.session, order.id)
         reason = await self._reason_to_return(intent, order, payment, lines, at)
@@ -217,6 +229,19 @@ class Checkout:
             return None
         await lock_order(self.session, found.order_id)
         return await self.session.get_one(Payment, found.id, with_for_update=True, populate_existing=True)
+
+    async def _note_decline(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> None:
+        """Stop who tests cards, and write to whom nobody could tell on the page."""
+        if await is_testing(self.session, Payer.of(order, payment, intent.charge), at=at):
+            await self.jobs.enqueue(
+                self.session, "stop_payment", dedupe_key=f"stop_payment:{payment.id}", payment_id=str(payment.id)
+            )
+        is_delayed = intent.charge is not None and intent.charge.paid_by.kind in DELAYED
+        if is_delayed and (order.failure_told_at is None or at - order.failure_told_at >= FAILURES_APART):
+            order.failure_told_at = at
+            await self.outbox.queue(
+                self.session, kind=FAILURE_MAIL, account_id=order.account_id, reference=payment.id, locale=order.locale
+            )
 
     async def _note(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> Settlement:
         """Keep the state of a payment that is not paid; a cancelled one is followed by the next attempt."""

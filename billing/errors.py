@@ -1,6 +1,7 @@
 """Every refusal of billing, with its stable code and the sentence a customer can act on."""
 
 from collections.abc import Mapping
+from math import ceil
 
 from auth.errors import Refusal
 
@@ -151,6 +152,29 @@ class IdempotencyKeyReused(BillingError):
     status, code = 409, "idempotency_key_reused"
     de = "Dieser Idempotency-Key gehört schon zu einer anderen Anfrage. Es wurde nichts getan; nehmen Sie einen neuen."
     en = "This Idempotency-Key belongs to another request already. Nothing was done; please use a new one."
+
+
+class TooManyPaymentTries(BillingError):
+    """Too many payments were opened or declined; `retry_after` says for how many seconds no other is opened."""
+
+    status, code = 429, "too_many_payment_tries"
+    de = (
+        "Es gab zu viele Zahlungsversuche. Es ist nichts abgebucht. "
+        "Bitte versuchen Sie es in {minutes} Minuten noch einmal, oder schreiben Sie uns."
+    )
+    en = (
+        "There were too many attempts to pay. Nothing was charged. "
+        "Please try again in {minutes} minutes, or write to us."
+    )
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = max(1, ceil(retry_after))
+        super().__init__(retry_after=self.retry_after, minutes=ceil(self.retry_after / 60))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """How long to wait, in seconds."""
+        return {"Retry-After": str(self.retry_after)}
 
 
 class PaymentUnderWay(BillingError):

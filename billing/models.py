@@ -206,6 +206,8 @@ class Order(Base):
     """An order that is unpaid until then is cancelled by the sweep."""
     paid_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    failure_told_at: Mapped[datetime | None]
+    """When the customer was last told by mail that a payment failed."""
 
     lines: Mapped[list["OrderLine"]] = relationship(order_by="OrderLine.position", lazy="raise", viewonly=True)
     """Only where the query asked for them."""
@@ -279,6 +281,12 @@ class Payment(Base):
     """The provider's key of the last charge, paid or declined."""
     method: Mapped[dict[str, Any] | None]
     """What paid, as `billing.ports.PaidBy`: kind, brand, last four digits, country, fingerprint; never a number."""
+    opened_at: Mapped[datetime | None]
+    """When the provider was first asked to open it."""
+    address_key: Mapped[str | None] = mapped_column(String(32))
+    """Keyed hash of the network address that it was last opened from."""
+    device_id: Mapped[UUID | None]
+    """The device that the quote was for."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -290,6 +298,12 @@ class Payment(Base):
             "ix_payments_updated_at_pending",
             "updated_at",
             postgresql_where=text("state NOT IN ('succeeded', 'returned', 'canceled')"),
+        ),
+        Index(
+            "ix_payments_address_key_opened_at",
+            "address_key",
+            "opened_at",
+            postgresql_where=text("address_key IS NOT NULL"),
         ),
     )
 

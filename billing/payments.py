@@ -1,16 +1,17 @@
 """Asking the provider about a payment: never while a transaction is open, always with the persisted key."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ports import OpenDatabase
+from billing.card_testing import address_key, admit_opening
 from billing.checkout import Checkout
 from billing.errors import (
     BillingError,
@@ -46,22 +47,26 @@ class Payments:
     gateway: PaymentGateway
     checkouts: Callable[[AsyncSession], Checkout]
     """Makes a checkout over a session."""
+    address_secret: bytes = field(repr=False)
+    """Under which network addresses become what is counted."""
 
-    async def ask_intent(self, *, order_id: UUID, account_id: UUID, at: datetime) -> Intent:
-        """The intent by which an open order is paid, opened at the provider if there is none yet.
+    async def ask_intent(self, *, order_id: UUID, account_id: UUID, address: str | None = None, at: datetime) -> Intent:
+        """The intent by which an open order is paid from `address`, opened at the provider if there is none yet.
 
-        Raises `OrderNotFound`, `OrderAlreadyPaid`, `OrderClosed` or `PaymentOutcomeUnknown`.
+        Raises `OrderNotFound`, `OrderAlreadyPaid`, `OrderClosed`, `TooManyPaymentTries` or `PaymentOutcomeUnknown`.
         """
         order, payment = await self._read(order_id, account_id)
         if order.state is OrderState.PAID:
             raise OrderAlreadyPaid(order_number=order.order_number)
         if order.state is not OrderState.OPEN or at >= order.expires_at:
             raise OrderClosed(order_number=order.order_number)
+        await self._admit(order, address, at)
         intent = await self._ask(order, payment, at)
         if intent.state is PaymentState.CANCELED:
             # Cancelled at the provider: noting it opens the next attempt, with a key of its own.
             await self._settle(intent, at)
             order, payment = await self._read(order_id, account_id)
+            await self._admit(order, address, at)
             intent = await self._ask(order, payment, at)
         return intent
 
@@ -78,17 +83,31 @@ class Payments:
         order, payment = await self._read(order_id, account_id)
         await self._cancel(order, payment, at)
 
+    async def stop(self, *, payment_id: UUID, at: datetime) -> None:
+        """Cancel an open payment at the provider and leave its order open; one that is settled stays as it is."""
+        async with self.database.sessions() as session:
+            payment = await session.get_one(Payment, payment_id)
+        if payment.intent_id is not None and payment.state not in _SETTLED:
+            await self._settle(await self.gateway.cancel_intent(payment.intent_id), at)
+
     async def sweep(self, *, at: datetime) -> int:
         """Settle what nobody came back for and cancel what expired; answers how many payments were asked about."""
+        waiting = at - Payment.updated_at
         async with self.database.sessions() as session:
             stale = (
                 await session.execute(
                     select(Order, Payment)
                     .join(Payment, Payment.order_id == Order.id)
                     .where(Payment.state.not_in(_SETTLED), Payment.updated_at <= at - SWEEP_AFTER)
-                    # Asked less and less often: after half of the time that it has been waiting already.
+                    # Asked less and less often: after half of the time that it has been waiting already. What expired
+                    # is closed at once, for it keeps its customer from ordering again.
                     .where(
-                        (at - Payment.updated_at) + (at - Payment.updated_at) >= Payment.updated_at - Payment.created_at
+                        (waiting + waiting >= Payment.updated_at - Payment.created_at)
+                        | and_(
+                            Order.state == OrderState.OPEN,
+                            Order.expires_at <= at,
+                            Payment.state != PaymentState.PROCESSING,
+                        )
                     )
                     .order_by(Payment.updated_at)
                     .limit(SWEEP_AT_ONCE)
@@ -131,6 +150,11 @@ class Payments:
             raise OrderAlreadyPaid(order_number=order.order_number)
         if state is OrderState.OPEN:
             raise PaymentUnderWay(order_number=order.order_number)
+
+    async def _admit(self, order: Order, address: str | None, at: datetime) -> None:
+        key = address_key(self.address_secret, address) if address is not None else None
+        async with self.database.sessions.begin() as session:
+            await admit_opening(session, order, address=key, at=at)
 
     async def _ask(self, order: Order, payment: Payment, at: datetime) -> Intent:
         """Retrieve the intent, or open it with the payment's key; no answer is kept as `unknown`."""

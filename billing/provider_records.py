@@ -1,9 +1,9 @@
 """Tables of what the provider told us: its events, tries to pay, cards to refuse, movements of our account there."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models import Account
@@ -20,13 +20,32 @@ class PaymentTry(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
     fingerprint: Mapped[str | None] = mapped_column(String(80))
     """The provider's key of the card, the same for every customer who uses it."""
+    address_key: Mapped[str | None] = mapped_column(String(32))
+    """As in `Payment`."""
+    device_id: Mapped[UUID | None]
     is_declined: Mapped[bool]
     at: Mapped[datetime]
 
     __table_args__ = (
         Index("ix_payment_tries_account_id_at", "account_id", "at"),
         Index("ix_payment_tries_fingerprint_at", "fingerprint", "at"),
+        Index("ix_payment_tries_address_key_at", "address_key", "at", postgresql_where=text("address_key IS NOT NULL")),
+        Index("ix_payment_tries_device_id_at", "device_id", "at", postgresql_where=text("device_id IS NOT NULL")),
     )
+
+
+class TryLimit(Base):
+    """How many of something within a span of time are card testing; finance changes the rows."""
+
+    __tablename__ = "try_limits"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """What is counted, as `billing.card_testing` knows it."""
+    most: Mapped[int]
+    """With so many within the span nothing more is let through."""
+    within: Mapped[timedelta]
+
+    __table_args__ = (CheckConstraint("most > 0 AND within > interval '0'", name="figures"),)
 
 
 class BlockedCard(Base):

@@ -16,6 +16,7 @@ from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
 from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
 from auth.ports import OpenDatabase
 from auth.schemas import problems
+from auth.visits import Visit
 from billing.checkout import Checkout
 from billing.cursors import cursor_of, place_of
 from billing.errors import (
@@ -27,6 +28,7 @@ from billing.errors import (
     PaymentProviderRefused,
     PaymentUnderWay,
     PeriodInvalid,
+    TooManyPaymentTries,
     WebhookNotVerified,
 )
 from billing.exports import Period, export_csv, list_transactions
@@ -51,10 +53,17 @@ EndDay = Annotated[date, QueryParameter(name="to", description="First day that i
     "/v1/orders/{order_id:uuid}/payments",
     guards=[customer_only],
     responses=problems(
-        *CUSTOMER, OrderNotFound, OrderAlreadyPaid, OrderClosed, PaymentOutcomeUnknown, PaymentProviderRefused
+        *CUSTOMER,
+        OrderNotFound,
+        OrderAlreadyPaid,
+        OrderClosed,
+        TooManyPaymentTries,
+        PaymentOutcomeUnknown,
+        PaymentProviderRefused,
     ),
     summary="Pay an order",
-    description="Opens the payment at the provider, or gives the open one again.",
+    description="Opens the payment at the provider, or gives the open one again. To be asked before every try to pay: "
+    "one that was stopped is followed by another.",
 )
 async def open_payment(
     order_id: FromPath[UUID],
@@ -62,11 +71,14 @@ async def open_payment(
     payments: NamedDependency[Payments],
     checkout: NamedDependency[Checkout],
     gateway: NamedDependency[SkipValidation[PaymentGateway]],
+    visit: NamedDependency[Visit],
     at: NamedDependency[datetime],
     locale: NamedDependency[str],
 ) -> PayableOut:
     """Ask the provider before the first statement of the request's transaction, then note the intent."""
-    intent = await payments.ask_intent(order_id=order_id, account_id=identity.account_id, at=at)
+    intent = await payments.ask_intent(
+        order_id=order_id, account_id=identity.account_id, address=visit.limit_key, at=at
+    )
     settlement = await checkout.settle(intent, at=at)
     if settlement.order is None or settlement.payment is None:
         raise RuntimeError("the provider gave an intent that is not of this order")

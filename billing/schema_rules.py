@@ -18,6 +18,14 @@ DDL: Final[tuple[str, ...]] = (
     INSERT INTO billing.refund_limits (currency, needs_approval_above, per_agent_and_day) VALUES ('EUR', 2000, 30000)
     ON CONFLICT DO NOTHING
     """,
+    # Card testing; rows that exist are left as finance set them.
+    """
+    INSERT INTO billing.try_limits (name, most, within) VALUES
+        ('account_openings', 10, '1 hour'), ('address_openings', 30, '1 hour'),
+        ('account_declines', 5, '1 hour'), ('address_declines', 15, '1 hour'), ('device_declines', 5, '1 hour'),
+        ('account_cards', 3, '1 day'), ('card_declines', 5, '1 day'), ('card_accounts', 3, '1 day')
+    ON CONFLICT DO NOTHING
+    """,
     """
     CREATE OR REPLACE FUNCTION billing.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -110,6 +118,7 @@ DDL: Final[tuple[str, ...]] = (
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_app') THEN
             REVOKE UPDATE, DELETE, TRUNCATE ON billing.journals, billing.postings, billing.documents
                 FROM videothek_app;
+            REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON billing.try_limits FROM videothek_app;
             GRANT SELECT ON billing.transactions TO videothek_app;
         END IF;
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_finance') THEN

@@ -98,6 +98,8 @@ def _decline(intent: Any) -> str | None:
     if error is None or intent.status != "requires_payment_method":
         return None
     facts = error.to_dict()
+    if (facts.get("payment_method") or {}).get("type") == "sepa_debit":
+        return "debit_failed"
     return _DECLINES.get(facts.get("decline_code") or "") or _DECLINES.get(facts.get("code") or "") or "declined"
 
 

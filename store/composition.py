@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import auth.letters
+import store.payment_letters
 import store.refund_letters
 import store.rental_letters
 from auth import audit
@@ -61,6 +62,8 @@ class Parts:
     tokens: PlaybackTokens
     jobs: PostgresJobs
     grants: Grants
+    address_secret: bytes = field(repr=False)
+    """Under which the addresses of payers are counted."""
     markets: frozenset[str]
     """Codes of the markets; they are rows, and a new one is known after a restart."""
 
@@ -91,7 +94,12 @@ class Parts:
     @property
     def payments(self) -> Payments:
         """What asks the provider."""
-        return Payments(database=self.database, gateway=self.gateway, checkouts=self.checkout)
+        return Payments(
+            database=self.database,
+            gateway=self.gateway,
+            checkouts=self.checkout,
+            address_secret=self.address_secret,
+        )
 
     async def close(self) -> None:
         """Let go of what is not the database."""
@@ -116,6 +124,7 @@ async def assemble(
     composers = {
         **auth.letters.composers(settings),
         "order_confirmation": ComposeOrderConfirmation(settings.base_url),
+        **store.payment_letters.composers(settings.base_url),
         **store.refund_letters.composers(settings.base_url),
         **store.rental_letters.composers(settings.base_url),
     }
@@ -138,6 +147,7 @@ async def assemble(
         tokens=PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url),
         jobs=jobs,
         grants=Grants(),
+        address_secret=settings.derive("payers"),
         markets=await market_codes(database),
     )
 
@@ -157,10 +167,14 @@ def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
     async def reconcile() -> None:
         await Reconciliation(parts.database, parts.gateway).run(at=await parts.clock.now())
 
+    async def stop_payment(*, payment_id: str) -> None:
+        await parts.payments.stop(payment_id=UUID(payment_id), at=await parts.clock.now())
+
     return {
         "deliver_mail": partial(deliver_mail, parts.outbox),
         "request_refund": request_refund,
         RECONCILE: reconcile,
+        "stop_payment": stop_payment,
     }
 
 

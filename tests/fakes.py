@@ -181,6 +181,30 @@ class FakeGateway:
         )
         return self.intents[intent_id]
 
+    def begin_debit(self, intent_id: str) -> Intent:
+        """The customer allows a debit, which the bank takes days to answer."""
+        paid_by = PaidBy("sepa_debit", last4="3000", country="DE", fingerprint="account-of-ada")
+        self.intents[intent_id] = replace(
+            self.intents[intent_id],
+            state=PaymentState.PROCESSING,
+            decline=None,
+            charge=Charge(f"py_{new_id().hex}", paid_by, is_declined=False),
+        )
+        return self.intents[intent_id]
+
+    def end_debit(self, intent_id: str, *, is_paid: bool) -> Intent:
+        """The bank answers, of the same charge."""
+        intent = self.intents[intent_id]
+        assert intent.charge is not None
+        self.intents[intent_id] = replace(
+            intent,
+            state=PaymentState.SUCCEEDED if is_paid else PaymentState.REQUIRES_PAYMENT_METHOD,
+            received=intent.amount if is_paid else intent.received,
+            decline=None if is_paid else "debit_failed",
+            charge=replace(intent.charge, is_declined=not is_paid),
+        )
+        return self.intents[intent_id]
+
     def dispute(self, intent_id: str, state: DisputeState = DisputeState.OPEN, *, fee: int = 1500) -> ProviderDispute:
         """The customer's bank takes the payment back (or only asks), or decides about it."""
         intent, dispute_id = self.intents[intent_id], f"dp_{intent_id}"

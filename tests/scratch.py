@@ -14,6 +14,7 @@ REFERENCE_TABLES = frozenset(
     {
         "billing.ledger_accounts",
         "billing.refund_limits",
+        "billing.try_limits",
         "billing.tax_rates",
         "store.markets",
         "store.genres",

@@ -42,6 +42,7 @@ FACTS = {
     "reference data": """
         SELECT 'tax_rates', to_jsonb(t)::text FROM billing.tax_rates AS t UNION ALL
         SELECT 'refund_limits', to_jsonb(t)::text FROM billing.refund_limits AS t UNION ALL
+        SELECT 'try_limits', to_jsonb(t)::text FROM billing.try_limits AS t UNION ALL
         SELECT 'markets', to_jsonb(t)::text FROM store.markets AS t
     """,
 }

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,7 +62,7 @@ class Till:
 
     @property
     def payments(self) -> Payments:
-        return Payments(self.database, self.gateway, self.checkout)
+        return Payments(self.database, self.gateway, self.checkout, address_secret=b"of this test")
 
     @property
     def refunds(self) -> Refunds:
@@ -87,12 +88,19 @@ class Till:
         return account
 
     async def quote(
-        self, account: Account, *, price: int = 399, subject: str | None = None, at: datetime = NOON, **changes: Any
+        self,
+        account: Account,
+        *,
+        price: int = 399,
+        subject: str | None = None,
+        device_id: UUID | None = None,
+        at: datetime = NOON,
+        **changes: Any,
     ) -> Quote:
         sale = for_sale(price=price, subject=subject, country=account.residence_country or "DE", **changes)
         async with self.database.sessions.begin() as session:
             return await write_quote(
-                session, account_id=account.id, market=sale.tax_country, device_id=None, sale=sale, at=at
+                session, account_id=account.id, market=sale.tax_country, device_id=device_id, sale=sale, at=at
             )
 
     async def order(

@@ -144,6 +144,7 @@ async def run_storm(
     ):
         storm = Storm(machines, size, seed, progress)
         line = Line(client, machines.web, machines.stripe, draw, storm.answered)
+        await _allow_many_tries(machines)
         await machines.control("webhooks", repeat=2)
         await storm.rage(line, draw)
         await machines.control("webhooks", repeat=1)
@@ -161,6 +162,13 @@ async def run_storm(
                 "seconds": round(time.monotonic() - began),
             },
         )
+
+
+async def _allow_many_tries(machines: Machines) -> None:
+    """All who are declined here hold one and the same test card: to the store that would be card testing."""
+    owner = await asyncpg.connect(machines.database_url)
+    await owner.execute("UPDATE billing.try_limits SET most = 1000000")
+    await owner.close()
 
 
 async def become_quiet(machines: Machines) -> None:

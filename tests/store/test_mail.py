@@ -47,6 +47,7 @@ EVERYTHING = {
     "amount": "3,99 €",
     "reason": "Sie haben widerrufen.",
     "credit_note": "G-2026-1",
+    "can_be_paid": True,
     "order_page": "https://videothek.example/de/orders/1",
     "film": "<script>Her</script>",
     "until": datetime(2026, 1, 5, 20, 15, tzinfo=UTC),

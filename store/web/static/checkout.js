@@ -88,6 +88,8 @@ async function pay(stripe, elements) {
     setBusy(facts.paying);
     const return_url = new URL(`${facts.orders}${orderId}/return`, location.origin).href;
     const { error } = await stripe.confirmPayment({ elements, clientSecret, confirmParams: { return_url } });
+    // Every further try is asked for anew: the store may have stopped this payment.
+    clientSecret = "";
     showProblem(error.message || facts.failed);
   } catch (fault) {
     const refusal = fault.refusal;

@@ -1,0 +1,113 @@
+"""Payments that fail: refusals of further tries with a way out, and the mail about a debit that failed days later."""
+
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import httpx
+import pytest
+from litestar import Litestar
+
+from store.database import Database
+from store.settings import Settings
+from tests.auth.people import parts_of
+from tests.auth.post_office import open_post_office, text_of
+from tests.fakes import FakeGateway
+from tests.scratch import MovableTestClock, run_due_jobs
+from tests.store.purchase.shops import Buyer, intent_of, make_offer, send_event
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+async def a_failed_debit(buyer: Buyer, gateway: FakeGateway, offer: object, clock: MovableTestClock) -> str:
+    """Order, allow a debit, and have it fail three days later; gives the order's id."""
+    clock.fixed = NOON
+    order = await buyer.order(offer)  # type: ignore[arg-type]
+    intent = intent_of(gateway, await buyer.payment(order["id"]))
+    gateway.begin_debit(intent)
+    assert (await buyer.check(order["id"]))["payment"]["state"] == "processing"
+    clock.fixed = NOON + timedelta(days=3)
+    gateway.end_debit(intent, is_paid=False)
+    await send_event(buyer.client, intent)
+    return str(order["id"])
+
+
+async def test_too_many_declines_are_a_429_that_says_what_to_do(
+    buyer: Buyer,
+    database: Database,
+    gateway: FakeGateway,
+    clock: MovableTestClock,
+    app: Litestar,
+    owner: asyncpg.Connection,
+) -> None:
+    clock.fixed = NOON
+    order = await buyer.order(await make_offer(database))
+    intent = intent_of(gateway, await buyer.payment(order["id"]))
+    for _ in range(5):
+        gateway.decline(intent)
+        await send_event(buyer.client, intent)
+    await run_due_jobs(owner, parts_of(app))
+
+    refused = await buyer.post(f"/v1/orders/{order['id']}/payments")
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
+    assert refused.json()["code"] == "too_many_payment_tries"
+    assert "in 60 Minuten noch einmal" in refused.json()["detail"]
+    assert gateway.intents[intent].state.value == "canceled"
+    assert [*gateway.intents] == [intent], "no other was opened"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("de", ["nicht eingegangen", "Lastschrift nicht eingelöst", "nichts abgebucht", "geschlossen"]),
+        ("en", ["did not arrive", "direct debit", "Nothing was charged", "closed"]),
+    ],
+)
+async def test_a_debit_that_failed_is_told_by_mail_with_reason_and_way_out(
+    buyer: Buyer,
+    database: Database,
+    gateway: FakeGateway,
+    clock: MovableTestClock,
+    app: Litestar,
+    settings: Settings,
+    owner: asyncpg.Connection,
+    language: str,
+    words: list[str],
+) -> None:
+    buyer.headers["Accept-Language"] = language
+    order_id = await a_failed_debit(buyer, gateway, await make_offer(database, kind="buy"), clock)
+
+    with open_post_office(settings.smtp_url) as office:
+        await run_due_jobs(owner, parts_of(app))
+    await parts_of(app).payments.sweep(at=NOON + timedelta(days=3, minutes=1))
+
+    (letter,) = office.letters
+    text = " ".join(text_of(letter).split())
+    assert [word for word in words if word not in text] == []
+    assert f"{settings.base_url}/{language}/orders/{order_id}/pay" in text
+    assert (await buyer.get(f"/v1/orders/{order_id}")).json()["order"]["state"] == "cancelled"
+    assert await owner.fetchval("SELECT count(*) FROM store.entitlements") == 0
+
+
+async def test_the_mail_is_dropped_if_the_order_was_paid_meanwhile(
+    buyer: Buyer,
+    client: httpx.AsyncClient,
+    database: Database,
+    gateway: FakeGateway,
+    clock: MovableTestClock,
+    app: Litestar,
+    settings: Settings,
+    owner: asyncpg.Connection,
+) -> None:
+    await a_failed_debit(buyer, gateway, await make_offer(database, kind="buy"), clock)
+    [intent] = gateway.intents
+    gateway.pay(intent)
+    await send_event(client, intent)
+
+    with open_post_office(settings.smtp_url) as office:
+        await run_due_jobs(owner, parts_of(app))
+
+    assert [row["kind"] for row in await owner.fetch("SELECT kind FROM store.mails WHERE status = 'dropped'")] == [
+        "payment_failed"
+    ]
+    assert len(office.letters) == 1
