@@ -21,5 +21,4 @@ ENV PATH=/environment/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["uvicorn", "--factory", "store.app:create_app", "--host", "0.0.0.0", "--port", "8000", \
-     "--no-access-log", "--no-proxy-headers", "--no-server-header", "--timeout-graceful-shutdown", "20"]
+CMD ["python", "-m", "store.server", "--host", "0.0.0.0"]
