@@ -22,7 +22,7 @@ from store.catalogue.film_page import prepare_pages
 from store.composition import market_codes
 from store.database import Database
 from store.legal_texts import samples
-from store.migrations import migrate
+from store.migrations import CannotMigrate, migrate
 from store.settings import Settings, UnsafeSettings
 
 console = Console()
@@ -128,6 +128,8 @@ def main(words: list[str] | None = None) -> int:
             sys.stderr.write(f"{fault}\n")
     except Refusal as refusal:
         sys.stderr.write(f"{refusal.sentence('en')}\n")
+    except CannotMigrate as fault:
+        sys.stderr.write(f"{fault}\n")
     return 2
 
 

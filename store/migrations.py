@@ -4,8 +4,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from asyncpg import InsufficientPrivilegeError
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -20,12 +22,24 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
+class CannotMigrate(Exception):
+    """The login of the tables' owner may not do what the migration needs; the message is one line that says so."""
+
+
 async def migrate(owner_url: str, *, revision: str = "head") -> None:
-    """Migrate the database at `owner_url` (a `postgresql://` address of the tables' owner) up to `revision`."""
+    """Migrate the database at `owner_url` (a `postgresql://` address of the tables' owner) up to `revision`.
+
+    Raises `CannotMigrate`, with nothing changed, where that login lacks a right.
+    """
     engine = create_async_engine(make_url(owner_url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), revision))
+    except DBAPIError as fault:
+        cause = fault.orig and fault.orig.__cause__
+        if isinstance(cause, InsufficientPrivilegeError):
+            raise CannotMigrate(cause.args[0]) from fault
+        raise
     finally:
         await engine.dispose()
 

@@ -46,11 +46,29 @@ def before_tables() -> Iterator[str]:
             f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN "
             f"CREATE ROLE {role} NOLOGIN; END IF; END $$"
         )
-        yield f"GRANT {role} TO CURRENT_USER"
+        yield join_role(role)
     for schema in (*SCHEMAS, JOBS_SCHEMA):
         yield f"CREATE SCHEMA IF NOT EXISTS {schema}"
     for extension in EXTENSIONS:
         yield f"CREATE EXTENSION IF NOT EXISTS {extension}"
+
+
+def join_role(role: str) -> str:
+    """Make the owner of the tables a member of a role, or say who can.
+
+    From PostgreSQL 16 on, a role that is there already can only be given away by who made it and by superusers.
+    """
+    return f"""
+        DO $$ BEGIN
+            GRANT {role} TO CURRENT_USER;
+        EXCEPTION WHEN insufficient_privilege THEN
+            IF NOT pg_has_role(current_user, '{role}', 'USAGE') THEN
+                RAISE insufficient_privilege USING MESSAGE = format(
+                    'The role {role} was made by somebody else. Let a superuser run: '
+                    'GRANT {role} TO %I WITH ADMIN OPTION; then migrate again.', current_user);
+            END IF;
+        END $$
+    """
 
 
 def after_tables() -> Iterator[str]:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from auth.ids import new_id
-from store.migrations import migrate, unmigrate
+from store.migrations import CannotMigrate, migrate, unmigrate
 from store.schema import build_from_models
 
 FACTS = {
@@ -101,3 +101,45 @@ async def test_every_migration_can_be_taken_back_and_made_again(empty_database: 
 
     await migrate(empty_database)
     assert await facts_of(empty_database) == first
+
+
+@pytest.fixture
+async def another_owner(engines: tuple[str, str], owner_url: str) -> AsyncIterator[str]:
+    """Address of an empty database of a login that did not make the roles, which another database has by now."""
+    name = f"videothek_test_{new_id().hex[-12:]}"
+    superuser = await asyncpg.connect(engines[0])
+    await superuser.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'of a test'")
+    await superuser.execute(f"CREATE DATABASE {name} OWNER {name}")
+    url = make_url(engines[0]).set(username=name, password="of a test", database=name)
+    yield url.render_as_string(hide_password=False)
+    await superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await superuser.execute(f"DROP ROLE {name}")
+    await superuser.close()
+
+
+async def test_roles_that_somebody_else_made_are_named_with_what_a_superuser_has_to_do(
+    engines: tuple[str, str], another_owner: str
+) -> None:
+    name = make_url(another_owner).username
+    superuser = await asyncpg.connect(engines[0])
+    # Before, CREATEROLE was enough to give away any role.
+    is_guarded = superuser.get_server_version().major >= 16
+    for role in ("videothek_app", "videothek_finance") if is_guarded else ():
+        with pytest.raises(CannotMigrate) as told:
+            await migrate(another_owner)
+        remedy = f"GRANT {role} TO {name} WITH ADMIN OPTION;"
+        assert str(told.value) == (
+            f"The role {role} was made by somebody else. Let a superuser run: {remedy} then migrate again."
+        )
+        await superuser.execute(remedy)
+    await superuser.close()
+    await migrate(another_owner)
+
+
+async def test_an_owner_who_is_a_member_already_needs_no_right_to_give_the_roles_away(
+    engines: tuple[str, str], another_owner: str
+) -> None:
+    superuser = await asyncpg.connect(engines[0])
+    await superuser.execute(f"GRANT videothek_app, videothek_finance TO {make_url(another_owner).username}")
+    await superuser.close()
+    await migrate(another_owner)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from store.schema import run_script
+from store.schema import join_role, run_script
 
 revision: str = "0001"
 down_revision: str | None = None
@@ -15,9 +15,9 @@ depends_on: Sequence[str] | None = None
 
 BEFORE_TABLES = (
     "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_app') THEN CREATE ROLE videothek_app NOLOGIN; END IF; END $$",
-    "GRANT videothek_app TO CURRENT_USER",
+    join_role("videothek_app"),
     "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_finance') THEN CREATE ROLE videothek_finance NOLOGIN; END IF; END $$",
-    "GRANT videothek_finance TO CURRENT_USER",
+    join_role("videothek_finance"),
     "CREATE SCHEMA IF NOT EXISTS auth",
     "CREATE SCHEMA IF NOT EXISTS billing",
     "CREATE SCHEMA IF NOT EXISTS store",

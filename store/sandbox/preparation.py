@@ -13,7 +13,7 @@ from store.catalogue.demo.loading import load_demo_catalogue
 from store.database import Database
 from store.entitlement.films import register_test_film
 from store.entitlement.keys import KeySeal
-from store.migrations import migrate
+from store.migrations import CannotMigrate, migrate
 from store.sandbox import clock
 from store.sandbox.demo_accounts import make_demo_accounts
 from store.sandbox.processes import CannotStart
@@ -35,7 +35,10 @@ async def prepare(settings: Settings, console: Console) -> None:
     try:
         if await owner.fetchval(_IS_FOREIGN) and await owner.fetchval("SELECT EXISTS (SELECT FROM auth.accounts)"):
             raise CannotStart("DATABASE_URL holds a store that is not a sandbox's; nothing was touched.")
-        await migrate(settings.database_owner_url)
+        try:
+            await migrate(settings.database_owner_url)
+        except CannotMigrate as fault:
+            raise CannotStart(str(fault)) from None
         for statement in clock.DDL:
             await owner.execute(statement)
         with _progress(console) as progress:
