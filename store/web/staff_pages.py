@@ -1,16 +1,20 @@
 """Where staff begin: the consoles that their roles open, and what the machine could not finish."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from litestar import Response, get
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth import audit
 from auth.authentication import Identity, identity_of, requires
 from auth.errors import NotPermitted, NotSignedIn
 from auth.permissions import AUDIT_READ, CUSTOMER_READ, TRANSACTIONS_READ
+from auth.visits import Visit
 from store.database import Database
 from store.parked_work import list_failed_refunds, list_parked_events, list_parked_jobs
 from store.web.pages import Frame
@@ -53,8 +57,25 @@ async def show_staff(frame: NamedDependency[Frame], identity: NamedDependency[Id
 
 
 @get("/staff/parked", guards=[requires(AUDIT_READ)])
-async def show_parked(frame: NamedDependency[Frame], database: NamedDependency[Database]) -> Response[str]:
+async def show_parked(
+    frame: NamedDependency[Frame],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    visit: NamedDependency[Visit],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+) -> Response[str]:
     """Jobs that failed too often, refunds that did not arrive, events that changed nothing."""
+    await audit.record(
+        session,
+        at=real_now,
+        actor=identity,
+        action="parked_work.viewed",
+        target_kind="console",
+        target_id="parked",
+        request_id=visit.request_id,
+        ip=visit.ip,
+    )
     return frame.page(
         "staff/parked.html",
         jobs=await list_parked_jobs(database),

@@ -47,3 +47,13 @@ async def test_parked_jobs_and_events_are_listed_without_payload_and_text_of_the
         for hidden in ("secret-id", "anna@example.org", "a_healthy_job", "evt_settled"):
             assert hidden not in page.text
         assert page.text.partition("<main")[2].partition("</main>")[0].count("<form") == 0
+
+
+async def test_who_looked_is_in_the_audit_trail(
+    client: httpx.AsyncClient, database: Database, owner: asyncpg.Connection
+) -> None:
+    lead = await a_person(database, roles=("support_lead",))
+    page = await client.get("/de/staff/parked", headers=lead.headers)
+    [entry] = await owner.fetch("SELECT * FROM auth.audit_events")
+    assert (entry["actor_id"], entry["action"], entry["outcome"]) == (lead.account.id, "parked_work.viewed", "done")
+    assert entry["request_id"] == page.headers["x-request-id"]
