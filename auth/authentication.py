@@ -11,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.types import Receive, Scope, Send
 
 from auth import audit
 from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
@@ -19,6 +20,9 @@ from auth.permissions import permissions_of
 from auth.ports import AuthSettings, OpenDatabase
 from auth.tokens import SESSION, hash_token
 from auth.visits import visit_of
+
+_CREDENTIALS: Final = frozenset((b"authorization", b"cookie"))
+"""Headers that may say who asks."""
 
 AuditedGuard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
@@ -52,6 +56,14 @@ class AuthenticationMiddleware(AbstractAuthenticationMiddleware):
     A request without cookie and without bearer token costs no query. A bearer token decides alone: beside one, the
     cookie is ignored. Other schemes of `Authorization` (DPoP) are not ours.
     """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass that brings nothing to know someone by; ask for the session of any other."""
+        if _CREDENTIALS.isdisjoint(name for name, _ in scope["headers"]):
+            scope["user"] = scope["auth"] = None
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """Read the session by one query; also note, at most once a minute, that it was seen."""

@@ -28,7 +28,7 @@ from store.clock import Clock, SystemClock
 from store.composition import Parts, assemble
 from store.contract import ContractConfig
 from store.database import Database
-from store.dependencies import dependencies
+from store.dependencies import dependencies, view_of
 from store.envelope import Envelope
 from store.errors import UnsupportedMediaType
 from store.json_bodies import StrictRequest
@@ -112,7 +112,7 @@ def create_app(
     )
     app.asgi_handler = Envelope(
         app.asgi_handler,
-        allowed_hosts=frozenset(host.encode() for host in settings.allowed_hosts),
+        allowed_hosts=frozenset(settings.allowed_hosts),
         secure=settings.secure,
     )
     return app
@@ -121,6 +121,7 @@ def create_app(
 def attach(app: Litestar, parts: Parts) -> None:
     """Give the application the parts that its requests work with."""
     app.state.parts, app.state.database, app.state.settings = parts, parts.database, parts.settings
+    app.state.view_of = view_of
 
 
 async def check_request(request: Request[Any, Any, Any]) -> None:

@@ -26,6 +26,7 @@ from store.database import provide_session
 from store.entitlement.devices import Devices
 from store.entitlement.licences import Licences
 from store.entitlement.playback import Playback
+from store.headers import header_of
 from store.problems import locale_of
 from store.purchase import Purchase
 from store.support import CustomerDesk
@@ -49,7 +50,6 @@ def dependencies() -> Mapping[str, Provide]:
         "session": _session,
         "at": _at,
         "real_now": _real_now,
-        "view": _view,
         "visitor": provide_visitor,
         "identity": provide_identity,
         "once": provide_once,
@@ -100,8 +100,9 @@ async def _real_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _view(request: AnyRequest, state: State) -> CatalogueView:
-    """Market, language and time together, for the catalogue's busiest route."""
+async def view_of(request: AnyRequest) -> CatalogueView:
+    """The catalogue as whoever asks sees it."""
+    state = request.app.state
     parts = parts_of(state)
     return CatalogueView(parts.database, _market(request, state), _locale(request), await parts.clock.now())
 
@@ -120,7 +121,9 @@ def _market(request: AnyRequest, state: State) -> str:
     if identity is not None:
         return identity.market
     parts = parts_of(state)
-    wanted = request.query_params.get("market") or request.cookies.get("market")
+    wanted = request.query_params.get("market")
+    if wanted is None and header_of(request.scope, b"cookie"):
+        wanted = request.cookies.get("market")
     return wanted if wanted in parts.markets else parts.settings.default_market
 
 

@@ -3,8 +3,10 @@
 import logging
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final, TextIO
 
+import msgspec
 import structlog
 from asyncpg import PostgresError
 
@@ -28,6 +30,28 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, _stream: TextIO) -> None:
         """What the handler was made with is not kept."""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="answered"):
+    """The line of a request.
+
+    Every request pays for it, so it is a struct of its own: an event with free members through the processors below
+    takes ten times as long.
+    """
+
+    method: str
+    route: str
+    status: int
+    milliseconds: float
+    request_id: str
+    level: str = "info"
+    timestamp: datetime
+
+
+def log_answer(line: Answered) -> None:
+    """Write the line of a request."""
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
 
 
 def configure_logs(*, level: int = logging.INFO) -> None:

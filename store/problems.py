@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ from store.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from store.headers import header_of
 
 log = structlog.get_logger("problems")
 
@@ -128,9 +130,10 @@ def locale_of(request: Request[Any, Any, Any]) -> str:
     path = request.scope["path"]
     if path.startswith(("/de/", "/en/")) or path in ("/de", "/en"):
         return path[1:3]
-    return preferred_locale(request.headers.get("accept-language", ""))
+    return preferred_locale(header_of(request.scope, b"accept-language"))
 
 
+@lru_cache(maxsize=1024)
 def preferred_locale(accept_language: str) -> str:
     """The better liked of German and English in an Accept-Language header (RFC 9110, 12.5.4)."""
     best, best_weight = "de", 0.0

@@ -1,15 +1,17 @@
 """Routes of the catalogue: lists, film pages, people, genres under /v1, and the posters."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from litestar import MediaType, Request, Response, Router, get
+from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from auth.errors import Refusal
 from auth.schemas import NO_CONTROLS, problems
@@ -27,6 +29,7 @@ from store.catalogue.people import load_person
 from store.catalogue.posters import draw_poster, load_subject
 from store.catalogue.schemas import FilmPage, GenreList, PersonPage, SuggestionList, TitleList
 from store.database import Database
+from store.headers import header_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -35,7 +38,10 @@ GenreCode = QueryParameter(max_length=40, pattern=NO_CONTROLS, description="A ge
 PersonSlug = QueryParameter(max_length=200, pattern=NO_CONTROLS, description="A person's slug.")
 CursorText = QueryParameter(max_length=600, description="`next_cursor` of the page before.")
 
-_VARIES: Final = {"Vary": "Accept-Language, Authorization, Cookie", "Cache-Control": "no-cache"}
+_VARIES: Final = (
+    (b"vary", b"Accept-Language, Authorization, Cookie"),
+    (b"cache-control", b"no-cache"),
+)
 """Language and market decide the answer; it may be kept, but is asked for again (ETag)."""
 
 _POSTER_HEADERS: Final = {
@@ -44,6 +50,20 @@ _POSTER_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 """A poster is a picture: it loads nothing and runs nothing, also when it is opened by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An answer whose bytes are there already: sent as it is, past all that makes bytes of objects."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
 def _responses(shape: type[msgspec.Struct], *refusals: type[Refusal]) -> dict[int, ResponseSpec]:
@@ -73,7 +93,7 @@ async def show_titles(
     order: FromQuery[Literal["popularity", "new", "title", "opinions"]] = "popularity",
     cursor: Annotated[str | None, CursorText] = None,
     limit: FromQuery[int] = 24,
-) -> Response[bytes]:
+) -> ASGIApp:
     """What is on sale or announced in the market; a search is sorted by how well it fits."""
     found = await lists.list_titles(
         database,
@@ -96,8 +116,9 @@ async def show_titles(
     summary="Read a film page",
     responses=_responses(FilmPage, TitleNotFound),
 )
-async def show_title(request: AnyRequest, slug: FromPath[str], view: NamedDependency[CatalogueView]) -> Response[bytes]:
+async def show_title(request: AnyRequest, slug: FromPath[str]) -> ASGIApp:
     """The stored page as it is."""
+    view: CatalogueView = await request.app.state.view_of(request)
     page = await load_film_page(view.database, slug=slug, market=view.market, locale=view.locale, at=view.at)
     return _answer(request, page.document, page.etag, view.locale)
 
@@ -114,7 +135,7 @@ async def show_suggestions(
     locale: NamedDependency[str],
     at: NamedDependency[datetime],
     q: Annotated[str, Typed],
-) -> Response[bytes]:
+) -> ASGIApp:
     """At most eight lines."""
     found = await lists.suggest(database, q=q, market=market, locale=locale, at=at)
     return _encoded(request, found, locale)
@@ -123,7 +144,7 @@ async def show_suggestions(
 @get("/v1/genres", summary="List the genres", responses=_responses(GenreList))
 async def show_genres(
     request: AnyRequest, database: NamedDependency[Database], locale: NamedDependency[str]
-) -> Response[bytes]:
+) -> ASGIApp:
     """All genres by name, with how many films and series each has."""
     return _encoded(request, await lists.list_genres(database, locale=locale), locale)
 
@@ -136,7 +157,7 @@ async def show_person(
     market: NamedDependency[str],
     locale: NamedDependency[str],
     at: NamedDependency[datetime],
-) -> Response[bytes]:
+) -> ASGIApp:
     """What someone made, newest first in each role."""
     person = await load_person(database, slug=slug, market=market, locale=locale, at=at)
     return _encoded(request, person, locale)
@@ -155,28 +176,29 @@ async def show_poster(
     if version != name:
         return Redirect(f"/posters/{title_id}/{name}", status_code=302)
     headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable", **_POSTER_HEADERS}
-    if is_known(request.headers.get("if-none-match"), etag):
+    if is_known(header_of(request.scope, b"if-none-match"), etag):
         return Response(b"", status_code=304, headers=headers, media_type="image/svg+xml")
     return Response(draw_poster(subject), headers=headers, media_type="image/svg+xml")
 
 
-def _encoded(request: AnyRequest, shape: msgspec.Struct, locale: str) -> Response[bytes]:
+def _encoded(request: AnyRequest, shape: msgspec.Struct, locale: str) -> ASGIApp:
     """A shape that is made for this request, with the tag of its bytes."""
     document = msgspec.json.encode(shape)
     return _answer(request, document, tag_of(document), locale)
 
 
-def _answer(request: AnyRequest, document: bytes, etag: str, locale: str) -> Response[bytes]:
+def _answer(request: AnyRequest, document: bytes, etag: str, locale: str) -> ASGIApp:
     """A document, or 304 for whoever has it already."""
-    headers = {"ETag": etag, "Content-Language": locale, **_VARIES}
-    if is_known(request.headers.get("if-none-match"), etag):
-        return Response(b"", status_code=304, headers=headers, media_type=MediaType.JSON)
-    return Response(document, headers=headers, media_type=MediaType.JSON)
+    headers = [(b"etag", etag.encode()), (b"content-language", locale.encode()), *_VARIES]
+    if is_known(header_of(request.scope, b"if-none-match"), etag):
+        return Document(304, headers, b"")
+    length = str(len(document)).encode()
+    return Document(200, [*headers, (b"content-type", b"application/json"), (b"content-length", length)], document)
 
 
-def is_known(if_none_match: str | None, etag: str) -> bool:
+def is_known(if_none_match: str, etag: str) -> bool:
     """Whether a client has this version already (RFC 9110, 13.1.2: weak comparison)."""
-    if if_none_match is None:
+    if not if_none_match:
         return False
     known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     return etag in known or "*" in known
