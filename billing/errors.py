@@ -82,12 +82,36 @@ class OrderDisputed(BillingError):
     en = "The bank is charging {order_number} back. The money cannot be given back a second time."
 
 
+class OrderGivenBack(BillingError):
+    """All of the order's price went back already."""
+
+    status, code = 409, "order_given_back"
+    de = "Die Bestellung {order_number} ist schon ganz erstattet."
+    en = "Order {order_number} has already been given back in full."
+
+
 class WithdrawalOver(BillingError):
     """The withdrawal period has ended; `ended_at` says when."""
 
     status, code = 409, "withdrawal_over"
     de = "Die Widerrufsfrist von 14 Tagen ist abgelaufen. Hat der Film einen Fehler, schreiben Sie uns bitte."
     en = "The withdrawal period of 14 days is over. If something is wrong with the film, please write to us."
+
+
+class WithdrawalNotFound(BillingError):
+    """There is no such declaration."""
+
+    status, code = 404, "withdrawal_not_found"
+    de = "Diesen Widerruf gibt es nicht."
+    en = "There is no such withdrawal."
+
+
+class WithdrawalNotOpen(BillingError):
+    """The declaration needs nobody: it was carried out, or somebody has dealt with it."""
+
+    status, code = 409, "withdrawal_not_open"
+    de = "Dieser Widerruf ist schon erledigt."
+    en = "This withdrawal has been dealt with already."
 
 
 class AmountInvalid(BillingError):

@@ -20,6 +20,7 @@ from billing.errors import (
     DecidedByRequester,
     IdempotencyKeyReused,
     OrderDisputed,
+    OrderGivenBack,
     OrderNotFound,
     OrderNotPaid,
     RefundExceedsPayment,
@@ -42,7 +43,9 @@ STAFF = (NotSignedIn, NotPermitted)
 @post(
     "/orders/{order_id:uuid}/withdrawals",
     guards=[customer_only],
-    responses=problems(*CUSTOMER, OrderNotFound, OrderNotPaid, OrderDisputed, WithdrawalOver, IdempotencyKeyReused),
+    responses=problems(
+        *CUSTOMER, OrderNotFound, OrderNotPaid, OrderDisputed, OrderGivenBack, WithdrawalOver, IdempotencyKeyReused
+    ),
     summary="Withdraw from a contract",
     description="For a film that was not begun, within 14 days: everything goes back and the right ends at once. "
     "Its receipt is confirmed by mail (BGB 356a). Sent again, the same refund is answered. A film that was begun is "

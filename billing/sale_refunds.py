@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.errors import Refusal
 from auth.ids import new_id
 from auth.ports import Jobs, Outbox
 from billing.books import Document
@@ -20,6 +21,7 @@ from billing.errors import (
     AmountInvalid,
     DecidedByRequester,
     OrderDisputed,
+    OrderGivenBack,
     OrderNotFound,
     OrderNotPaid,
     RefundExceedsPayment,
@@ -81,27 +83,42 @@ class SaleRefunds:
     outbox: Outbox
     seller: Seller
 
-    async def withdraw(self, *, order_id: UUID, account_id: UUID, at: datetime) -> Refund:
+    async def withdraw(
+        self, *, order_id: UUID, account_id: UUID, at: datetime, declared_at: datetime | None = None
+    ) -> Refund:
         """Withdraw from the contract: all money back for a title that was not watched. Repeated, the same refund.
 
-        Raises `OrderNotFound`, `OrderNotPaid`, `WithdrawalOver`, `OrderDisputed`, or why the right of withdrawal is
-        lost (the film was begun).
+        `declared_at` is when the customer said so, if that was before `at`. Raises `OrderNotFound` or what
+        `why_no_withdrawal` answers.
         """
         order = await self._lock(order_id)
         if order.account_id != account_id:
             raise OrderNotFound()
         if (before := await self._withdrawn(order)) is not None:
             return before
-        payment = await self._paid(order)
-        if at >= (ends_at := withdrawal_ends(order)):
-            raise WithdrawalOver(ended_at=ends_at.isoformat())
-        lines = await lines_of(self.session, order.id)
-        if (refusal := await self.fulfilment.may_withdraw(self.session, lines=lines, at=at)) is not None:
+        if (refusal := await self.why_no_withdrawal(order, at=declared_at or at)) is not None:
             raise refusal
+        payment = await self._paid(order)
         await self._drop_undecided(order, at)
         refund = self._new(order, payment, await self._left(order), WITHDRAWAL, at, requested_by=account_id)
         await self._decide(order, refund, at=at, mail=WITHDRAWAL_MAIL)
         return refund
+
+    async def why_no_withdrawal(self, order: Order, *, at: datetime) -> Refusal | None:
+        """Why an order cannot be withdrawn from at `at`, or None; then its rights are locked until the end.
+
+        Answers `OrderNotPaid`, `OrderDisputed`, `OrderGivenBack`, `WithdrawalOver`, or why the right of withdrawal is
+        lost (the film was begun).
+        """
+        if await self._payment(order) is None:
+            return OrderNotPaid(order_number=order.order_number)
+        if await self._disputed(order):
+            return OrderDisputed(order_number=order.order_number)
+        if await given_back(self.session, order.id, booked=True) >= order.gross:
+            return OrderGivenBack(order_number=order.order_number)
+        if at >= (ends_at := withdrawal_ends(order)):
+            return WithdrawalOver(ended_at=ends_at.isoformat())
+        return await self.fulfilment.may_withdraw(self.session, lines=await lines_of(self.session, order.id), at=at)
 
     async def ask(
         self, *, order_id: UUID, amount: Money | None, reason: str, note: str, agent_id: UUID, at: datetime

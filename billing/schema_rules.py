@@ -124,7 +124,8 @@ DDL: Final[tuple[str, ...]] = (
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_finance') THEN
             GRANT USAGE ON SCHEMA billing TO videothek_finance;
             GRANT SELECT ON ALL TABLES IN SCHEMA billing TO videothek_finance;
-            REVOKE ALL ON billing.idempotent_answers, billing.payment_tries FROM videothek_finance;
+            REVOKE ALL ON billing.idempotent_answers, billing.payment_tries, billing.withdrawal_declarations
+                FROM videothek_finance;
         END IF;
     END $$
     """,

@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 import auth.routes
 import billing.refund_routes
 import billing.routes
+import billing.withdrawal_routes
 import store.catalogue.routes
 import store.entitlement.routes
 import store.invariant_routes
@@ -91,6 +92,7 @@ def create_app(
             auth.routes.router,
             billing.routes.router,
             billing.refund_routes.router,
+            billing.withdrawal_routes.router,
             store.catalogue.routes.router,
             store.entitlement.routes.router,
             store.purchase_routes.router,

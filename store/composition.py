@@ -18,6 +18,7 @@ from auth import audit
 from auth.password_reset import forget_addresses
 from auth.passwords import PasswordHasher
 from auth.registration import forget_expired
+from billing import withdrawals
 from billing.checkout import Checkout
 from billing.idempotency import forget_old_answers
 from billing.lost_events import LostEvents
@@ -170,11 +171,19 @@ def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
     async def stop_payment(*, payment_id: str) -> None:
         await parts.payments.stop(payment_id=UUID(payment_id), at=await parts.clock.now())
 
+    async def decide_withdrawal(*, declaration_id: str) -> None:
+        at = await parts.clock.now()
+        async with parts.database.sessions.begin() as session:
+            await withdrawals.decide_withdrawal(
+                session, parts.sale_refunds(session), declaration_id=UUID(declaration_id), at=at
+            )
+
     return {
         "deliver_mail": partial(deliver_mail, parts.outbox),
         "request_refund": request_refund,
         RECONCILE: reconcile,
         "stop_payment": stop_payment,
+        "decide_withdrawal": decide_withdrawal,
     }
 
 

@@ -20,6 +20,7 @@ from billing.checkout import Checkout
 from billing.idempotency import provide_once
 from billing.sale_refunds import SaleRefunds
 from billing.webhooks import Webhooks
+from billing.withdrawals import Withdrawals
 from store.catalogue.film_page import CatalogueView
 from store.composition import Parts
 from store.database import provide_session
@@ -61,6 +62,7 @@ def dependencies() -> Mapping[str, Provide]:
         "checkout": _checkout,
         "sale_refunds": _sale_refunds,
         "webhooks": _webhooks,
+        "withdrawals": _withdrawals,
         "purchase": _purchase,
         "devices": _devices,
         "playback": _playback,
@@ -156,6 +158,11 @@ async def _sale_refunds(state: State, session: Session) -> SaleRefunds:
 
 async def _webhooks(state: State, session: Session) -> Webhooks:
     return parts_of(state).webhooks(session)
+
+
+async def _withdrawals(state: State, session: Session) -> Withdrawals:
+    parts = parts_of(state)
+    return Withdrawals(session, parts.jobs, parts.outbox, parts.throttle)
 
 
 async def _purchase(session: Session, checkout: NamedDependency[Checkout]) -> Purchase:

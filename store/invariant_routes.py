@@ -9,7 +9,7 @@ from auth.errors import NotPermitted, NotSignedIn
 from auth.permissions import TRANSACTIONS_READ
 from auth.schemas import problems
 from store.database import Database
-from store.invariants import check_invariants
+from store.invariants import count_invariants
 
 
 class FindingOut(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ async def show_invariants(database: NamedDependency[Database], locale: NamedDepe
     return FindingsOut(
         [
             FindingOut(finding.invariant.name, finding.invariant.words[locale], finding.count)
-            for finding in await check_invariants(database)
+            for finding in await count_invariants(database)
         ]
     )
 

@@ -1,14 +1,31 @@
 """What must always hold between money and rights: one query each, whose number is zero while all is well."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
+from sqlalchemy import BigInteger
+from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.ports import OpenDatabase
+from store.catalogue.models import Base
 
 log = structlog.get_logger("invariants")
+
+
+class InvariantFinding(Base):
+    """What was counted last of an invariant."""
+
+    __tablename__ = "invariant_findings"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    checked_at: Mapped[datetime]
+    """Real time."""
+    broken_since: Mapped[datetime | None]
+    """When it was first found broken; None while all is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,17 @@ class Finding:
 
     invariant: Invariant
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastFinding:
+    """What was found last, and when."""
+
+    invariant: Invariant
+    count: int
+    checked_at: datetime
+    """Real time."""
+    broken_since: datetime | None
 
 
 INVARIANTS: Final = (
@@ -103,10 +131,35 @@ INVARIANTS: Final = (
 """Every invariant; a new rule between money and rights belongs here and nowhere else."""
 
 
-async def check_invariants(database: OpenDatabase) -> list[Finding]:
-    """Count the cases of every invariant, each in its own statement; what is not zero is logged as an error."""
-    findings = [Finding(invariant, int(await database.reads.fetchval(invariant.query))) for invariant in INVARIANTS]
+_KEEP: Final = """
+    INSERT INTO store.invariant_findings AS f (name, count, checked_at, broken_since)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (name) DO UPDATE SET count = excluded.count, checked_at = excluded.checked_at,
+        broken_since = CASE WHEN excluded.count > 0 THEN coalesce(f.broken_since, excluded.broken_since) END
+"""
+
+
+async def count_invariants(database: OpenDatabase) -> Sequence[Finding]:
+    """Count the cases of every invariant now, each in its own statement."""
+    return [Finding(invariant, int(await database.reads.fetchval(invariant.query))) for invariant in INVARIANTS]
+
+
+async def check_invariants(database: OpenDatabase) -> Sequence[Finding]:
+    """Count, and keep what was found; what is not zero is logged as an error."""
+    findings, now = await count_invariants(database), datetime.now(UTC)
     for finding in findings:
+        await database.reads.execute(_KEEP, finding.invariant.name, finding.count, now, now if finding.count else None)
         if finding.count:
             log.error("invariant broken", name=finding.invariant.name, count=finding.count)
     return findings
+
+
+async def last_findings(database: OpenDatabase) -> Sequence[LastFinding]:
+    """What was found last, in the order of the invariants; one that was never counted is left out."""
+    rows = await database.reads.fetch("SELECT name, count, checked_at, broken_since FROM store.invariant_findings")
+    kept = {row["name"]: row for row in rows}
+    return [
+        LastFinding(invariant, row["count"], row["checked_at"], row["broken_since"])
+        for invariant in INVARIANTS
+        if (row := kept.get(invariant.name)) is not None
+    ]

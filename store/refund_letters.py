@@ -1,4 +1,4 @@
-"""Mails about money that goes back: the receipt of a withdrawal (BGB 356a), and why and how much of any refund."""
+"""Mails about money that goes back: the receipts of withdrawals (BGB 356a), and why and how much of any refund."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from billing.models import Order, Refund
 from billing.orders import lines_of
 from billing.refunds import MAIL
 from billing.sale_refunds import WITHDRAWAL_MAIL
+from billing.withdrawals import RECEIPT_MAIL, WithdrawalDeclaration
 
 REASONS: Final[Mapping[str, Mapping[str, str]]] = {
     "withdrawal": {"de": "Sie haben den Vertrag widerrufen.", "en": "You withdrew from the contract."},
@@ -55,10 +56,31 @@ _OTHERWISE: Final = {
 }
 
 
+def reason_of(refund: Refund, locale: str) -> str:
+    """Why money goes back, in a sentence for its customer."""
+    return REASONS.get(refund.reason, _OTHERWISE)[locale]
+
+
 def composers(base_url: str) -> Mapping[str, Composer]:
-    """The composers of the two kinds of mails about refunds."""
+    """The composers of the three kinds of mails about refunds."""
     compose = ComposeRefundLetter(base_url)
-    return {MAIL: compose, WITHDRAWAL_MAIL: compose}
+    return {MAIL: compose, WITHDRAWAL_MAIL: compose, RECEIPT_MAIL: compose_receipt}
+
+
+async def compose_receipt(
+    session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+) -> Letter | None:
+    """Confirms to who declared a withdrawal without signing in what has arrived and when, whatever comes of it."""
+    declaration = await session.get(WithdrawalDeclaration, reference)
+    if declaration is None:
+        return None
+    values = {
+        "name": declaration.name,
+        "contract": declaration.contract,
+        "email": declaration.email,
+        "declared_at": declaration.declared_at,
+    }
+    return Letter(recipient=declaration.email, values=values, locale=locale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +104,7 @@ class ComposeRefundLetter:
             "lines": [line.description[locale] for line in lines],
             "declared_at": refund.created_at,
             "amount": refund.money.format(locale),
-            "reason": REASONS.get(refund.reason, _OTHERWISE)[locale],
+            "reason": reason_of(refund, locale),
             "credit_note": credit_note or "",
             "order_page": f"{self.base_url}/{locale}/orders/{order.id}",
         }

@@ -10,8 +10,10 @@ import auth.models
 import billing.books
 import billing.models
 import billing.provider_records
+import billing.withdrawals
 import store.catalogue.models
 import store.entitlement.models
+import store.invariants
 import store.mail
 from store.database import APP_ROLE, FINANCE_ROLE
 from store.jobs import JOBS_SCHEMA, queue_settings
@@ -31,9 +33,11 @@ MODULES_WITH_TABLES = (
     auth.models,
     billing.models,
     billing.provider_records,
+    billing.withdrawals,
     billing.books,
     store.catalogue.models,
     store.entitlement.models,
+    store.invariants,
     store.mail,
 )
 """Every module that declares tables: importing them fills the metadata."""

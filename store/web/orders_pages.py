@@ -1,4 +1,4 @@
-"""What was ordered: the history and each order's receipt, made for paper too."""
+"""What was ordered: the history, each order with its receipt and story, and credit notes; made for paper too."""
 
 from uuid import UUID
 
@@ -10,9 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.authentication import Identity, customer_only
 from billing.cursors import cursor_of, place_of
 from billing.money import Money
+from billing.order_histories import histories_of
 from billing.orders import credit_notes_of, find_order, invoice_of, list_orders
 from billing.tax import rate_text
+from store.errors import NotFound
 from store.purchase_schemas import OrderOut, legal_text_out
+from store.web.order_words import standing_of, story_of
 from store.web.pages import Frame
 
 PAGE = 20
@@ -29,11 +32,16 @@ async def show_orders(
     found = await list_orders(session, account_id=identity.account_id, before=place_of(cursor), limit=PAGE + 1)
     page = found[:PAGE]
     onward = cursor_of((page[-1].created_at, page[-1].id)) if len(found) > PAGE else None
+    histories = await histories_of(session, [order.id for order in page])
     return frame.page(
         "orders/orders.html",
         orders=[
-            {"description": ", ".join(line.description for line in order.lines), "order": order}
-            for order in (OrderOut.of(order, frame.locale) for order in page)
+            {
+                "description": ", ".join(line.description[frame.locale] for line in order.lines),
+                "order": OrderOut.of(order, frame.locale),
+                "standing": standing_of(order, histories[order.id]),
+            }
+            for order in page
         ],
         next=frame.url("/orders", cursor=onward) if onward else "",
     )
@@ -49,6 +57,7 @@ async def show_order(
     """One order; paid, it is the invoice as it was issued."""
     order = await find_order(session, order_id=order_id, account_id=identity.account_id)
     invoice = await invoice_of(session, order_id)
+    history = (await histories_of(session, [order_id]))[order_id]
     seller = frame.settings.seller
     printed = {"name": seller.name, "address": seller.address, "vat_id": seller.vat_id}
     lines = [
@@ -82,6 +91,8 @@ async def show_order(
             for note in await credit_notes_of(session, order_id)
         ],
         seller=invoice.content["seller"] if invoice else printed,
+        standing=standing_of(order, history),
+        story=story_of(order, history, frame.w),
         order={
             "id": order.id,
             "number": order.order_number,
@@ -97,4 +108,34 @@ async def show_order(
     )
 
 
-handlers = [show_orders, show_order]
+@get("/orders/{order_id:uuid}/credit-notes/{number:str}", guards=[customer_only])
+async def show_credit_note(
+    frame: NamedDependency[Frame],
+    order_id: FromPath[UUID],
+    number: FromPath[str],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+) -> Response[str]:
+    """A credit note as it was issued."""
+    order = await find_order(session, order_id=order_id, account_id=identity.account_id)
+    notes = {note.document_number: note for note in await credit_notes_of(session, order_id)}
+    if number not in notes:
+        raise NotFound
+    note = notes[number]
+    return frame.page(
+        "orders/credit_note.html",
+        note=note,
+        order=order,
+        lines=[
+            {
+                "description": line["description"][frame.locale],
+                "rate": line["tax_rate"],
+                **{name: Money(line[name], note.currency) for name in ("net", "tax", "gross")},
+            }
+            for line in note.content["lines"]
+        ],
+        sums={name: Money(getattr(note, name), note.currency) for name in ("net", "tax", "gross")},
+    )
+
+
+handlers = [show_orders, show_order, show_credit_note]

@@ -27,6 +27,7 @@ from store.web import (
     storefront,
     support_pages,
     support_playback_pages,
+    withdrawal_pages,
 )
 from store.web.assets import serve_asset
 from store.web.page_facts import keep
@@ -39,6 +40,7 @@ PARTS = (
     account_pages,
     checkout_pages,
     orders_pages,
+    withdrawal_pages,
     library_pages,
     legal_pages,
     player,

@@ -160,9 +160,15 @@ async def test_after_a_withdrawal_every_page_of_the_order_says_that_the_money_go
     assert "Das Geld geht zurück" in (await browser.get(f"/de/orders/{order_id}/return")).text
     receipt = (await browser.get(f"/de/orders/{order_id}")).text
     assert faults_of(receipt, locale="de") == []
-    assert "Der Betrag dieser Rechnung wurde erstattet." in receipt
-    assert re.search(r"<p class=\"num\">G-\d{4}-\d{6}</p>", receipt)
-    assert "Erstattet" in (await browser.get("/de/orders")).text
+    assert "Der Betrag dieser Rechnung geht zurück." in receipt
+    assert "Sie haben den Vertrag widerrufen." in receipt
+    credit_note = re.search(rf'href="(/de/orders/{order_id}/credit-notes/G-\d{{4}}-\d{{6}})"', receipt)
+    assert credit_note is not None
+    printed = await browser.get(credit_note[1])
+    assert faults_of(printed.text, locale="de") == []
+    assert "3,99\N{NO-BREAK SPACE}€" in printed.text
+    assert (await browser.get(credit_note[1].replace("G-", "X-"))).status_code == 404
+    assert "Erstattung unterwegs" in (await browser.get("/de/orders")).text
     library = (await browser.get("/de/library")).text
     assert "Nicht mehr verfügbar" in library
     assert 'href="/de/watch/' not in library
