@@ -127,6 +127,48 @@ INVARIANTS: Final = (
         ) AS gaps
         """,
     ),
+    Invariant(
+        # Reconciliation runs every hour and lost events are found within minutes, so a day is ample. The provider
+        # knows the contents of a payout when it has reconciled it itself, which may take a weekend. A debit or the
+        # refund of one may be under way for 14 banking days.
+        "unmatched_provider_transactions",
+        {"de": "Bewegungen beim Zahlungsdienst ohne Buchung", "en": "Movements at the provider without a booking"},
+        """
+        SELECT count(*) FROM billing.provider_transactions WHERE matched_at IS NULL
+           AND created_at < now() - CASE note WHEN 'under_way' THEN interval '30 days'
+                                              WHEN 'contents_missing' THEN interval '3 days'
+                                              ELSE interval '1 day' END
+        """,
+    ),
+    Invariant(
+        # A sale is booked before its movement is known, and a movement may be known before it is booked: what is
+        # younger than the graces above counts on neither side until one explains the other.
+        "clearing_differs_from_provider",
+        {
+            "de": "Währungen, in denen der Zahlungsdienst etwas anderes schuldet als gebucht",
+            "en": "Currencies in which the provider owes something else than is booked",
+        },
+        """
+        WITH books AS (
+            SELECT j.currency, sum(p.minor) AS minor
+              FROM billing.postings AS p JOIN billing.journals AS j ON j.id = p.journal_id
+             WHERE p.account = 'clearing:stripe' AND (
+                   j.booked_at < now() - interval '1 day'
+                OR j.kind IN ('fee', 'provider_fee', 'payout', 'payout_reversal')
+                OR EXISTS (SELECT FROM billing.provider_transactions AS t WHERE t.journal_id = j.id))
+             GROUP BY j.currency
+        ), provider AS (
+            SELECT currency, sum(amount - fee) AS minor FROM billing.provider_transactions
+             WHERE payout_id IS NULL AND (
+                   matched_at IS NOT NULL OR journal_id IS NOT NULL
+                OR created_at < now() - CASE note WHEN 'under_way' THEN interval '30 days'
+                                                  ELSE interval '1 day' END)
+             GROUP BY currency
+        )
+        SELECT count(*) FROM books FULL JOIN provider USING (currency)
+         WHERE coalesce(books.minor, 0) <> coalesce(provider.minor, 0)
+        """,
+    ),
 )
 """Every invariant; a new rule between money and rights belongs here and nowhere else."""
 

@@ -1,0 +1,99 @@
+"""The books against the stand-in's own account: all that its lists tell is taken in, matched and paid out."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import asyncpg
+import pytest
+
+from billing.lost_events import LostEvents
+from billing.models import Order
+from billing.stripe_gateway import StripeGateway
+from store.database import Database
+from tests.billing.sandbox.sandbox_process import PUBLISHABLE_KEY, SandboxProcess
+from tests.billing.stripe_openapi.checked_client import CheckedHTTPXClient
+from tests.billing.test_sale_refunds import sums, withdraw
+from tests.billing.tills import NOON, Till, books_balance, count, jobs_named
+
+RETURN = "https://videothek.example/de/orders/1"
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Iterator[SandboxProcess]:
+    """An account of the test's own; nobody is told of its events."""
+    with SandboxProcess(tmp_path / "store.db") as process:
+        yield process
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[CheckedHTTPXClient]:
+    client = CheckedHTTPXClient()
+    yield client
+    await client.close_async()
+    client.close()
+
+
+@pytest.fixture
+def till(database: Database, stand_in: SandboxProcess, transport: CheckedHTTPXClient) -> Till:
+    gateway = StripeGateway(stand_in.sdk(transport), transport, PUBLISHABLE_KEY, ("whsec_test",))
+    return Till(database, cast(Any, gateway))
+
+
+async def search(till: Till) -> int:
+    """Take in all that happened, by a clock for which nothing is on its way any more."""
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    return await LostEvents(till.database, till.gateway, till.webhooks).search(at=soon)
+
+
+async def confirmed(till: Till, stand_in: SandboxProcess, *, price: int, card: str = "pm_card_visa") -> Order:
+    """An order whose customer has paid at the provider and never came back."""
+    order = await till.open_order(price=price)
+    intent = await till.payable(order)
+    fields = {"client_secret": intent.client_secret, "payment_method": card, "return_url": RETURN}
+    stand_in.post(f"/v1/payment_intents/{intent.id}/confirm", PUBLISHABLE_KEY)(fields).raise_for_status()
+    return order
+
+
+async def test_sales_fees_a_refund_and_the_payout_of_it_all_are_matched_and_nothing_is_left(
+    till: Till, stand_in: SandboxProcess, owner: asyncpg.Connection
+) -> None:
+    await confirmed(till, stand_in, price=1199)
+    withdrawn = await confirmed(till, stand_in, price=499)
+    assert await search(till) > 0
+    assert await count(owner, "billing.orders", state="paid") == 2
+    await till.refunds.request(refund_id=(await withdraw(till, withdrawn)).id, at=NOON)
+    stand_in.control("agenda", deed="settle_charge")
+    assert await search(till) > 0
+    assert (await sums(owner))["fees:stripe"] == 43 + 32  # told of by charge.updated
+
+    stand_in.control("payouts", early="true")
+    stand_in.control("agenda", deed="reconcile_payout")
+    assert await search(till) > 0
+    assert await jobs_named(owner, "reconcile") == 1
+    assert await till.reconciliation.run(at=NOON) == 0
+
+    balances = await sums(owner)
+    assert balances["bank:payouts"] == 1199 - 43 - 32
+    assert "clearing:stripe" not in balances
+    assert await books_balance(owner)
+    assert await search(till) == 0
+
+
+async def test_a_payout_that_fails_comes_back_to_the_account_and_goes_out_with_the_next_one(
+    till: Till, stand_in: SandboxProcess, owner: asyncpg.Connection
+) -> None:
+    await confirmed(till, stand_in, price=1199)
+    stand_in.control("agenda", deed="settle_charge")
+    await search(till)
+    failed = stand_in.control("payouts", early="true")["payout"]
+    stand_in.control("payout_failures", payout=failed)
+    assert await till.reconciliation.run(at=NOON) == 0
+    assert (await sums(owner))["clearing:stripe"] == 1199 - 43
+
+    stand_in.control("payouts", early="true")
+
+    assert await till.reconciliation.run(at=NOON) == 0
+    balances = await sums(owner)
+    assert (balances.get("clearing:stripe", 0), balances["bank:payouts"]) == (0, 1199 - 43)
