@@ -41,6 +41,7 @@ CONTENTS_MISSING: Final = "contents_missing"
 REASONS: Final = (NOT_OURS, UNDER_WAY, NOT_BOOKED, AMOUNT_DIFFERS, UNKNOWN_KIND, CONTENTS_MISSING)
 
 _CHARGES: Final = ("charge", "payment")
+_REFUNDS: Final = ("refund", "payment_refund")
 _OF_PROVIDER_FEES: Final = ("stripe_fee", "stripe_fx_fee", "tax_fee")
 _UNDECIDED: Final = (RefundState.REQUESTED, RefundState.PENDING)
 
@@ -98,15 +99,18 @@ async def explain(session: AsyncSession, movement_id: str, *, at: datetime) -> N
 
 async def _explanation(session: AsyncSession, row: ProviderTransaction, at: datetime) -> Explanation:
     match row.kind:
-        case "charge" | "payment":
+        case kind if kind in _CHARGES:
             return await _with_fee(session, row, await _of_payment(session, row), at)
-        case "refund" | "payment_refund":
+        case kind if kind in _REFUNDS:
             found = await _of_refund(session, row, ("refund_paid", "unfulfilled_refund"))
             return await _with_fee(session, row, found, at)
         case "refund_failure":
-            return await _with_fee(session, row, await _of_refund(session, row, ("refund_reversal",)), at)
+            found = await _of_refund(session, row, ("refund_reversal",))
+            if found == NOT_BOOKED:  # it failed before it had succeeded, so the books never knew of it
+                return await _of_announced(session, row, _REFUNDS, at)
+            return await _with_fee(session, row, found, at)
         case "payment_failure_refund":
-            return await _of_failed_debit(session, row, at)
+            return await _of_announced(session, row, _CHARGES, at)
         case "adjustment":
             return await _of_dispute(session, row)
         case "payout" | "payout_failure" | "payout_cancel":
@@ -206,11 +210,13 @@ async def _with_fee(
     return explanation
 
 
-async def _of_failed_debit(session: AsyncSession, row: ProviderTransaction, at: datetime) -> Explanation:
-    """A debit that fails takes back what it had announced: the two explain each other, and the fees of both remain."""
+async def _of_announced(
+    session: AsyncSession, row: ProviderTransaction, kinds: Sequence[str], at: datetime
+) -> Explanation:
+    """A debit or refund that fails undoes what it had announced: the two explain each other, and their fees remain."""
     announced = await session.scalar(
         select(ProviderTransaction)
-        .where(ProviderTransaction.source_id == row.source_id, ProviderTransaction.kind.in_(_CHARGES))
+        .where(ProviderTransaction.source_id == row.source_id, ProviderTransaction.kind.in_(kinds))
         .where(ProviderTransaction.amount == -row.amount, ProviderTransaction.currency == row.currency)
         .where(ProviderTransaction.matched_at.is_(None))
         .with_for_update()

@@ -130,6 +130,22 @@ async def test_a_refund_that_comes_back_is_explained_by_its_reversal(till: Till,
     assert await till.reconciliation.run(at=LATER) == 0
 
 
+async def test_a_refund_that_fails_before_it_succeeded_is_explained_by_its_failure(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    till.gateway.refund_state = RefundState.PENDING
+    key = await refunded(till, owner)
+    till.gateway.refund_becomes(key, RefundState.FAILED)
+    till.gateway.moves("refund_failure", key, 500)
+    assert await till.reconciliation.run(at=LATER) == 2
+    assert await unmatched(owner) == [("refund", "under_way"), ("refund_failure", "under_way")]
+
+    await till.note_refund(till.gateway.refunds[key])
+
+    assert await till.reconciliation.run(at=LATER) == 0
+    assert (await sums(owner))["clearing:stripe"] == 500 - 33
+
+
 async def test_what_is_not_decided_yet_is_under_way(till: Till, owner: asyncpg.Connection) -> None:
     till.gateway.refund_state = RefundState.PENDING
     await refunded(till, owner)

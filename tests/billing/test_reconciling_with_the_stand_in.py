@@ -17,6 +17,9 @@ from tests.billing.stripe_openapi.checked_client import CheckedHTTPXClient
 from tests.billing.test_sale_refunds import sums, withdraw
 from tests.billing.tills import NOON, Till, books_balance, count, jobs_named
 
+FEES = 175 + 32 + 31 + 34 + 35 + 35
+"""Of the six sales below."""
+
 RETURN = "https://videothek.example/de/orders/1"
 
 
@@ -47,26 +50,58 @@ async def search(till: Till) -> int:
     return await LostEvents(till.database, till.gateway, till.webhooks).search(at=soon)
 
 
-async def confirmed(till: Till, stand_in: SandboxProcess, *, price: int, card: str = "pm_card_visa") -> Order:
-    """An order whose customer has paid at the provider and never came back."""
+CARD = {"payment_method": "pm_card_visa"}
+DEBIT = {
+    "payment_method_data[type]": "sepa_debit",
+    "payment_method_data[sepa_debit][iban]": "DE89370400440532013000",
+    "payment_method_data[billing_details][name]": "Ada",
+    "payment_method_data[billing_details][email]": "ada@videothek.example",
+    "mandate_data[customer_acceptance][type]": "offline",
+}
+
+
+async def confirmed(
+    till: Till, stand_in: SandboxProcess, *, price: int, by: dict[str, str] = CARD
+) -> tuple[Order, str]:
+    """An order whose customer has paid at the provider and never came back, and its intent."""
     order = await till.open_order(price=price)
     intent = await till.payable(order)
-    fields = {"client_secret": intent.client_secret, "payment_method": card, "return_url": RETURN}
+    fields = {"client_secret": intent.client_secret, "return_url": RETURN, **by}
     stand_in.post(f"/v1/payment_intents/{intent.id}/confirm", PUBLISHABLE_KEY)(fields).raise_for_status()
-    return order
+    return order, intent.id
 
 
-async def test_sales_fees_a_refund_and_the_payout_of_it_all_are_matched_and_nothing_is_left(
+def dispute(stand_in: SandboxProcess, intent_id: str, *, evidence: str) -> None:
+    """The customer's bank takes the money back and decides about it."""
+    disputed = stand_in.control("disputes", payment_intent=intent_id)["dispute"]
+    fields: dict[str, object] = {"evidence[uncategorized_text]": evidence, "submit": "true"}
+    stand_in.post(f"/v1/disputes/{disputed}")(fields).raise_for_status()
+    stand_in.control("agenda", deed="end_dispute", subject=disputed)
+
+
+async def test_sales_fees_refunds_disputes_and_the_payout_of_it_all_are_matched_and_nothing_is_left(
     till: Till, stand_in: SandboxProcess, owner: asyncpg.Connection
 ) -> None:
-    await confirmed(till, stand_in, price=1199)
-    withdrawn = await confirmed(till, stand_in, price=499)
+    await confirmed(till, stand_in, price=9999)
+    withdrawn, _ = await confirmed(till, stand_in, price=499)
+    failing, _ = await confirmed(till, stand_in, price=399)
+    _, won = await confirmed(till, stand_in, price=599)
+    _, lost = await confirmed(till, stand_in, price=699)
+    debited, debit = await confirmed(till, stand_in, price=799, by=DEBIT)
     assert await search(till) > 0
-    assert await count(owner, "billing.orders", state="paid") == 2
-    await till.refunds.request(refund_id=(await withdraw(till, withdrawn)).id, at=NOON)
+    assert await count(owner, "billing.orders", state="paid") == 5
+    stand_in.control("debits", payment_intent=debit, outcome="succeeded")
+    await search(till)
+    assert await count(owner, "billing.orders", state="paid") == 6
+    for order in (withdrawn, failing, debited):
+        await till.refunds.request(refund_id=(await withdraw(till, order)).id, at=NOON)
+    key = await owner.fetchval("SELECT provider_refund_id FROM billing.refunds WHERE order_id = $1", failing.id)
+    stand_in.control("refund_failures", refund=key)
+    dispute(stand_in, won, evidence="winning_evidence")
+    dispute(stand_in, lost, evidence="losing_evidence")
     stand_in.control("agenda", deed="settle_charge")
     assert await search(till) > 0
-    assert (await sums(owner))["fees:stripe"] == 43 + 32  # told of by charge.updated
+    assert (await sums(owner))["fees:stripe"] == FEES  # told of by charge.updated
 
     stand_in.control("payouts", early="true")
     stand_in.control("agenda", deed="reconcile_payout")
@@ -75,7 +110,7 @@ async def test_sales_fees_a_refund_and_the_payout_of_it_all_are_matched_and_noth
     assert await till.reconciliation.run(at=NOON) == 0
 
     balances = await sums(owner)
-    assert balances["bank:payouts"] == 1199 - 43 - 32
+    assert balances["bank:payouts"] == 9999 + 399 + 599 - FEES - 2 * 1500
     assert "clearing:stripe" not in balances
     assert await books_balance(owner)
     assert await search(till) == 0
