@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"
 _SCRIPT = (("stripe_methods.js", "stripe.js"), "text/javascript; charset=utf-8")
 _FILES = {
+    "/about": (("about.html",), "text/html; charset=utf-8"),
     "/v3": _SCRIPT,
     "/v3/": _SCRIPT,
     "/3d_secure.css": (("three_d_secure.css",), "text/css; charset=utf-8"),

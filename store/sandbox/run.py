@@ -170,7 +170,7 @@ def _panel(ports: Ports, *, engines_seconds: float, logs: Path) -> Panel:
         ("Store", web),
         ("API documentation", f"{web}/schema"),
         ("Mail catcher", f"http://127.0.0.1:{ports.mail}"),
-        ("Payment sandbox", f"http://127.0.0.1:{ports.stripe}/_sandbox"),
+        ("Payment sandbox", f"http://127.0.0.1:{ports.stripe}/about"),
         ("Business clock", f"{web}/de/sandbox/clock"),
         ("Logs", os.path.relpath(logs)),
     ):

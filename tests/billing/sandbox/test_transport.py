@@ -238,3 +238,10 @@ def test_a_start_without_what_it_needs_names_every_variable_and_no_value() -> No
     names = ["STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY", "STRIPE_SANDBOX_STORE", "STRIPE_WEBHOOK_SECRET"]
     assert all(name in str(refused.value) for name in names)
     assert "wrong" not in str(refused.value)
+
+
+def test_a_page_tells_a_person_what_it_is_and_how_to_call_the_controls(sandbox: SandboxProcess) -> None:
+    page = sandbox.http.get("/about")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "/_sandbox" in page.text
+    assert sandbox.http.get("/3d_secure.css").status_code == 200
