@@ -26,7 +26,7 @@ from billing.invoices import issue_invoice
 from billing.ledger import book_sale
 from billing.models import FINAL, Order, OrderLine, OrderState, Payment, PaymentState, Quote
 from billing.orders import lines_of, lock_order, new_order_number
-from billing.ports import Fulfilment, Intent, Seller
+from billing.ports import DEBITS, Fulfilment, Intent, Seller
 from billing.refunds import give_back
 
 log = structlog.get_logger("checkout")
@@ -37,9 +37,6 @@ ORDER_LIFETIME: Final = timedelta(hours=1)
 It must stay well below 24 hours: after that the provider may have forgotten the payment's idempotency key.
 """
 
-
-DELAYED: Final = frozenset({"sepa_debit"})
-"""Kinds of payment that fail days later, when the customer has left the page."""
 
 FAILURE_MAIL: Final = "payment_failed"
 """Kind of the mail that tells a customer of such a failure."""
@@ -94,6 +91,8 @@ class Checkout:
     jobs: Jobs
     outbox: Outbox
     seller: Seller
+    takes_debits: bool = False
+    """Whether purchases may be paid by debits; rentals never are: they would be over before the bank answers."""
 
     async def open_order(
         self,
@@ -132,7 +131,7 @@ class Checkout:
         refusal = await self.fulfilment.may_deliver(self.session, account_id=account_id, line=line, at=at)
         if refusal is not None:
             raise refusal
-        self.session.add(_attempt(order, 1, at))
+        self.session.add(_attempt(order, 1, at, allows_debit=self.takes_debits and line.kind == "buy"))
         await self.session.flush()
         return order
 
@@ -236,7 +235,7 @@ class Checkout:
             await self.jobs.enqueue(
                 self.session, "stop_payment", dedupe_key=f"stop_payment:{payment.id}", payment_id=str(payment.id)
             )
-        is_delayed = intent.charge is not None and intent.charge.paid_by.kind in DELAYED
+        is_delayed = intent.charge is not None and intent.charge.paid_by.kind in DEBITS
         if is_delayed and (order.failure_told_at is None or at - order.failure_told_at >= FAILURES_APART):
             order.failure_told_at = at
             await self.outbox.queue(
@@ -248,7 +247,7 @@ class Checkout:
         if payment.state is PaymentState.CANCELED:
             return Settlement(Outcome.ALREADY, order, payment)
         if intent.state is PaymentState.CANCELED and order.state is OrderState.OPEN:
-            self.session.add(_attempt(order, payment.attempt + 1, at))
+            self.session.add(_attempt(order, payment.attempt + 1, at, allows_debit=payment.allows_debit))
         payment.state, payment.decline, payment.updated_at = intent.state, intent.decline, at
         await self.session.flush()
         return Settlement(Outcome.UPDATED, order, payment)
@@ -351,13 +350,14 @@ def _line(quote: Quote, order: Order) -> OrderLine:
     )
 
 
-def _attempt(order: Order, number: int, at: datetime) -> Payment:
+def _attempt(order: Order, number: int, at: datetime, *, allows_debit: bool) -> Payment:
     return Payment(
         order_id=order.id,
         attempt=number,
         provider="stripe",
         idempotency_key=f"order:{order.id}:attempt:{number}",
         state=PaymentState.CREATING,
+        allows_debit=allows_debit,
         amount=order.gross,
         currency=order.currency,
         created_at=at,

@@ -18,6 +18,14 @@ class QuoteNotFound(BillingError):
     en = "We do not know this quote. Please open the film again."
 
 
+class QuoteInvalid(BillingError):
+    """The quote's name is none that we gave, or what it promised was changed since."""
+
+    status, code = 400, "quote_invalid"
+    de = "Dieses Preisangebot stammt nicht von uns. Es ist nichts bestellt; rufen Sie den Film bitte noch einmal auf."
+    en = "This quote is none of ours. Nothing was ordered; please open the film again."
+
+
 class QuoteExpired(BillingError):
     """The quote is older than its ten minutes; `expired_at` says since when."""
 

@@ -150,6 +150,8 @@ class Quote(Base):
     """What is owed to the licensor for this sale, as agreed at this moment."""
     texts: Mapped[dict[str, Any]]
     """`{name: {"version": ..., "sha256": {"de": ..., "en": ...}}}` of every legal text shown."""
+    device_fit: Mapped[dict[str, Any] | None]
+    """What was said of what the buyer's device can use of it; billing does not read it."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 
@@ -287,6 +289,8 @@ class Payment(Base):
     """Keyed hash of the network address that it was last opened from."""
     device_id: Mapped[UUID | None]
     """The device that the quote was for."""
+    allows_debit: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether it may be paid by a debit; kept, because the same key must always ask the provider the same."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

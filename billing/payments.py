@@ -167,6 +167,7 @@ class Payments:
                 order_id=order.id,
                 payment_id=payment.id,
                 description=order.order_number,
+                allows_debit=payment.allows_debit,
             )
         except PaymentOutcomeUnknown:
             if payment.intent_id is None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.errors import Refusal
 from billing.models import DisputeState, Order, OrderLine, PaymentState, RefundState
 from billing.money import Money
+
+DEBITS: Final = frozenset({"sepa_debit"})
+"""Kinds of payment that the bank answers after days, when the customer has long left the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +153,19 @@ class PaymentGateway(Protocol):
         ...
 
     async def open_intent(
-        self, *, price: Money, idempotency_key: str, order_id: UUID, payment_id: UUID, description: str
+        self,
+        *,
+        price: Money,
+        idempotency_key: str,
+        order_id: UUID,
+        payment_id: UUID,
+        description: str,
+        allows_debit: bool = False,
     ) -> Intent:
-        """Open a payment of `price`; the same key gives the same intent (for at least 24 hours). Moves no money."""
+        """Open a payment of `price`; the same key gives the same intent (for at least 24 hours). Moves no money.
+
+        Unless it `allows_debit`, the customer must pay in a way that the bank answers at once.
+        """
         ...
 
     async def retrieve_intent(self, intent_id: str) -> Intent:

@@ -1,20 +1,55 @@
 """Quotes: a price with everything that belongs to it, promised to one account for ten minutes."""
 
+import base64
+import hmac
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.errors import QuoteNotFound
+from billing.errors import QuoteInvalid, QuoteNotFound
 from billing.models import Quote
 from billing.money import Money
 from billing.tax import STANDARD, rate_on, split_gross
 
 QUOTE_LIFETIME: Final = timedelta(minutes=10)
+
+_NAME: Final = re.compile(r"quote_([0-9a-f]{32})_([A-Za-z0-9_-]{43})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteSeal:
+    """Names a quote by a signature over everything that it promises, so that it is ordered as it was shown."""
+
+    key: bytes = field(repr=False)
+    """32 secret bytes for this purpose alone."""
+
+    def name(self, quote: Quote) -> str:
+        """What the customer's program sends back to order: `quote_<id>_<signature>`."""
+        signature = hmac.digest(self.key, b"quote|" + _promise(quote), "sha256")
+        return f"quote_{quote.id.hex}_{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+    async def find(self, session: AsyncSession, name: str, *, account_id: UUID) -> Quote:
+        """The quote of a name; raises `QuoteInvalid`, or `QuoteNotFound` for another account's just as for none."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise QuoteInvalid()
+        quote = await find_quote(session, quote_id=UUID(match[1]), account_id=account_id)
+        if not hmac.compare_digest(self.name(quote), name):
+            raise QuoteInvalid()
+        return quote
+
+
+def _promise(quote: Quote) -> bytes:
+    """Everything that a quote says, always in the same bytes."""
+    facts = {column.key: getattr(quote, column.key) for column in Quote.__table__.columns}
+    return msgspec.json.encode(facts, order="deterministic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +72,8 @@ class ForSale:
     licensor_terms: Mapping[str, Any]
     texts: Mapping[str, Any]
     """Versions and hashes of the legal texts shown with it."""
+    device_fit: Mapping[str, Any] | None = None
+    """What is said of what the buyer's device can use of it."""
     tax_category: str = STANDARD
 
 
@@ -69,6 +106,7 @@ async def write_quote(
         terms=dict(sale.terms),
         licensor_terms=dict(sale.licensor_terms),
         texts=dict(sale.texts),
+        device_fit=dict(sale.device_fit) if sale.device_fit is not None else None,
         created_at=at,
         expires_at=at + QUOTE_LIFETIME,
     )

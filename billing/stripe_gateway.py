@@ -17,7 +17,16 @@ from billing.errors import (
     WebhookNotVerified,
 )
 from billing.money import Money
-from billing.ports import FraudWarning, Intent, Movement, Notice, ProviderCharge, ProviderDispute, ProviderRefund
+from billing.ports import (
+    DEBITS,
+    FraudWarning,
+    Intent,
+    Movement,
+    Notice,
+    ProviderCharge,
+    ProviderDispute,
+    ProviderRefund,
+)
 from billing.stripe_objects import (
     read_charge,
     read_dispute,
@@ -68,22 +77,27 @@ class StripeGateway:
         await self.transport.close_async()
 
     async def open_intent(
-        self, *, price: Money, idempotency_key: str, order_id: UUID, payment_id: UUID, description: str
+        self,
+        *,
+        price: Money,
+        idempotency_key: str,
+        order_id: UUID,
+        payment_id: UUID,
+        description: str,
+        allows_debit: bool = False,
     ) -> Intent:
         """Create a PaymentIntent whose method the customer chooses in the provider's own form."""
-        intent = await _answer(
-            self.client.v1.payment_intents.create_async(
-                {
-                    "amount": price.minor,
-                    "currency": price.currency.lower(),
-                    "automatic_payment_methods": {"enabled": True},
-                    "description": description,
-                    "metadata": {"order_id": str(order_id), "payment_id": str(payment_id)},
-                },
-                {"idempotency_key": idempotency_key},
-            )
-        )
-        return read_intent(intent)
+        asked: dict[str, Any] = {
+            "amount": price.minor,
+            "currency": price.currency.lower(),
+            "automatic_payment_methods": {"enabled": True},
+            "description": description,
+            "metadata": {"order_id": str(order_id), "payment_id": str(payment_id)},
+        }
+        if not allows_debit:
+            asked["excluded_payment_method_types"] = sorted(DEBITS)
+        intents = self.client.v1.payment_intents
+        return read_intent(await _answer(intents.create_async(cast(Any, asked), {"idempotency_key": idempotency_key})))
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
         """Retrieve a PaymentIntent."""

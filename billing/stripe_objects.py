@@ -9,6 +9,7 @@ from uuid import UUID
 from billing.models import DisputeState, PaymentState, RefundState
 from billing.money import Money
 from billing.ports import (
+    DEBITS,
     Charge,
     FraudWarning,
     Intent,
@@ -98,7 +99,7 @@ def _decline(intent: Any) -> str | None:
     if error is None or intent.status != "requires_payment_method":
         return None
     facts = error.to_dict()
-    if (facts.get("payment_method") or {}).get("type") == "sepa_debit":
+    if (facts.get("payment_method") or {}).get("type") in DEBITS:
         return "debit_failed"
     return _DECLINES.get(facts.get("decline_code") or "") or _DECLINES.get(facts.get("code") or "") or "declined"
 

@@ -25,6 +25,7 @@ from billing.lost_events import LostEvents
 from billing.movements import RECONCILE
 from billing.payments import Payments
 from billing.ports import PaymentGateway
+from billing.quotes import QuoteSeal
 from billing.reconciliation import Reconciliation
 from billing.refunds import Refunds
 from billing.sale_refunds import SaleRefunds
@@ -63,6 +64,7 @@ class Parts:
     tokens: PlaybackTokens
     jobs: PostgresJobs
     grants: Grants
+    quote_seal: QuoteSeal
     address_secret: bytes = field(repr=False)
     """Under which the addresses of payers are counted."""
     markets: frozenset[str]
@@ -76,6 +78,7 @@ class Parts:
             jobs=self.jobs,
             outbox=self.outbox,
             seller=self.settings.seller,
+            takes_debits=self.settings.sepa_debit,
         )
 
     def sale_refunds(self, session: AsyncSession) -> SaleRefunds:
@@ -148,6 +151,7 @@ async def assemble(
         tokens=PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url),
         jobs=jobs,
         grants=Grants(),
+        quote_seal=QuoteSeal(settings.derive("quotes")),
         address_secret=settings.derive("payers"),
         markets=await market_codes(database),
     )

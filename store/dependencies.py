@@ -165,8 +165,8 @@ async def _withdrawals(state: State, session: Session) -> Withdrawals:
     return Withdrawals(session, parts.jobs, parts.outbox, parts.throttle)
 
 
-async def _purchase(session: Session, checkout: NamedDependency[Checkout]) -> Purchase:
-    return Purchase(session, checkout)
+async def _purchase(state: State, session: Session, checkout: NamedDependency[Checkout]) -> Purchase:
+    return Purchase(session, checkout, parts_of(state).quote_seal)
 
 
 async def _devices(session: Session) -> Devices:

@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.checkout import Checkout, Consents
 from billing.models import Order, OrderLine, Quote
 from billing.money import Money
-from billing.quotes import ForSale, write_quote
+from billing.quotes import ForSale, QuoteSeal, write_quote
 from store.catalogue.models import Market, Offer, Product
 from store.catalogue.offers import SellableOffer, find_sellable_offer
+from store.entitlement.device_fit import Capabilities, fit_of
 from store.entitlement.errors import DeviceNotFound
 from store.entitlement.models import Device
 from store.legal_texts import BUTTONS, current_versions
@@ -28,19 +29,27 @@ class Purchase:
 
     session: AsyncSession
     checkout: Checkout
+    seal: QuoteSeal
 
     async def quote(
-        self, *, offer_id: UUID, account_id: UUID, market: str, device_id: UUID | None = None, at: datetime
+        self,
+        *,
+        offer_id: UUID,
+        account_id: UUID,
+        market: str,
+        device_id: UUID | None = None,
+        capabilities: Capabilities | None = None,
+        at: datetime,
     ) -> Quote:
-        """Promise an offer's price to an account for ten minutes.
+        """Promise an offer's price to an account for ten minutes, and say what its device can play of it.
 
         Raises `OfferNotOnSale` (in the account's market, now), `DeviceNotFound`, `AlreadyEntitled` (what the account
         has already, and until when) or `TaxRateUnknown`.
         """
         found = await find_sellable_offer(self.session, offer_id=offer_id, market=market, at=at)
-        if device_id is not None:
-            await self._require_device(device_id, account_id)
-        sale = await self._for_sale(found)
+        device_name = await self._name_of_device(device_id, account_id) if device_id is not None else None
+        fit = await fit_of(self.session, offered=found, capabilities=capabilities, device_name=device_name)
+        sale = await self._for_sale(found, fit)
         await self._require_deliverable(account_id, sale, at)
         return await write_quote(
             self.session, account_id=account_id, market=market, device_id=device_id, sale=sale, at=at
@@ -49,7 +58,7 @@ class Purchase:
     async def order(
         self,
         *,
-        quote_id: UUID,
+        quote: str,
         account_id: UUID,
         consents: Consents,
         channel: str,
@@ -57,12 +66,13 @@ class Purchase:
         client_address: str | None,
         at: datetime,
     ) -> Order:
-        """Order what was quoted; the same quote ordered again answers the same order.
+        """Order what was quoted under the name `quote`; ordered again, it answers the same order.
 
-        Raises what `Checkout.open_order` raises. The price and terms are the quote's, also if the offer ended since.
+        Raises `QuoteInvalid` and what `Checkout.open_order` raises. The price and terms are the quote's, also if the
+        offer ended since.
         """
         return await self.checkout.open_order(
-            quote_id=quote_id,
+            quote_id=(await self.seal.find(self.session, quote, account_id=account_id)).id,
             account_id=account_id,
             consents=consents,
             button=BUTTONS[locale],
@@ -72,10 +82,14 @@ class Purchase:
             at=at,
         )
 
-    async def _require_device(self, device_id: UUID, account_id: UUID) -> None:
-        mine = exists().where(Device.id == device_id, Device.account_id == account_id, Device.removed_at.is_(None))
-        if not await self.session.scalar(select(mine)):
+    async def _name_of_device(self, device_id: UUID, account_id: UUID) -> str:
+        mine = select(Device.name).where(
+            Device.id == device_id, Device.account_id == account_id, Device.removed_at.is_(None)
+        )
+        name = await self.session.scalar(mine)
+        if name is None:
             raise DeviceNotFound()
+        return name
 
     async def _require_deliverable(self, account_id: UUID, sale: ForSale, at: datetime) -> None:
         """Ask whoever delivers, by a line that is never stored: the same rule holds at quote, order and payment."""
@@ -84,7 +98,7 @@ class Purchase:
         if refusal is not None:
             raise refusal
 
-    async def _for_sale(self, found: SellableOffer) -> ForSale:
+    async def _for_sale(self, found: SellableOffer, fit: Mapping[str, Any]) -> ForSale:
         offer = found.offer
         market = await self.session.get_one(Market, offer.market)
         product = await self.session.get_one(Product, offer.product_id)
@@ -114,6 +128,7 @@ class Purchase:
                 "currency": offer.currency,
             },
             texts=current_versions(),
+            device_fit=fit,
         )
 
 

@@ -22,12 +22,14 @@ from billing.errors import (
     OrderAlreadyOpen,
     OrderNotFound,
     QuoteExpired,
+    QuoteInvalid,
     QuoteNotFound,
     TaxRateUnknown,
 )
 from billing.idempotency import Once
 from billing.orders import find_order, invoice_of, latest_payment, list_orders
 from store.catalogue.errors import OfferNotOnSale
+from store.entitlement.device_fit import Capabilities
 from store.entitlement.errors import AlreadyEntitled, DeviceNotFound
 from store.errors import NotFound
 from store.legal_texts import current_text
@@ -62,14 +64,16 @@ async def make_quote(
     locale: NamedDependency[str],
 ) -> QuoteOut:
     """Promise the price of an offer for ten minutes, with all that has to be said before ordering."""
+    can = data.capabilities
     quote = await purchase.quote(
         offer_id=data.offer_id,
         account_id=identity.account_id,
         market=identity.market,
         device_id=data.device_id,
+        capabilities=Capabilities(can.lines, can.decrypts) if can is not None else None,
         at=at,
     )
-    return QuoteOut.of(quote, locale)
+    return QuoteOut.of(quote, locale, name=purchase.seal.name(quote))
 
 
 @post(
@@ -77,6 +81,7 @@ async def make_quote(
     guards=[customer_only],
     responses=problems(
         *CUSTOMER,
+        QuoteInvalid,
         QuoteNotFound,
         QuoteExpired,
         ConsentsMissing,
@@ -100,7 +105,7 @@ async def open_order(
     """Open the order; it is paid by `POST /v1/orders/{id}/payments`."""
     await once.claim()
     order = await purchase.order(
-        quote_id=data.quote_id,
+        quote=data.quote_id,
         account_id=identity.account_id,
         consents=Consents(data.consents.immediate_performance, data.consents.withdrawal_loss),
         channel=identity.session_kind,

@@ -1,7 +1,7 @@
 """Shapes of what is sent and answered when something is bought."""
 
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import msgspec
@@ -14,12 +14,23 @@ from billing.tax import rate_text
 from store.legal_texts import BUTTONS, CONSENTS, load_text
 
 
+class CapabilitiesIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a device can do; it decides nothing but what the quote says of it."""
+
+    lines: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    """Of the largest picture that it decodes and shows, such as 1080."""
+    decrypts: bool
+    """Whether it plays protected films."""
+
+
 class QuoteIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a price is asked for."""
 
     offer_id: UUID
     device_id: UUID | None = None
     """A registered device of the account, where one is meant."""
+    capabilities: CapabilitiesIn | None = None
+    """What the device can do, where the program knows it."""
 
 
 class ConsentsIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +43,8 @@ class ConsentsIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class OrderIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The order of a quote: sent by pressing the button whose words the quote gave."""
 
-    quote_id: UUID
+    quote_id: str
+    """The quote's `id`, as it was given."""
     consents: ConsentsIn
 
 
@@ -79,10 +91,39 @@ class LegalTextOut(msgspec.Struct, frozen=True):
     """Whether the customer has to declare it; else it is for information."""
 
 
+class QualityFitOut(msgspec.Struct, frozen=True):
+    """Whether the device plays one of the qualities that are bought."""
+
+    quality: str
+    plays: bool | None
+    """None: the device is not known."""
+    reason: str | None
+    """Why not, or what it would need."""
+
+
+class DeviceFitOut(msgspec.Struct, frozen=True):
+    """What the buyer's device can play of it."""
+
+    device: str | None
+    """Name of the registered device, where one was meant."""
+    qualities: list[QualityFitOut]
+    """The best one first."""
+
+    @classmethod
+    def of(cls, fit: dict[str, Any], locale: str) -> Self:
+        """The answer's form of what a quote keeps of it."""
+        qualities = [
+            QualityFitOut(kept["quality"], kept["plays"], kept["reason"][locale] if kept["reason"] else None)
+            for kept in fit["qualities"]
+        ]
+        return cls(fit["device"], qualities)
+
+
 class QuoteOut(msgspec.Struct, frozen=True):
     """A price that is good until `expires_at`, with everything that is said before ordering."""
 
-    id: UUID
+    id: str
+    """Signed over all that follows: an order names the quote by it, unchanged."""
     description: str
     price: MoneyOut
     """Including VAT: what is charged."""
@@ -91,6 +132,8 @@ class QuoteOut(msgspec.Struct, frozen=True):
     terms: TermsOut
     start_by: datetime | None
     """Rentals: until when the film must be started if it is paid now."""
+    device_fit: DeviceFitOut | None
+    """What the buyer's device can play of it."""
     texts: list[LegalTextOut]
     button: str
     """The words that the ordering button must carry."""
@@ -98,18 +141,19 @@ class QuoteOut(msgspec.Struct, frozen=True):
     expires_at: datetime
 
     @classmethod
-    def of(cls, quote: Quote, locale: str) -> Self:
-        """The answer's form of a quote, in `de` or `en`."""
+    def of(cls, quote: Quote, locale: str, *, name: str) -> Self:
+        """The answer's form of a quote and its signed name, in `de` or `en`."""
         start_days = quote.terms["start_days"]
         return cls(
-            id=quote.id,
+            id=name,
             description=quote.description[locale],
             price=MoneyOut.of(quote.price),
             net=MoneyOut(quote.net, quote.currency),
             tax=TaxOut(quote.tax_country, rate_text(quote.tax_rate_bp), MoneyOut(quote.tax, quote.currency)),
             terms=TermsOut.of(quote.terms, locale),
             start_by=quote.created_at + timedelta(days=start_days) if start_days else None,
-            texts=[legal_text_out(name, kept["version"], locale) for name, kept in quote.texts.items()],
+            device_fit=DeviceFitOut.of(quote.device_fit, locale) if quote.device_fit else None,
+            texts=[legal_text_out(text, kept["version"], locale) for text, kept in quote.texts.items()],
             button=BUTTONS[locale],
             created_at=quote.created_at,
             expires_at=quote.expires_at,

@@ -67,6 +67,8 @@ class Settings:
     """Signing secrets of the webhook endpoint; two while one is being rotated."""
     stripe_api_base: str
     """Stripe's API; another address only in the sandbox."""
+    sepa_debit: bool
+    """Whether purchases (never rentals) may be paid by SEPA debit, which takes days and can be taken back for weeks."""
     stripe_js_url: str
     """Address of Stripe.js; another one only in the sandbox."""
     root_secret: bytes = field(repr=False)
@@ -122,6 +124,7 @@ class Settings:
             stripe_webhook_secrets=reader.words("STRIPE_WEBHOOK_SECRETS"),
             stripe_api_base=reader.text("STRIPE_API_BASE").rstrip("/"),
             stripe_js_url=reader.text("STRIPE_JS_URL"),
+            sepa_debit=reader.switch("SEPA_DEBIT"),
             root_secret=reader.secret("ROOT_SECRET"),
             content_key_secret=reader.secret("CONTENT_KEY_SECRET"),
             licence_signing_key=reader.secret("LICENCE_SIGNING_KEY"),
@@ -156,6 +159,7 @@ _VARIABLES: dict[str, str | None] = {
     "STRIPE_WEBHOOK_SECRETS": None,
     "STRIPE_API_BASE": "https://api.stripe.com",
     "STRIPE_JS_URL": "https://js.stripe.com/v3/",
+    "SEPA_DEBIT": "off",
     "ROOT_SECRET": None,
     "CONTENT_KEY_SECRET": None,
     "LICENCE_SIGNING_KEY": None,
@@ -189,6 +193,13 @@ class _Reader:
     def words(self, name: str) -> tuple[str, ...]:
         """A variable's comma-separated words."""
         return tuple(word.strip() for word in self.text(name).split(",") if word.strip())
+
+    def switch(self, name: str) -> bool:
+        """Whether a variable says `on`; anything but `on` and `off` is a fault."""
+        word = self.text(name)
+        if word not in ("on", "off"):
+            self.faults.append(f"{name} is neither on nor off")
+        return word == "on"
 
     def secret(self, name: str) -> bytes:
         """A variable's 32 bytes, written in base64."""

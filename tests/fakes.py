@@ -54,6 +54,8 @@ class FakeGateway:
     """What a test wants to look at whenever the provider is asked."""
     refund_state: RefundState = RefundState.SUCCEEDED
     """What becomes of refunds that are requested."""
+    debits: dict[str, bool] = field(default_factory=dict)
+    """Whether debits were allowed, by the key that asked last."""
     _keys: dict[str, str] = field(default_factory=dict)
     _signatures: StripeGateway = field(
         default_factory=lambda: StripeGateway.connect(
@@ -65,9 +67,17 @@ class FakeGateway:
     )
 
     async def open_intent(
-        self, *, price: Money, idempotency_key: str, order_id: UUID, payment_id: UUID, description: str
+        self,
+        *,
+        price: Money,
+        idempotency_key: str,
+        order_id: UUID,
+        payment_id: UUID,
+        description: str,
+        allows_debit: bool = False,
     ) -> Intent:
         self._called("open_intent")
+        self.debits[idempotency_key] = allows_debit
         if idempotency_key not in self._keys:
             intent_id = f"pi_{new_id().hex}"
             self._keys[idempotency_key] = intent_id

@@ -65,6 +65,7 @@ def test_an_empty_environment_is_production_and_every_missing_variable_is_named(
             "STRIPE_WEBHOOK_SECRETS holds a sandbox secret",
         ),
         ({"STRIPE_API_BASE": "http://127.0.0.1:8420"}, "STRIPE_API_BASE is not Stripe's"),
+        ({"SEPA_DEBIT": "yes"}, "SEPA_DEBIT is neither on nor off"),
         ({"STRIPE_JS_URL": "http://127.0.0.1:8420/v3/"}, "STRIPE_JS_URL is not Stripe's"),
         (
             {"CONTENT_KEY_SECRET": "c2hvcnQ="},

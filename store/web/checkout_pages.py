@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
 from billing.checkout import Checkout
-from billing.models import Order, OrderLine, OrderState, PaymentState
+from billing.models import Order, OrderLine, OrderState, Payment, PaymentState
 from billing.orders import find_order, latest_payment
 from billing.payments import Payments
+from billing.ports import DEBITS
 from billing.schemas import PaymentOut
 from store.catalogue.offers import find_sellable_offer
 from store.catalogue.schemas import TitleCard
@@ -65,7 +66,8 @@ async def show_checkout(
     if waiting is not None:
         return frame.go(f"/orders/{waiting}/pay")
     quote = await purchase.quote(offer_id=offer_id, account_id=identity.account_id, market=frame.market, at=frame.at)
-    shown = QuoteOut.of(quote, frame.locale)
+    name = purchase.seal.name(quote)
+    shown = QuoteOut.of(quote, frame.locale, name=name)
     film = (await cards_by_id(frame, database, [sellable.title_id]))[sellable.title_id]
     return _page(
         frame,
@@ -78,7 +80,9 @@ async def show_checkout(
         texts=shown.texts,
         button=shown.button,
         expires_at=shown.expires_at,
-        quote_id=quote.id,
+        quote_id=name,
+        fit=shown.device_fit,
+        allows_debit=frame.settings.sepa_debit and shown.terms.kind == "buy",
         order_id=None,
     )
 
@@ -112,7 +116,9 @@ async def show_payment(
 ) -> Response[Any]:
     """Pay an order that was left unpaid; its consents were given with it."""
     order = await find_order(session, order_id=order_id, account_id=identity.account_id)
-    if order.state is not OrderState.OPEN or frame.at >= order.expires_at:
+    payment = await latest_payment(session, order_id)
+    is_over = order.state is not OrderState.OPEN or frame.at >= order.expires_at
+    if is_over or payment.state is PaymentState.PROCESSING:
         return frame.go(f"/orders/{order_id}/return")
     line = OrderOut.of(order, frame.locale).lines[0]
     film = (await cards_by_id(frame, database, [line.terms.title_id]))[line.terms.title_id]
@@ -129,6 +135,8 @@ async def show_payment(
         button=BUTTONS[frame.locale],
         expires_at=order.expires_at,
         quote_id=None,
+        fit=None,
+        allows_debit=payment.allows_debit,
         order_id=order.id,
     )
 
@@ -169,7 +177,7 @@ async def show_return(
     film: TitleCard | None = (await cards_by_id(frame, database, [line.terms.title_id])).get(line.terms.title_id)
     outcome = outcome_of(order.state, payment.state)
     t = frame.w.text
-    sentence = t(f"returned.paid_{line.terms.kind}") if outcome == "paid" else t(f"returned.{outcome}")
+    sentence = t(f"returned.{_case(outcome, line.terms.kind, payment)}")
     return frame.page(
         "checkout/returned.html",
         outcome=outcome,
@@ -179,6 +187,14 @@ async def show_return(
         film=film,
         order={"id": order.id, "number": order.order_number},
     )
+
+
+def _case(outcome: str, kind: str, payment: Payment) -> str:
+    """Which sentence tells an outcome."""
+    if outcome == "paid":
+        return f"paid_{kind}"
+    is_debit = (payment.method or {}).get("kind") in DEBITS
+    return "processing_debit" if outcome == "processing" and is_debit else outcome
 
 
 def outcome_of(order: OrderState, payment: PaymentState) -> str:

@@ -57,6 +57,21 @@ def confirm(stand_in: SandboxProcess, intent: Intent, method: str) -> None:
     stand_in.post(f"/v1/payment_intents/{intent.id}/confirm", PUBLISHABLE_KEY)(fields)
 
 
+@pytest.mark.parametrize(("allows_debit", "types"), [(False, ["card"]), (True, ["card", "sepa_debit"])])
+async def test_debits_are_excluded_unless_they_are_allowed(
+    gateway: StripeGateway, stand_in: SandboxProcess, allows_debit: bool, types: list[str]
+) -> None:
+    facts = {"order_id": new_id(), "payment_id": new_id(), "description": ""}
+    intent = await gateway.open_intent(
+        price=PRICE,
+        idempotency_key=str(new_id()),
+        allows_debit=allows_debit,
+        **facts,  # type: ignore[arg-type]
+    )
+
+    assert (await gateway.client.v1.payment_intents.retrieve_async(intent.id)).payment_method_types == types
+
+
 async def test_an_intent_carries_our_ids_and_waits_for_a_method(gateway: StripeGateway) -> None:
     order_id, payment_id = new_id(), new_id()
 

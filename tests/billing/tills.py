@@ -46,9 +46,10 @@ class Till:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     fulfilment: FakeFulfilment = field(default_factory=FakeFulfilment)
     outbox: FakeOutbox = field(default_factory=FakeOutbox)
+    takes_debits: bool = False
 
     def checkout(self, session: AsyncSession) -> Checkout:
-        return Checkout(session, self.fulfilment, PostgresJobs(), self.outbox, SELLER)
+        return Checkout(session, self.fulfilment, PostgresJobs(), self.outbox, SELLER, self.takes_debits)
 
     def sale_refunds(self, session: AsyncSession) -> SaleRefunds:
         return SaleRefunds(session, self.fulfilment, PostgresJobs(), self.outbox, SELLER)

@@ -120,6 +120,7 @@ function start() {
     amount: Number(facts.amount),
     currency: facts.currency,
     locale: facts.locale,
+    ...(facts.excluded && { excludedPaymentMethodTypes: [facts.excluded] }),
     // Stripe's own frame knows neither our variables nor OKLCH.
     appearance: { theme: isDark ? "night" : "stripe", variables: { borderRadius: read("--radius") } },
   });

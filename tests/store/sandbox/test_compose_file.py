@@ -74,6 +74,7 @@ def test_the_example_names_every_setting_and_holds_no_secret() -> None:
         "VIDEOTHEK_MODE": "production",
         "STRIPE_API_BASE": "https://api.stripe.com",
         "STRIPE_JS_URL": "https://js.stripe.com/v3/",
+        "SEPA_DEBIT": "off",
         "DEFAULT_MARKET": "DE",
     }
 
