@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import asyncpg
 from sqlalchemy.engine import make_url
@@ -10,6 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 APP_ROLE = "videothek_app"
 """The database role of web and worker: reads and writes rows, owns no table."""
+
+DATABASE_AWAY: Final = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+"""What statements fail with while PostgreSQL restarts, or cannot be reached: trying again later helps."""
 
 FINANCE_ROLE = "videothek_finance"
 """A read-only database role for finance's own tools: the books, no accounts."""

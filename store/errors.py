@@ -70,6 +70,19 @@ class InternalError(StoreError):
     en = "Something went wrong on our side. Nothing was saved; please try again."
 
 
+class DatabaseAway(StoreError):
+    """The database restarts or cannot be reached; what was asked for may be asked again with the same key."""
+
+    status, code = 503, "temporarily_unavailable"
+    de = "Wir sind für einen Augenblick nicht erreichbar. Bitte versuchen Sie es gleich noch einmal."
+    en = "We cannot be reached for a moment. Please try again shortly."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to try again, in seconds."""
+        return {"Retry-After": "2"}
+
+
 class ConcurrentChange(StoreError):
     """Two requests wanted the same row at once and this one lost; trying again helps."""
 

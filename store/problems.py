@@ -22,9 +22,11 @@ from sqlalchemy.exc import DBAPIError
 
 from auth.errors import Refusal
 from billing.idempotency import AnsweredBefore
+from store.database import DATABASE_AWAY
 from store.errors import (
     BodyTooLarge,
     ConcurrentChange,
+    DatabaseAway,
     InternalError,
     MalformedRequest,
     MethodNotAllowed,
@@ -121,6 +123,9 @@ def as_refusal(request: Request[Any, Any, Any], fault: Exception) -> Refusal:
             return MalformedRequest(place="a text contains a character that cannot be stored")
         case cause if isinstance(cause, _PASSING_FAULTS):
             return ConcurrentChange()
+        case cause if isinstance(cause, DATABASE_AWAY):
+            log.error("database_away", route=request.scope.get("path_template", "-"), kind=type(cause).__name__)
+            return DatabaseAway()
     log.error("failed", route=request.scope.get("path_template", "-"), exc_info=fault)
     return InternalError()
 

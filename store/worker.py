@@ -5,10 +5,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 
+import asyncpg
 import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
@@ -17,7 +18,7 @@ from pgqueuer.models import Job, Schedule
 
 from store.clock import Clock, SystemClock
 from store.composition import JobHandler, Parts, assemble, job_handlers, periodic_jobs
-from store.database import Database
+from store.database import DATABASE_AWAY, Database
 from store.jobs import job_queries
 from store.logs import configure_logs
 from store.settings import Settings, UnsafeSettings
@@ -33,13 +34,17 @@ With the delays below that takes two hours: a mail outlives a mail server's rest
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
 
+ASK_AGAIN = 0.5
+"""Seconds between two tries to reach a database that is away."""
 
-def build_worker(parts: Parts) -> PgQueuer:
-    """A queue consumer that knows every job and every periodic sweep."""
+
+def build_worker(parts: Parts, stop: asyncio.Event) -> PgQueuer:
+    """A queue consumer that knows every job and every periodic sweep; `stop` is set when the process is to end."""
     driver = AsyncpgPoolDriver(parts.database.reads)
     worker = PgQueuer(driver, queries=job_queries(driver))
     for name, handler in job_handlers(parts).items():
-        worker.entrypoint(name, on_failure="hold", executor_factory=_with_retries)(partial(_run, name, handler))
+        run = partial(_run, name, handler, partial(_database_answers, parts.database, stop))
+        worker.entrypoint(name, on_failure="hold", executor_factory=_with_retries)(run)
     for name, (crontab, sweep) in periodic_jobs(parts).items():
         worker.schedule(name, crontab)(partial(_sweep, sweep))
     return worker
@@ -51,11 +56,27 @@ def _with_retries(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntr
     )
 
 
-async def _run(name: str, handler: JobHandler, job: Job) -> None:
+async def _run(name: str, handler: JobHandler, database_answers: Callable[[], Awaitable[None]], job: Job) -> None:
     payload: Mapping[str, str | int] = json.loads(job.payload or b"{}")
     with structlog.contextvars.bound_contextvars(job=name, job_id=job.id, attempt=job.attempts):
-        await handler(**payload)
+        try:
+            await handler(**payload)
+        except Exception:
+            # The next try is noted in the database: while that is away, the queue could only park the job.
+            await database_answers()
+            raise
         log.info("done")
+
+
+async def _database_answers(database: Database, stop: asyncio.Event) -> None:
+    """Wait until the database answers, or the process is to end."""
+    while not stop.is_set():
+        try:
+            await database.reads.fetchval("SELECT 1")
+        except DATABASE_AWAY:
+            await asyncio.sleep(ASK_AGAIN)
+        else:
+            return
 
 
 async def _sweep(sweep: JobHandler, _schedule: Schedule) -> None:
@@ -66,16 +87,30 @@ async def work(settings: Settings, *, clock: Clock | None = None) -> None:
     """Work until SIGTERM or SIGINT; jobs under way are finished first. The sandbox brings its own clock."""
     database = await Database.connect(settings.database_url)
     parts = await assemble(settings, database=database, clock=clock or SystemClock())
-    worker = build_worker(parts)
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.shutdown.set)
+        loop.add_signal_handler(number, stop.set)
     log.info("working", mode=settings.mode)
     try:
-        await worker.run(dequeue_timeout=timedelta(seconds=5))
+        while not stop.is_set():
+            await _work_until(stop, parts)
     finally:
         await parts.close()
         await database.close()
+
+
+async def _work_until(stop: asyncio.Event, parts: Parts) -> None:
+    """Work until told to stop, or until the database goes away; then return when it is back."""
+    worker = build_worker(parts, stop)
+    stopping = asyncio.create_task(stop.wait())
+    stopping.add_done_callback(lambda _stopped: worker.shutdown.set())
+    try:
+        await worker.run(dequeue_timeout=timedelta(seconds=5))
+    except (*DATABASE_AWAY, asyncpg.InterfaceError) as fault:  # the latter: closing what is closed already
+        log.warning("database_lost", kind=type(fault).__name__)
+        await _database_answers(parts.database, stop)
+    finally:
+        stopping.cancel()
 
 
 async def main() -> int:
