@@ -118,13 +118,24 @@ class Buyer:
 
     async def buy(self, offer_id: str, manner: Manner) -> str:
         """Buy one film in this manner; gives the order's id."""
+        times = 2 if manner is Manner.CLICKS_TWICE else 1
+        order_id = await self.order(offer_id, times=times)
+        await self._go_on(order_id, await self.open_payment(order_id, times=times), manner)
+        return order_id
+
+    async def order(self, offer_id: str, *, times: int = 1) -> str:
+        """Order a film; gives the order's id."""
         quote = await self._post("/v1/quotes", {"offer_id": offer_id})
         wish = {"quote_id": quote["id"], "consents": CONSENTS}
-        times = 2 if manner is Manner.CLICKS_TWICE else 1
-        order_id = (await self._post("/v1/orders", wish, times=times))["order"]["id"]
-        payable = await self._post(f"/v1/orders/{order_id}/payments", times=times)
-        await self._go_on(order_id, payable, manner)
-        return order_id
+        return str((await self._post("/v1/orders", wish, times=times))["order"]["id"])
+
+    async def open_payment(self, order_id: str, *, times: int = 1) -> Any:
+        """What the payment service's form needs."""
+        return await self._post(f"/v1/orders/{order_id}/payments", times=times)
+
+    async def check(self, order_id: str, *, times: int = 1) -> Any:
+        """Come back from the payment service; gives what became of the order."""
+        return await self._post(f"/v1/orders/{order_id}/payment-checks", status=200, times=times)
 
     async def _go_on(self, order_id: str, payable: dict[str, Any], manner: Manner) -> None:
         match manner:
@@ -134,22 +145,22 @@ class Buyer:
                 await self._post(f"/v1/orders/{order_id}/cancellations", status=200)
                 return
             case Manner.PAYS_WHILE_CANCELLING:
-                await asyncio.gather(self._pay(payable, CARD), self._try_to_cancel(order_id))
+                await asyncio.gather(self.pay(payable), self._try_to_cancel(order_id))
                 return
             case Manner.TRIES_TWO_CARDS:
-                await self._pay(payable, DECLINED_CARD)
-        await self._pay(payable, BLOCKED_CARD if manner is Manner.PAYS_BY_BLOCKED_CARD else CARD)
+                await self.pay(payable, DECLINED_CARD)
+        await self.pay(payable, BLOCKED_CARD if manner is Manner.PAYS_BY_BLOCKED_CARD else CARD)
         match manner:
             case Manner.RETURNS | Manner.REGRETS | Manner.CLICKS_TWICE:
                 times = 3 if manner is Manner.CLICKS_TWICE else 1
-                checked = await self._post(f"/v1/orders/{order_id}/payment-checks", status=200, times=times)
+                checked = await self.check(order_id, times=times)
                 assert checked["order_state"] == PAID, checked
             case Manner.WATCHES:
                 await self._watch(order_id)
         if manner is Manner.REGRETS:
             await self._post(f"/v1/orders/{order_id}/withdrawals", {"declared": True})
 
-    async def _pay(self, payable: dict[str, Any], method: str) -> None:
+    async def pay(self, payable: dict[str, Any], method: str = CARD) -> None:
         """Confirm at the payment service, as its SDK does; a second time it says in which state the intent is."""
         secret = payable["client_secret"]
         fields = {

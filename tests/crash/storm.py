@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -13,19 +12,12 @@ from typing import Final
 
 import asyncpg
 import httpx
-from sqlalchemy import insert
 
-from auth.passwords import PasswordHasher
-from billing.provider_records import BlockedCard
-from billing.sandbox.payment_methods import TestCard
-from store.composition import assemble, periodic_jobs
 from store.database import Database
-from store.settings import Settings
-from tests.crash.buyers import BLOCKED_CARD, ENDS, PATIENCE, Buyer, Line, Manner
+from tests.crash.buyers import BLOCKED_CARD, ENDS, Buyer, Line, Manner
 from tests.crash.machines import WEB, WORKER, Machines, running_machines
+from tests.crash.quiet import become_quiet, block_card
 from tests.crash.verdict import Verdict, judge
-from tests.journeys.waiting import eventually
-from tests.scratch import MovableTestClock
 from tests.store.purchase.shops import make_offer, sign_in
 
 FILMS: Final = 6
@@ -34,8 +26,11 @@ FILMS: Final = 6
 SURE_ANSWERS: Final = 3
 """Answers of the store that every purchase needs at least: what happens meanwhile is planned by their number."""
 
-SWEEPS_AHEAD: Final = timedelta(minutes=10)
-"""How late the last sweep believes it is, so that nothing is too young for it."""
+BAD_DAY: Final = {
+    "webhooks": {"repeat": 2, "scatter_ms": 1500, "drop_percent": 15},
+    "answers": {"drop_percent": 5, "fail_percent": 5, "slow_ms": 50},
+}
+"""What the payment service does meanwhile: events twice, out of order and never; answers lost, failing and slow."""
 
 Deed = Callable[[], Awaitable[object]]
 
@@ -116,9 +111,7 @@ class Storm:
             headers = await sign_in(database)
             headers["X-Forwarded-For"] = f"198.51.{100 + number // 250}.{1 + number % 250}"
             buyers.append(Buyer(line, headers))
-        blocked = {"fingerprint": TestCard(BLOCKED_CARD, "mastercard", "4444").fingerprint, "reason": "fraud_warning"}
-        async with database.sessions.begin() as session:
-            await session.execute(insert(BlockedCard).values(**blocked, blocked_at=datetime.now(UTC)))
+        await block_card(database, BLOCKED_CARD)
         await database.close()
         return buyers, offers
 
@@ -145,9 +138,10 @@ async def run_storm(
         storm = Storm(machines, size, seed, progress)
         line = Line(client, machines.web, machines.stripe, draw, storm.answered)
         await _allow_many_tries(machines)
-        await machines.control("webhooks", repeat=2)
+        for control, settings in BAD_DAY.items():
+            await machines.control(control, **settings)
         await storm.rage(line, draw)
-        await machines.control("webhooks", repeat=1)
+        await machines.control("calm")
         await become_quiet(machines)
         await machines.end(*WEB, WORKER, "stripe")
         verdict = await judge(machines.database_url, machines.stripe_store, storm.ends)
@@ -169,34 +163,3 @@ async def _allow_many_tries(machines: Machines) -> None:
     owner = await asyncpg.connect(machines.database_url)
     await owner.execute("UPDATE billing.try_limits SET most = 1000000")
     await owner.close()
-
-
-async def become_quiet(machines: Machines) -> None:
-    """Sweep at once what a sweep would find later, and let a fresh worker take over the jobs of killed ones."""
-    await machines.end(WORKER)
-    await _sweep(machines)
-    owner = await asyncpg.connect(machines.database_url)
-    await owner.execute("UPDATE jobs.pgqueuer SET heartbeat = now() - interval '1 hour', execute_after = now()")
-    await machines.by_hand(machines.start, WORKER)
-
-    async def nothing_left_to_do() -> bool | None:
-        left = await owner.fetchval("SELECT count(*) FROM jobs.pgqueuer WHERE status <> 'failed'")
-        return True if left == 0 else None
-
-    await eventually(nothing_left_to_do, patience=PATIENCE)
-    await owner.close()
-
-
-async def _sweep(machines: Machines) -> None:
-    """The worker's own sweep of payments and refunds, some minutes ahead of the clock."""
-    database = await Database.connect(machines.database_url, pool_size=2)
-    parts = await assemble(
-        Settings.from_env(machines.environment),
-        database=database,
-        clock=MovableTestClock(ahead=SWEEPS_AHEAD),
-        hasher=PasswordHasher(memory_kibibytes=1024, passes=1),
-    )
-    _times, sweep = periodic_jobs(parts)["sweep_payments"]
-    await sweep()
-    await parts.close()
-    await database.close()

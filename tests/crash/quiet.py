@@ -1,0 +1,71 @@
+"""After the storm: what a sweep or a new worker would do later is done at once, and waited for."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import asyncpg
+from sqlalchemy import insert
+
+from auth.passwords import PasswordHasher
+from billing.provider_records import BlockedCard
+from billing.sandbox.payment_methods import TestCard
+from store.composition import assemble, periodic_jobs
+from store.database import Database
+from store.settings import Settings
+from tests.crash.buyers import PATIENCE
+from tests.crash.machines import WORKER, Machines
+from tests.journeys.waiting import eventually
+from tests.scratch import MovableTestClock
+
+SWEEPS_AHEAD: Final = timedelta(minutes=10)
+"""How late a sweep believes it is, so that nothing is too young for it."""
+
+_NOBODY_IS_AT_IT: Final = """
+    UPDATE jobs.pgqueuer SET heartbeat = now() - interval '1 hour', execute_after = now() WHERE status <> 'failed'
+"""
+
+
+async def become_quiet(machines: Machines) -> None:
+    """Sweep, and let a fresh worker finish all jobs."""
+    await machines.end(WORKER)
+    await sweep_later(machines)
+    owner = await asyncpg.connect(machines.database_url)
+    await finish_jobs(machines, owner)
+    await owner.close()
+
+
+async def sweep_later(machines: Machines) -> None:
+    """The worker's own sweep of payments and refunds, some minutes ahead of the clock."""
+    database = await Database.connect(machines.database_url, pool_size=2)
+    parts = await assemble(
+        Settings.from_env(machines.environment),
+        database=database,
+        clock=MovableTestClock(ahead=SWEEPS_AHEAD),
+        hasher=PasswordHasher(memory_kibibytes=1024, passes=1),
+    )
+    _times, sweep = periodic_jobs(parts)["sweep_payments"]
+    await sweep()
+    await parts.close()
+    await database.close()
+
+
+async def finish_jobs(machines: Machines, owner: asyncpg.Connection) -> None:
+    """Start a worker that takes over what killed ones had begun; wait until nothing is left but what failed for good.
+
+    No other worker may run.
+    """
+    await owner.execute(_NOBODY_IS_AT_IT)
+    await machines.by_hand(machines.start, WORKER)
+
+    async def nothing_left_to_do() -> bool | None:
+        left = await owner.fetchval("SELECT count(*) FROM jobs.pgqueuer WHERE status <> 'failed'")
+        return True if left == 0 else None
+
+    await eventually(nothing_left_to_do, patience=PATIENCE)
+
+
+async def block_card(database: Database, name: str) -> None:
+    """Note that a card's owner reported it."""
+    card = {"fingerprint": TestCard(name, brand="", last4="").fingerprint, "reason": "fraud_warning"}
+    async with database.sessions.begin() as session:
+        await session.execute(insert(BlockedCard).values(**card, blocked_at=datetime.now(UTC)))
