@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 import psutil
@@ -76,11 +76,16 @@ class Machines:
         """Do what starts or stops processes, in the one thread for that."""
         return await asyncio.get_running_loop().run_in_executor(self.hands, deed, *arguments)
 
-    async def control(self, name: str, **fields: object) -> None:
-        """Use one of the payment stand-in's controls."""
+    async def ask_stripe(self, method: str, path: str, **fields: object) -> Any:
+        """What the payment stand-in answers to somebody with the secret key."""
         headers = {"Authorization": f"Bearer {self.environment['STRIPE_SECRET_KEY']}"}
         async with httpx.AsyncClient(base_url=self.stripe, headers=headers, trust_env=False) as client:
-            (await client.post(f"/_sandbox/{name}", data=fields)).raise_for_status()
+            answer = await client.request(method, path, data=fields or None)
+        return answer.raise_for_status().json()
+
+    async def control(self, name: str, **fields: object) -> None:
+        """Use one of the payment stand-in's controls."""
+        await self.ask_stripe("POST", f"/_sandbox/{name}", **fields)
 
     async def kill(self, name: str) -> None:
         """`kill -9`; `keep_running` starts it again."""

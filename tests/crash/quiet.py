@@ -1,14 +1,11 @@
 """After the storm: what a sweep or a new worker would do later is done at once, and waited for."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import asyncpg
-from sqlalchemy import insert
 
 from auth.passwords import PasswordHasher
-from billing.provider_records import BlockedCard
-from billing.sandbox.payment_methods import TestCard
 from store.composition import assemble, periodic_jobs
 from store.database import Database
 from store.settings import Settings
@@ -64,8 +61,13 @@ async def finish_jobs(machines: Machines, owner: asyncpg.Connection) -> None:
     await eventually(nothing_left_to_do, patience=PATIENCE)
 
 
-async def block_card(database: Database, name: str) -> None:
+async def block_card(machines: Machines, name: str) -> None:
     """Note that a card's owner reported it."""
-    card = {"fingerprint": TestCard(name, brand="", last4="").fingerprint, "reason": "fraud_warning"}
-    async with database.sessions.begin() as session:
-        await session.execute(insert(BlockedCard).values(**card, blocked_at=datetime.now(UTC)))
+    customer = await machines.ask_stripe("POST", "/v1/customers")
+    method = await machines.ask_stripe("POST", f"/v1/payment_methods/{name}/attach", customer=customer["id"])
+    owner = await asyncpg.connect(machines.database_url)
+    await owner.execute(
+        "INSERT INTO billing.blocked_cards (fingerprint, reason, blocked_at) VALUES ($1, 'fraud_warning', now())",
+        method["card"]["fingerprint"],
+    )
+    await owner.close()

@@ -111,8 +111,8 @@ class Storm:
             headers = await sign_in(database)
             headers["X-Forwarded-For"] = f"198.51.{100 + number // 250}.{1 + number % 250}"
             buyers.append(Buyer(line, headers))
-        await block_card(database, BLOCKED_CARD)
         await database.close()
+        await block_card(self.machines, BLOCKED_CARD)
         return buyers, offers
 
 

@@ -58,22 +58,18 @@ class Scene:
 
     async def intents(self, order_id: str) -> list[dict[str, Any]]:
         """Every intent of the order at the payment service."""
-        headers = {"Authorization": f"Bearer {self.machines.environment['STRIPE_SECRET_KEY']}"}
-        listed = await self.client.get(f"{self.machines.stripe}/v1/payment_intents?limit=100", headers=headers)
-        found: list[dict[str, Any]] = listed.raise_for_status().json()["data"]
-        return [intent for intent in found if intent["metadata"]["order_id"] == order_id]
+        listed = await self.machines.ask_stripe("GET", "/v1/payment_intents?limit=100")
+        return [intent for intent in listed["data"] if intent["metadata"].get("order_id") == order_id]
 
     async def refunded(self, charge_id: str) -> int:
         """What went back of a charge, as the payment service says."""
-        headers = {"Authorization": f"Bearer {self.machines.environment['STRIPE_SECRET_KEY']}"}
-        charge = await self.client.get(f"{self.machines.stripe}/v1/charges/{charge_id}", headers=headers)
-        return int(charge.raise_for_status().json()["amount_refunded"])
+        charge = await self.machines.ask_stripe("GET", f"/v1/charges/{charge_id}")
+        return int(charge["amount_refunded"])
 
     async def held_answers(self) -> int | None:
         """How many answers the payment service holds back; None: not one yet."""
-        headers = {"Authorization": f"Bearer {self.machines.environment['STRIPE_SECRET_KEY']}"}
-        state = await self.client.get(f"{self.machines.stripe}/_sandbox", headers=headers)
-        return int(state.json()["answers"]["held"]) or None
+        state = await self.machines.ask_stripe("GET", "/_sandbox")
+        return int(state["answers"]["held"]) or None
 
     async def stored(self, order_id: str) -> dict[str, object]:
         """What is in the database of an order: its states and intent, and how often everything is there."""
@@ -137,9 +133,7 @@ ONCE = {"rights": 1, "sales": 1, "invoices": 1, "confirmations": 1}
 @pytest.fixture(scope="module")
 async def machines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Machines]:
     async with running_machines(tmp_path_factory.mktemp("machines")) as machines:
-        database = await Database.connect(machines.database_url, pool_size=2)
-        await block_card(database, BLOCKED_CARD)
-        await database.close()
+        await block_card(machines, BLOCKED_CARD)
         owner = await asyncpg.connect(machines.database_url)
         await owner.execute(WAIT)
         await owner.close()
