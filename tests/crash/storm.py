@@ -73,6 +73,8 @@ class Storm:
         draw.shuffle(manners)
         pairs = [(buyer, offer) for buyer in buyers for offer in offers][: self.size.purchases]
         wishes = iter(list(zip(pairs, manners, strict=True)))
+        for control, settings in BAD_DAY.items():
+            await self.machines.control(control, **settings)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._destroy(self._plan(draw)))
             for _ in range(self.size.at_once):
@@ -138,8 +140,6 @@ async def run_storm(
         storm = Storm(machines, size, seed, progress)
         line = Line(client, machines.web, machines.stripe, draw, storm.answered)
         await _allow_many_tries(machines)
-        for control, settings in BAD_DAY.items():
-            await machines.control(control, **settings)
         await storm.rage(line, draw)
         await machines.control("calm")
         await become_quiet(machines)
