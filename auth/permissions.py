@@ -25,16 +25,18 @@ STAFF_MANAGE: Final = "staff.manage"
 """Create staff accounts and give them roles."""
 AUDIT_READ: Final = "audit.read"
 """Read the audit trail."""
+WORK_REPLAY: Final = "work.replay"
+"""Have parked work done once more: an event of the payment provider, or a job that failed too often."""
 
 _SUPPORT: Final = frozenset({CUSTOMER_READ, PASSWORD_RESET_START, SESSIONS_END, DEVICES_REMOVE, REFUND_REQUEST})
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "customer": frozenset(),
     "support": _SUPPORT,
-    "support_lead": _SUPPORT | {REFUND_APPROVE, AUDIT_READ},
+    "support_lead": _SUPPORT | {REFUND_APPROVE, AUDIT_READ, WORK_REPLAY},
     "finance": frozenset({TRANSACTIONS_READ, TRANSACTIONS_EXPORT, REFUND_APPROVE}),
     "editor": frozenset({CATALOGUE_EDIT}),
-    "admin": frozenset({STAFF_MANAGE, AUDIT_READ}),
+    "admin": frozenset({STAFF_MANAGE, AUDIT_READ, WORK_REPLAY}),
 }
 """What each role may do. Customers act on their own things only, which needs no permission."""
 

@@ -10,6 +10,7 @@ import msgspec
 from babel.numbers import format_currency, get_currency_precision
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_TYPED = re.compile(r"[0-9]{1,9}([.,][0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,16 @@ class Money:
             raise TypeError(f"minor units are an int, not {type(self.minor).__name__}")
         if not _CURRENCY.fullmatch(self.currency):
             raise ValueError("a currency is three capital letters (ISO 4217)")
+
+    @classmethod
+    def read(cls, text: str, currency: str) -> Self:
+        """An amount as people type it, `3,99` or `3.99`; raises ValueError for anything else."""
+        if not _TYPED.fullmatch(text):
+            raise ValueError("no amount")
+        minor = Decimal(text.replace(",", ".")).scaleb(get_currency_precision(currency))
+        if minor != int(minor):
+            raise ValueError("finer than the currency")
+        return cls(int(minor), currency)
 
     def __add__(self, other: Self) -> "Money":
         """The sum; raises ValueError for different currencies."""

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
@@ -42,12 +42,12 @@ from billing.models import (
     PaymentState,
     Refund,
     RefundKind,
-    RefundLimit,
     RefundState,
 )
 from billing.money import Money
 from billing.orders import lines_of, lock_order
 from billing.ports import Fulfilment, Seller
+from billing.refund_allowance import allowance_of
 from billing.refund_shares import share_out
 from billing.refunds import MAIL, given_back, send_off
 from billing.tax import end_of_day
@@ -100,7 +100,7 @@ class SaleRefunds:
             raise refusal
         payment = await self._paid(order)
         await self._drop_undecided(order, at)
-        refund = self._new(order, payment, await self._left(order), WITHDRAWAL, at, requested_by=account_id)
+        refund = self._new(order, payment, await self.left_of(order), WITHDRAWAL, at, requested_by=account_id)
         await self._decide(order, refund, at=at, mail=WITHDRAWAL_MAIL)
         return refund
 
@@ -130,16 +130,17 @@ class SaleRefunds:
         """
         order = await self._lock(order_id)
         payment = await self._paid(order)
-        left = await self._left(order)
+        left = await self.left_of(order)
         wanted = left if amount is None else amount
         if wanted.currency != order.currency:
             raise AmountInvalid(currency=order.currency)
         if not 0 < wanted.minor <= left.minor:
             raise RefundExceedsPayment(left=left.minor, currency=left.currency)
-        limit = await self.session.get(RefundLimit, order.currency, with_for_update=True)
-        await self._require_allowance(agent_id, wanted, limit, at)
+        allowance = await allowance_of(self.session, agent_id=agent_id, currency=order.currency, at=at, lock=True)
+        if allowance is not None and wanted.minor > allowance.left.minor:
+            raise RefundLimitUsedUp(limit=allowance.per_day.minor, currency=wanted.currency)
         refund = self._new(order, payment, wanted, reason, at, requested_by=agent_id, note=note)
-        if limit is None or wanted.minor > limit.needs_approval_above:
+        if allowance is None or wanted.minor > allowance.needs_approval_above.minor:
             refund.state = RefundState.AWAITING_APPROVAL
             self.session.add(refund)
             await self.session.flush()
@@ -154,7 +155,7 @@ class SaleRefunds:
         if payment is None or await self._disputed(order):
             return None
         await self._drop_undecided(order, at)
-        left = await self._left(order)
+        left = await self.left_of(order)
         if left.minor == 0:
             return None
         refund = self._new(order, payment, left, reason, at)
@@ -313,7 +314,7 @@ class SaleRefunds:
         )
         return found is not None
 
-    async def _left(self, order: Order) -> Money:
+    async def left_of(self, order: Order) -> Money:
         """What of the price was neither given back nor asked to be."""
         return Money(order.gross - await given_back(self.session, order.id, booked=False), order.currency)
 
@@ -329,22 +330,6 @@ class SaleRefunds:
         return await self.session.scalar(
             select(Refund).where(Refund.order_id == order.id, Refund.reason == WITHDRAWAL, Refund.replaces_id.is_(None))
         )
-
-    async def _require_allowance(self, agent_id: UUID, wanted: Money, limit: RefundLimit | None, at: datetime) -> None:
-        """Refuse what goes beyond an agent's day; the limit's row is locked, so that two at once are counted."""
-        if limit is None:
-            return
-        asked = await self.session.scalar(
-            select(func.coalesce(func.sum(Refund.amount), 0)).where(
-                Refund.requested_by == agent_id,
-                Refund.currency == wanted.currency,
-                Refund.replaces_id.is_(None),
-                Refund.state != RefundState.REJECTED,
-                Refund.created_at > at - timedelta(days=1),
-            )
-        )
-        if int(asked or 0) + wanted.minor > limit.per_agent_and_day:
-            raise RefundLimitUsedUp(limit=limit.per_agent_and_day, currency=wanted.currency)
 
     async def _awaiting(self, refund_id: UUID, agent_id: UUID) -> tuple[Order, Refund]:
         refund = await self.session.get(Refund, refund_id)

@@ -19,6 +19,7 @@ import billing.withdrawal_routes
 import store.catalogue.routes
 import store.entitlement.routes
 import store.invariant_routes
+import store.metrics_routes
 import store.purchase_routes
 import store.support_routes
 import store.web.routes
@@ -89,6 +90,7 @@ def create_app(
         route_handlers=[
             live,
             ready,
+            store.metrics_routes.show_metrics,
             auth.routes.router,
             billing.routes.router,
             billing.refund_routes.router,

@@ -30,6 +30,7 @@ from store.entitlement.playback import Playback
 from store.headers import header_of
 from store.problems import locale_of
 from store.purchase import Purchase
+from store.replays import Replays
 from store.support import CustomerDesk
 from store.support_playback import PlaybackDesk
 
@@ -69,6 +70,7 @@ def dependencies() -> Mapping[str, Provide]:
         "licences": _licences,
         "customer_desk": _customer_desk,
         "playback_desk": _playback_desk,
+        "replays": _replays,
     }
     return {**from_parts, **looked_up, **{name: Provide(provider) for name, provider in made.items()}}
 
@@ -191,3 +193,14 @@ async def _customer_desk(
 
 async def _playback_desk(customer_desk: NamedDependency[CustomerDesk]) -> PlaybackDesk:
     return PlaybackDesk(customer_desk)
+
+
+async def _replays(
+    state: State,
+    session: Session,
+    webhooks: NamedDependency[Webhooks],
+    identity: NamedDependency[Identity],
+    visit: NamedDependency[Visit],
+) -> Replays:
+    parts = parts_of(state)
+    return Replays(session, parts.database, parts.gateway, webhooks, parts.jobs, identity, visit)

@@ -62,6 +62,14 @@ class BodyTooLarge(StoreError):
     en = "The request is too large."
 
 
+class NotParked(StoreError):
+    """The work is not parked (any more), or waits already to be done once more."""
+
+    status, code = 409, "not_parked"
+    de = "Das ist nicht mehr liegen geblieben: Es ist erledigt oder wartet schon darauf, wiederholt zu werden."
+    en = "This is no longer parked: it is done, or waits already to be done once more."
+
+
 class InternalError(StoreError):
     """Our fault; the request id leads to the log line."""
 

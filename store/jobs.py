@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Final, cast
 
 from pgqueuer.adapters.persistence.qb import (
     QueryBuilderEnvironment,
@@ -11,6 +11,7 @@ from pgqueuer.adapters.persistence.qb import (
     QuerySchedulerBuilder,
 )
 from pgqueuer.domain.settings import DBSettings
+from pgqueuer.domain.types import JobId
 from pgqueuer.ports.driver import Driver
 from pgqueuer.queries import Queries
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -46,6 +47,18 @@ class _SessionDriver:
         result = await connection.exec_driver_sql(query, args)
         return [dict(row) for row in result.mappings()]
 
+    async def execute(self, query: str, *args: object) -> None:
+        connection = await self.session.connection()
+        await connection.exec_driver_sql(query, args)
+
+
+_PARKED: Final = """
+    SELECT id FROM jobs.pgqueuer AS parked WHERE id = $1 AND status = 'failed' AND NOT EXISTS (
+        SELECT FROM jobs.pgqueuer AS twin
+         WHERE twin.dedupe_key = parked.dedupe_key AND twin.status IN ('queued', 'picked'))
+    FOR UPDATE
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresJobs:
@@ -65,3 +78,11 @@ class PostgresJobs:
         await queries.enqueue(
             job, json.dumps(payload).encode(), execute_after=after, dedupe_key=dedupe_key, on_conflict="skip"
         )
+
+    async def requeue(self, session: AsyncSession, job_id: int) -> bool:
+        """Have a parked job tried anew, from its first attempt; False if it is not parked, or a twin of it waits."""
+        driver = _SessionDriver(session)
+        if not await driver.fetch(_PARKED, job_id):
+            return False
+        await job_queries(cast(Driver, driver)).requeue_jobs([JobId(job_id)])
+        return True

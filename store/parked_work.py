@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from auth.ports import OpenDatabase
 from billing.money import Money
@@ -41,6 +42,7 @@ class ParkedEvent:
 class FailedRefund:
     """Money that the provider could not give back: a person has to send it."""
 
+    id: UUID
     order_number: str
     reason: str
     """Code of why it goes back."""
@@ -66,9 +68,11 @@ _EVENTS: Final = """
 """
 
 _REFUNDS: Final = """
-    SELECT o.order_number, r.reason, r.state, r.amount, r.currency, r.updated_at
+    SELECT r.id, o.order_number, r.reason, r.state, r.amount, r.currency, r.updated_at
       FROM billing.refunds AS r JOIN billing.orders AS o ON o.id = r.order_id
-     WHERE r.state IN ('failed', 'canceled') ORDER BY r.updated_at DESC LIMIT $1
+     WHERE r.state IN ('failed', 'canceled')
+       AND NOT EXISTS (SELECT FROM billing.refunds AS again WHERE again.replaces_id = r.id)
+     ORDER BY r.updated_at DESC LIMIT $1
 """
 
 
@@ -87,11 +91,16 @@ async def list_parked_events(database: OpenDatabase) -> Sequence[ParkedEvent]:
 
 
 async def list_failed_refunds(database: OpenDatabase) -> Sequence[FailedRefund]:
-    """The newest refunds that the provider gave up."""
+    """The newest refunds that the provider gave up and nobody has sent again."""
     rows = await database.reads.fetch(_REFUNDS, NEWEST)
     return [
         FailedRefund(
-            row["order_number"], row["reason"], row["state"], Money(row["amount"], row["currency"]), row["updated_at"]
+            id=row["id"],
+            order_number=row["order_number"],
+            reason=row["reason"],
+            state=row["state"],
+            amount=Money(row["amount"], row["currency"]),
+            updated_at=row["updated_at"],
         )
         for row in rows
     ]

@@ -36,7 +36,7 @@ from store.headers import header_of
 
 log = structlog.get_logger("problems")
 
-PROGRAM_PATHS = ("/v1/", "/webhooks/", "/health/", "/media/", "/posters/")
+PROGRAM_PATHS = ("/v1/", "/webhooks/", "/health/", "/metrics", "/media/", "/posters/")
 """Below these, a refusal is problem+json; anywhere else it is a page."""
 
 ErrorPage = Callable[[Request[Any, Any, Any], Refusal], Response[Any]]

@@ -85,6 +85,8 @@ class Settings:
     """Who sells."""
     default_market: str
     """Market of visitors who have not signed in."""
+    metrics_token: str | None = field(repr=False)
+    """What Prometheus sends to read `/metrics`; None: there is no such address."""
     media_root: Path | None
     """Folder of the encrypted films; None: only the test film that the project brings."""
 
@@ -138,6 +140,7 @@ class Settings:
                 imprint=reader.text("SELLER_IMPRINT"),
             ),
             default_market=reader.text("DEFAULT_MARKET"),
+            metrics_token=env.get("METRICS_TOKEN") or None,
             media_root=Path(env["MEDIA_ROOT"]) if env.get("MEDIA_ROOT") else None,
         )
         faults = reader.faults + (_production_faults(settings, env) if settings.mode == "production" else [])
@@ -171,6 +174,7 @@ _VARIABLES: dict[str, str | None] = {
     "SELLER_VAT_ID": None,
     "SELLER_IMPRINT": None,
     "DEFAULT_MARKET": "DE",
+    "METRICS_TOKEN": "",
     "MEDIA_ROOT": "",
 }
 
@@ -240,6 +244,7 @@ def _production_faults(settings: Settings, env: Mapping[str, str]) -> list[str]:
         (env.get("LITESTAR_DEBUG", "0") not in ("", "0"), "LITESTAR_DEBUG is set"),
         (len(set(given)) < len(given), "the same secret is used for two purposes"),
         (any(len(secret) < 16 for secret in webhook_secrets), "STRIPE_WEBHOOK_SECRETS holds a short secret"),
+        (settings.metrics_token is not None and len(settings.metrics_token) < 16, "METRICS_TOKEN is short"),
         (settings.stripe_api_base != _VARIABLES["STRIPE_API_BASE"], "STRIPE_API_BASE is not Stripe's"),
         (settings.stripe_js_url != _VARIABLES["STRIPE_JS_URL"], "STRIPE_JS_URL is not Stripe's"),
         (_user_of(settings.database_url) == "postgres", "DATABASE_URL signs in as postgres"),

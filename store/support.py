@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,7 @@ from auth.models import Account, AuditEvent, PasswordReset
 from auth.sessions import list_sessions
 from auth.visits import Visit
 from billing.books import Document
-from billing.models import Order, OrderLine, Payment, Refund
+from billing.models import Dispute, Order, OrderLine, Payment, Refund
 from billing.money import Money, MoneyOut
 from billing.orders import list_orders
 from store.catalogue.models import Title, TitleText
@@ -243,45 +243,61 @@ async def _orders(session: AsyncSession, account_id: UUID, locale: str) -> list[
 
 
 async def _payments(session: AsyncSession, account_id: UUID) -> list[CustomerPaymentOut]:
-    """Attempts to pay and refunds, the newest first."""
-    payments = await session.execute(
-        select(Order.order_number, Payment)
-        .join(Order, Order.id == Payment.order_id)
-        .where(Order.account_id == account_id)
-        .order_by(Payment.created_at.desc(), Payment.id.desc())
-        .limit(NEWEST)
-    )
-    refunds = await session.execute(
-        select(Order.order_number, Refund)
-        .join(Order, Order.id == Refund.order_id)
-        .where(Order.account_id == account_id)
-        .order_by(Refund.created_at.desc(), Refund.id.desc())
-        .limit(NEWEST)
-    )
+    """Attempts to pay, refunds and disputes, the newest first."""
     found = [
-        CustomerPaymentOut(
-            order_number=number,
-            kind="payment",
-            state=row.state.value,
-            problem=row.decline,
-            amount=MoneyOut.of(Money(row.amount, row.currency)),
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
-        for number, row in payments
-    ] + [
-        CustomerPaymentOut(
-            order_number=number,
-            kind="refund",
-            state=row.state.value,
-            problem=row.reason,
-            amount=MoneyOut.of(-row.money),
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
-        for number, row in refunds
+        *[_paid(number, row) for number, row in await _of_customer(session, Payment, account_id)],
+        *[_refunded(number, row) for number, row in await _of_customer(session, Refund, account_id)],
+        *[_disputed(number, row) for number, row in await _of_customer(session, Dispute, account_id)],
     ]
     return sorted(found, key=lambda entry: entry.created_at, reverse=True)[:NEWEST]
+
+
+Moved = TypeVar("Moved", Payment, Refund, Dispute)
+
+
+async def _of_customer(session: AsyncSession, kind: type[Moved], account_id: UUID) -> list[tuple[str, Moved]]:
+    """The newest rows of a table about a customer's orders, each with its order's number."""
+    rows = await session.execute(
+        select(Order.order_number, kind)
+        .join(Order, Order.id == kind.order_id)
+        .where(Order.account_id == account_id)
+        .order_by(kind.created_at.desc(), kind.id.desc())
+        .limit(NEWEST)
+    )
+    return [(number, row) for number, row in rows]
+
+
+def _paid(number: str, row: Payment) -> CustomerPaymentOut:
+    return _entry_of_money(number, "payment", row, problem=row.decline, amount=Money(row.amount, row.currency))
+
+
+def _refunded(number: str, row: Refund) -> CustomerPaymentOut:
+    return _entry_of_money(number, "refund", row, problem=row.reason, amount=-row.money, note=row.note)
+
+
+def _disputed(number: str, row: Dispute) -> CustomerPaymentOut:
+    return _entry_of_money(number, "dispute", row, problem=row.reason, amount=-Money(row.amount, row.currency))
+
+
+def _entry_of_money(
+    number: str,
+    kind: Literal["payment", "refund", "dispute"],
+    row: Payment | Refund | Dispute,
+    *,
+    problem: str | None,
+    amount: Money,
+    note: str | None = None,
+) -> CustomerPaymentOut:
+    return CustomerPaymentOut(
+        order_number=number,
+        kind=kind,
+        state=row.state.value,
+        problem=problem,
+        note=note,
+        amount=MoneyOut.of(amount),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
 
 
 async def _rights(session: AsyncSession, account_id: UUID, *, at: datetime, locale: str) -> list[RightOut]:

@@ -67,14 +67,16 @@ class CustomerOrderOut(msgspec.Struct, frozen=True):
 
 
 class CustomerPaymentOut(msgspec.Struct, frozen=True):
-    """An attempt to pay, or money on its way back (`kind` refund)."""
+    """An attempt to pay, money on its way back (`kind` refund), or money that a bank took back (`kind` dispute)."""
 
     order_number: str
-    kind: Literal["payment", "refund"]
+    kind: Literal["payment", "refund", "dispute"]
     state: str
     """What the provider last said."""
     problem: str | None
     """Code of a decline, or why the money goes back."""
+    note: str | None
+    """Why, in the words of the member of staff who asked for a refund."""
     amount: MoneyOut
     created_at: datetime
     updated_at: datetime

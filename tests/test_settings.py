@@ -64,6 +64,7 @@ def test_an_empty_environment_is_production_and_every_missing_variable_is_named(
             {"STRIPE_WEBHOOK_SECRETS": "whsec_sandbox_0123456789"},
             "STRIPE_WEBHOOK_SECRETS holds a sandbox secret",
         ),
+        ({"METRICS_TOKEN": "kurz"}, "METRICS_TOKEN is short"),
         ({"STRIPE_API_BASE": "http://127.0.0.1:8420"}, "STRIPE_API_BASE is not Stripe's"),
         ({"SEPA_DEBIT": "yes"}, "SEPA_DEBIT is neither on nor off"),
         ({"STRIPE_JS_URL": "http://127.0.0.1:8420/v3/"}, "STRIPE_JS_URL is not Stripe's"),

@@ -18,15 +18,18 @@ from store.web import (
     account_pages,
     checkout_pages,
     finance_pages,
+    invariant_pages,
     legal_pages,
     library_pages,
     orders_pages,
     player,
+    refund_pages,
     sign_in_pages,
     staff_pages,
     storefront,
     support_pages,
     support_playback_pages,
+    withdrawal_desk_pages,
     withdrawal_pages,
 )
 from store.web.assets import serve_asset
@@ -47,7 +50,10 @@ PARTS = (
     staff_pages,
     support_pages,
     support_playback_pages,
+    refund_pages,
+    withdrawal_desk_pages,
     finance_pages,
+    invariant_pages,
 )
 """The modules whose `handlers` are pages."""
 

@@ -4,19 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import Identity, identity_of, requires
 from auth.errors import NotPermitted, NotSignedIn
-from auth.permissions import AUDIT_READ, CUSTOMER_READ, TRANSACTIONS_READ
+from auth.permissions import AUDIT_READ, CUSTOMER_READ, REFUND_APPROVE, TRANSACTIONS_READ, WORK_REPLAY
 from auth.visits import Visit
+from billing.webhooks import PARKED
 from store.database import Database
 from store.parked_work import list_failed_refunds, list_parked_events, list_parked_jobs
+from store.replays import Replays
 from store.web.pages import Frame
 
 
@@ -33,6 +36,9 @@ class Console:
 CONSOLES: Final = (
     Console("support", "/support", "users", CUSTOMER_READ),
     Console("finance", "/finance", "receipt", TRANSACTIONS_READ),
+    Console("refunds", "/staff/refunds", "rotate-ccw", REFUND_APPROVE),
+    Console("withdrawals", "/staff/withdrawals", "mail", CUSTOMER_READ),
+    Console("invariants", "/finance/invariants", "circle-check", TRANSACTIONS_READ),
     Console("parked", "/staff/parked", "clock", AUDIT_READ),
 )
 
@@ -81,7 +87,32 @@ async def show_parked(
         jobs=await list_parked_jobs(database),
         refunds=await list_failed_refunds(database),
         events=await list_parked_events(database),
+        may_replay=WORK_REPLAY in identity.permissions,
     )
 
 
-handlers = [show_staff, show_parked]
+@post("/staff/parked/events/{event_id:str}/replays", guards=[requires(WORK_REPLAY)])
+async def replay_event(
+    frame: NamedDependency[Frame],
+    event_id: FromPath[str],
+    replays: NamedDependency[Replays],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Apply a parked event once more."""
+    outcome = await replays.event(event_id, at=frame.at, real_now=real_now)
+    return frame.go("/staff/parked", done="event_still_parked" if outcome == PARKED else "event_replayed")
+
+
+@post("/staff/parked/jobs/{job_id:int}/replays", guards=[requires(WORK_REPLAY)])
+async def replay_job(
+    frame: NamedDependency[Frame],
+    job_id: FromPath[int],
+    replays: NamedDependency[Replays],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Have a parked job tried anew."""
+    await replays.job(job_id, real_now=real_now)
+    return frame.go("/staff/parked", done="job_replayed")
+
+
+handlers = [show_staff, show_parked, replay_event, replay_job]

@@ -13,7 +13,7 @@ from auth.authentication import Identity, requires
 from auth.email_addresses import LONGEST
 from auth.errors import Refusal
 from auth.password_reset import PasswordReset
-from auth.permissions import CUSTOMER_READ, PASSWORD_RESET_START
+from auth.permissions import CUSTOMER_READ, PASSWORD_RESET_START, REFUND_REQUEST
 from auth.visits import Visit
 from store.support import CustomerDesk, key_of
 from store.web.account_pages import program_of
@@ -83,6 +83,7 @@ async def show_customer(
         file=file,
         address=await customer_desk.open_address(customer_id, real_now=real_now),
         may_reset=PASSWORD_RESET_START in identity.permissions,
+        may_refund=REFUND_REQUEST in identity.permissions,
         sent=sent,
         errors={form: {"reason": sentence}} if sentence else {},
         program_of=program_of,

@@ -30,6 +30,9 @@ READS = {
     "/v1/refunds": {"support_lead", "finance"},
     "/de/staff": {"support", "support_lead", "finance", "editor", "admin"},
     "/de/staff/parked": {"support_lead", "admin"},
+    "/de/staff/refunds": {"support_lead", "finance"},
+    "/de/staff/withdrawals": {"support", "support_lead"},
+    "/de/finance/invariants": {"finance"},
 }
 
 WRITES = {

@@ -1,0 +1,110 @@
+"""What an operator's Prometheus asks: the invariants, and everything that waits for a person or for the worker.
+
+All of it is read from the database, so that any one web process answers for the whole installation. How many requests
+a process serves and how long they take is in its log.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from auth.ports import OpenDatabase
+from store.invariants import last_findings
+
+MEDIA_TYPE: Final = "text/plain; version=0.0.4"
+"""Prometheus' text format; the charset comes with the answer."""
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric with its samples, each with its labels."""
+
+    name: str
+    help: str
+    samples: Sequence[tuple[Labels, float]]
+    kind: str = "gauge"
+
+
+_WAITING: Final = """
+    SELECT
+        (SELECT count(*) FROM billing.webhook_events WHERE outcome = 'parked') AS parked_events,
+        (SELECT count(*) FROM billing.webhook_events
+          WHERE outcome = 'received' AND happened_at > now() - interval '1 day') AS unhandled_events,
+        (SELECT count(*) FROM billing.refunds WHERE state = 'awaiting_approval') AS awaiting_refunds,
+        (SELECT count(*) FROM billing.refunds AS r WHERE state IN ('failed', 'canceled')
+          AND NOT EXISTS (SELECT FROM billing.refunds AS again WHERE again.replaces_id = r.id)) AS failed_refunds,
+        (SELECT count(*) FROM billing.withdrawal_declarations WHERE state = 'open') AS open_withdrawals,
+        (SELECT coalesce(extract(epoch FROM now() - min(execute_after)), 0) FROM jobs.pgqueuer
+          WHERE status = 'queued' AND execute_after <= now()) AS oldest_job
+"""
+
+_JOBS: Final = (
+    "SELECT entrypoint, status::text AS status, count(*) AS count FROM jobs.pgqueuer GROUP BY 1, 2 ORDER BY 1, 2"
+)
+
+_NAMES: Final = (
+    ("parked_events", "videothek_webhook_events_parked", "Events of the payment provider that changed nothing."),
+    ("unhandled_events", "videothek_webhook_events_unhandled", "Events of the last day that were not concluded."),
+    ("awaiting_refunds", "videothek_refunds_awaiting_approval", "Refunds that wait for a second person."),
+    ("failed_refunds", "videothek_refunds_failed", "Refunds that did not arrive and were not sent again."),
+    ("open_withdrawals", "videothek_withdrawals_open", "Declared withdrawals that wait for a person."),
+    ("oldest_job", "videothek_job_oldest_due_seconds", "For how long the oldest due job has been waiting."),
+)
+
+
+async def collect(database: OpenDatabase) -> list[Metric]:
+    """Every metric as it is now; the invariants as they were counted last."""
+    waiting = await database.reads.fetchrow(_WAITING)
+    jobs = await database.reads.fetch(_JOBS)
+    cursors = await database.reads.fetch("SELECT name, found FROM billing.provider_cursors ORDER BY name")
+    findings = await last_findings(database)
+    named = [({"name": finding.invariant.name}, finding) for finding in findings]
+    assert waiting is not None
+    return [
+        Metric(
+            "videothek_invariant_cases",
+            "Cases that break an invariant between money and rights; 0 while all is well.",
+            [(labels, finding.count) for labels, finding in named],
+        ),
+        Metric(
+            "videothek_invariant_checked_timestamp_seconds",
+            "When an invariant was counted last.",
+            [(labels, _seconds(finding.checked_at)) for labels, finding in named],
+        ),
+        *(Metric(name, help_text, [({}, float(waiting[column]))]) for column, name, help_text in _NAMES),
+        Metric(
+            "videothek_jobs",
+            "Jobs by name and status; failed ones are parked.",
+            [({"job": row["entrypoint"], "status": row["status"]}, row["count"]) for row in jobs],
+        ),
+        Metric(
+            "videothek_lost_events_found_total",
+            "Events of the payment provider that never arrived and were found on its list.",
+            [({"list": row["name"]}, row["found"]) for row in cursors],
+            kind="counter",
+        ),
+    ]
+
+
+def render(metrics: Iterable[Metric]) -> str:
+    """The metrics in the text format."""
+    return "".join(line + "\n" for metric in metrics for line in _lines(metric))
+
+
+def _lines(metric: Metric) -> Iterable[str]:
+    yield f"# HELP {metric.name} {metric.help}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+    for labels, value in metric.samples:
+        told = ",".join(f'{name}="{_escape(text)}"' for name, text in labels.items())
+        yield f"{metric.name}{{{told}}} {value:.15g}" if told else f"{metric.name} {value:.15g}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _seconds(at: datetime) -> float:
+    return at.timestamp()
