@@ -58,8 +58,8 @@ class BodyTooLarge(StoreError):
     """More bytes than the route takes."""
 
     status, code = 413, "body_too_large"
-    de = "Die Anfrage ist zu groß."
-    en = "The request is too large."
+    de = "Das ist mehr, als hier angenommen wird. Es ist nichts gespeichert worden."
+    en = "This is more than is accepted here. Nothing was saved."
 
 
 class NotParked(StoreError):

@@ -170,6 +170,10 @@ class Frame:
         }
 
 
+_PASSING: Final = (429, 500, 502, 503)
+"""Statuses after which the same page may well be there a moment later."""
+
+
 def local_path(value: str | None, *, default: str) -> str:
     """A path of this site to go on to; anything that could lead elsewhere becomes `default`."""
     if not value or not value.startswith("/") or value.startswith(("//", "/\\")) or "\\" in value:
@@ -216,9 +220,23 @@ def error_page(request: AnyRequest, refusal: Refusal) -> Response[Any]:
     elif refusal.status == 401 and request.method == "GET":
         return Redirect(frame.url("/sign-in", next=frame.path), status_code=303)
     else:
-        response = frame.page("error.html", status=refusal.status, **values)
+        response = frame.page("error.html", status=refusal.status, ways=_ways_on(frame, refusal), **values)
     response.headers.update(refusal.headers)
     return response
+
+
+def _ways_on(frame: Frame, refusal: Refusal) -> list[tuple[str, str]]:
+    """Where to go from a refusal, the best way first: addresses, each with the key of its words."""
+    is_staff = frame.visitor is not None and not frame.visitor.is_customer
+    elsewhere = (frame.url("/staff"), "staff.nav") if is_staff else (frame.url("/search"), "sorry.search")
+    home = (frame.url(), "sorry.home")
+    if refusal.status == 401:
+        return [(frame.url("/sign-in"), "sign_in.action"), elsewhere]
+    if refusal.code == "already_entitled":
+        return [(frame.url("/library"), "nav.library"), elsewhere]
+    if frame.request.method == "GET" and (refusal.status in _PASSING or refusal.code == "concurrent_change"):
+        return [(frame.path, "sorry.again"), home]
+    return [elsewhere, home] if is_staff else [home, elsewhere]
 
 
 def _request_id(request: AnyRequest) -> str:
