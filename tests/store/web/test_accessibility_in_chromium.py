@@ -124,6 +124,7 @@ async def test_what_visitors_see_hinders_nobody(
         *("", "/films", "/series", "/genres", "/search?q=Fernsehturm", "/search?q=qqq", f"/films/{film}"),
         *("/sign-in", "/register", "/register/confirm", "/password/forgot", "/password/reset", "/password/sent"),
         *("/legal/terms", "/legal/withdrawal", "/legal/privacy", "/legal/imprint", "/gibt-es-nicht"),
+        *("/withdrawal", "/withdrawal/received"),
     ]
     assert await read_all(chromium, live_server, paths, axe_script) == []
 
@@ -133,7 +134,7 @@ async def test_what_customers_see_hinders_nobody(
 ) -> None:
     person = await a_person(database)
     await some_history(database, person.account, at=datetime.now(UTC))
-    paths = ["", f"/films/{film}", "/account", "/account/devices", "/orders", "/library"]
+    paths = ["", f"/films/{film}", "/account", "/account/devices", "/orders", "/library", "/withdrawal"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
 
 
@@ -144,4 +145,5 @@ async def test_what_staff_see_hinders_nobody(
     await some_history(database, customer, at=datetime.now(UTC))
     admin = await a_person(database, roles=("support", "finance", "admin"))
     paths = ["/staff", "/staff/parked", "/support", f"/support/customers/{customer.id}", "/finance", "/account"]
+    paths += ["/staff/refunds", "/staff/withdrawals", "/finance/invariants"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(admin)) == []
