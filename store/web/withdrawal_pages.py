@@ -13,7 +13,7 @@ from auth.authentication import Identity, customer_only
 from auth.email_addresses import LONGEST, parse_email
 from auth.errors import EmailAddressInvalid, Refusal
 from auth.visits import Visit
-from billing.models import Order
+from billing.models import Order, OrderState
 from billing.orders import find_order, list_orders
 from billing.sale_refunds import SaleRefunds, withdrawal_ends
 from billing.withdrawals import LONGEST_CONTRACT, LONGEST_NAME, Withdrawals
@@ -98,7 +98,9 @@ async def show_declaration(
                 "ends_at": withdrawal_ends(order),
             }
             for order in orders
-            if await sale_refunds.why_no_withdrawal(order, at=frame.at) is None
+            if order.state is OrderState.PAID
+            and frame.at < withdrawal_ends(order)
+            and await sale_refunds.why_no_withdrawal(order, at=frame.at) is None
         ]
     return frame.page("withdrawal/form.html", own=own, form=DeclarationForm(), errors={})
 

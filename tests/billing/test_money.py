@@ -82,3 +82,17 @@ def test_a_split_is_exact_and_a_refund_cancels_its_sale(gross: int, rate_bp: int
 @pytest.mark.parametrize(("rate_bp", "text"), [(1900, "19"), (2550, "25.5"), (2005, "20.05"), (0, "0"), (1000, "10")])
 def test_a_rate_is_written_without_needless_zeros(rate_bp: int, text: str) -> None:
     assert rate_text(rate_bp) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [("3,99", "EUR", 399), ("3.9", "EUR", 390), ("3", "EUR", 300), ("0,01", "EUR", 1), ("300", "JPY", 300)],
+)
+def test_an_amount_is_read_as_people_type_it(text: str, currency: str, minor: int) -> None:
+    assert Money.read(text, currency) == Money(minor, currency)
+
+
+@pytest.mark.parametrize("text", ["", "-3", "3,999", "1.000,00", "3 €", "1e3", "٣", "3,", ",5", "9" * 10])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no amount|finer"):
+        Money.read(text, "EUR")
