@@ -1,7 +1,6 @@
 """Every answer carries the security headers, whatever made it and however it ended (ASVS 5.0, 3.4)."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -55,7 +54,7 @@ async def visitor(
     """A visitor of the application as the sandbox has it, and as production does."""
     envelope = app.asgi_handler
     assert isinstance(envelope, Envelope)
-    app.asgi_handler = replace(envelope, secure=request.param)
+    app.asgi_handler = Envelope(envelope.app, allowed_hosts=envelope.allowed_hosts, secure=request.param)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url=settings.base_url) as visitor:
         yield visitor
