@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -18,6 +18,8 @@ BLOCKED_CARD: Final = "pm_card_mastercard"
 
 DECLINED_CARD: Final = "pm_card_visa_chargeDeclined"
 CONSENTS: Final = {"immediate_performance": True, "withdrawal_loss": True}
+
+PASSWORD: Final = "sieben Kegel rollen bergab"
 
 PATIENCE: Final = 240.0
 """Seconds for which an app repeats a request; a busy machine is slow, what is broken never answers."""
@@ -72,6 +74,7 @@ class Line:
 
     async def ask_store(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
         """The store's answer; lost connections, faults and refusals for the moment are what repeating is for."""
+        pauses = self._pauses()
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:
@@ -86,10 +89,11 @@ class Line:
                         return answer
                     self.tally[f"answers {answer.status_code}"] += 1
                 self.tally["requests repeated"] += 1
-                await asyncio.sleep(self.draw.uniform(0.02, 0.3))
+                await asyncio.sleep(next(pauses))
 
     async def ask_stripe(self, path: str, fields: dict[str, str]) -> httpx.Response:
         """The payment service's answer."""
+        pauses = self._pauses()
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:
@@ -100,7 +104,14 @@ class Line:
                     if answer.status_code < 500 and answer.status_code not in (409, 429):
                         return answer
                     self.tally["the payment service could not answer"] += 1
-                await asyncio.sleep(self.draw.uniform(0.02, 0.3))
+                await asyncio.sleep(next(pauses))
+
+    def _pauses(self) -> Iterator[float]:
+        """Seconds to wait before each next try: short at first, later up to a second."""
+        longest = 0.1
+        while True:
+            yield self.draw.uniform(0.02, longest)
+            longest = min(2 * longest, 1.0)
 
 
 def _is_for_the_moment(answer: httpx.Response) -> bool:
@@ -115,13 +126,22 @@ class Buyer:
 
     line: Line
     headers: dict[str, str]
+    email: str = ""
+    signing_in: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def buy(self, offer_id: str, manner: Manner) -> str:
         """Buy one film in this manner; gives the order's id."""
+        await self._sign_in_once()
         times = 2 if manner is Manner.CLICKS_TWICE else 1
         order_id = await self.order(offer_id, times=times)
         await self._go_on(order_id, await self.open_payment(order_id, times=times), manner)
         return order_id
+
+    async def _sign_in_once(self) -> None:
+        async with self.signing_in:
+            if "Authorization" not in self.headers:
+                opened = await self._post("/v1/sessions", {"email": self.email, "password": PASSWORD})
+                self.headers["Authorization"] = f"Bearer {opened['token']}"
 
     async def order(self, offer_id: str, *, times: int = 1) -> str:
         """Order a film; gives the order's id."""

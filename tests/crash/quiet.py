@@ -1,12 +1,15 @@
 """After the storm: what a sweep or a new worker would do later is done at once, and waited for."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
 import asyncpg
 
 from auth.passwords import PasswordHasher
-from store.composition import assemble, periodic_jobs
+from billing.movements import RECONCILE
+from store.composition import Parts, assemble, job_handlers, periodic_jobs
 from store.database import Database
 from store.settings import Settings
 from tests.crash.buyers import PATIENCE
@@ -23,27 +26,38 @@ _NOBODY_IS_AT_IT: Final = """
 
 
 async def become_quiet(machines: Machines) -> None:
-    """Sweep, and let a fresh worker finish all jobs."""
+    """Sweep, have a fresh worker finish all jobs, then look for lost events and hold the books against the provider."""
     await machines.end(WORKER)
     await sweep_later(machines)
     owner = await asyncpg.connect(machines.database_url)
     await finish_jobs(machines, owner)
     await owner.close()
+    await machines.control("settlements")
+    async with parts_ahead(machines) as parts:
+        _times, search_lost_events = periodic_jobs(parts)["search_lost_events"]
+        await search_lost_events()
+        await job_handlers(parts)[RECONCILE]()
 
 
 async def sweep_later(machines: Machines) -> None:
-    """The worker's own sweep of payments and refunds, some minutes ahead of the clock."""
+    """The worker's own sweep of payments and refunds."""
+    async with parts_ahead(machines) as parts:
+        _times, sweep_payments = periodic_jobs(parts)["sweep_payments"]
+        await sweep_payments()
+
+
+@asynccontextmanager
+async def parts_ahead(machines: Machines) -> AsyncIterator[Parts]:
+    """What the worker works with, in this process and some minutes ahead of the clock."""
     database = await Database.connect(machines.database_url, pool_size=2)
-    parts = await assemble(
-        Settings.from_env(machines.environment),
-        database=database,
-        clock=MovableTestClock(ahead=SWEEPS_AHEAD),
-        hasher=PasswordHasher(memory_kibibytes=1024, passes=1),
-    )
-    _times, sweep = periodic_jobs(parts)["sweep_payments"]
-    await sweep()
-    await parts.close()
-    await database.close()
+    clock, hasher = MovableTestClock(ahead=SWEEPS_AHEAD), PasswordHasher(memory_kibibytes=1024, passes=1)
+    settings = Settings.from_env(machines.environment)
+    parts = await assemble(settings, database=database, clock=clock, hasher=hasher)
+    try:
+        yield parts
+    finally:
+        await parts.close()
+        await database.close()
 
 
 async def finish_jobs(machines: Machines, owner: asyncpg.Connection) -> None:

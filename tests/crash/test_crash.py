@@ -16,3 +16,4 @@ async def test_whatever_is_killed_what_was_paid_is_granted_booked_and_confirmed_
     assert figures["kept"] == figures["rights"] == figures["sales booked"] == figures["confirmations sent"]
     assert figures["orders"] == report.happened["purchases"] == SMALL.purchases
     assert min(report.happened[f"{name} killed"] for name in (*WEB, WORKER, "postgresql", "redis")) >= 1
+    assert min(report.happened["events sent at least twice"], report.happened["events lost"]) >= 1

@@ -5,17 +5,21 @@ Every check is one query that counts what must not be; the payment service's sid
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
+from billing.webhooks import OBSERVED_KINDS
 from store.invariants import INVARIANTS
 
 _TABLES: Final = """
     CREATE TEMPORARY TABLE intents (id text PRIMARY KEY, captured bigint NOT NULL, refunded bigint NOT NULL);
     CREATE TEMPORARY TABLE provider_refunds (id text PRIMARY KEY, intent_id text NOT NULL, amount bigint NOT NULL);
+    CREATE TEMPORARY TABLE movements (id text PRIMARY KEY, net bigint NOT NULL);
+    CREATE TEMPORARY TABLE events (id text PRIMARY KEY);
     CREATE TEMPORARY TABLE wanted (order_id uuid PRIMARY KEY, states text[] NOT NULL);
     CREATE TEMPORARY VIEW captured AS SELECT * FROM intents WHERE captured > 0;
     CREATE TEMPORARY VIEW found AS
@@ -72,11 +76,15 @@ _MUST_NOT_BE: Final = {
          WHERE r.state IS DISTINCT FROM 'succeeded' OR p.amount IS DISTINCT FROM r.amount""",
     "refunds that never arrived": """
         SELECT count(*) FROM billing.refunds WHERE state <> 'succeeded'""",
-    "currencies in which the books' claim on the provider is not what it holds": """
-        SELECT count(*) FROM (
-            SELECT sum(p.minor) AS minor FROM billing.postings p JOIN billing.journals j ON j.id = p.journal_id
-             WHERE p.account = 'clearing:stripe' AND j.source IN ('payment', 'refund')
-        ) AS booked WHERE minor <> (SELECT sum(captured - refunded) FROM intents)""",
+    "movements at the provider that the books do not explain": """
+        SELECT count(*) FROM movements m LEFT JOIN billing.provider_transactions t ON t.id = m.id
+         WHERE t.matched_at IS NULL""",
+    "claims of the books on the provider that are not what it holds for us": """
+        SELECT count(*) FROM (SELECT sum(minor) AS minor FROM billing.postings WHERE account = 'clearing:stripe') AS b
+         WHERE minor IS DISTINCT FROM (SELECT sum(net) FROM movements)""",
+    "events of the provider that nobody took in": """
+        SELECT count(*) FROM events e
+         WHERE NOT EXISTS (SELECT FROM billing.webhook_events w WHERE w.event_id = e.id)""",
     "money owed to customers": """
         SELECT count(*) FROM (
             SELECT sum(minor) AS minor FROM billing.postings WHERE account = 'liability:refunds'
@@ -129,12 +137,9 @@ async def judge(database_url: str, stripe_store: Path, wanted: dict[str, frozens
     owner = await asyncpg.connect(database_url)
     try:
         await owner.execute(_TABLES)
-        intents, refunds = _money_of(stripe_store)
-        await owner.executemany("INSERT INTO intents VALUES ($1, $2, $3)", intents)
-        await owner.executemany("INSERT INTO provider_refunds VALUES ($1, $2, $3)", refunds)
-        await owner.executemany(
-            "INSERT INTO wanted VALUES ($1, $2)", [(key, list(ends)) for key, ends in wanted.items()]
-        )
+        wishes = [(order_id, list(states)) for order_id, states in wanted.items()]
+        for table, rows in {**_of_the_provider(stripe_store), "wanted": wishes}.items():
+            await owner.copy_records_to_table(table, records=rows)
         faults = {name: int(await owner.fetchval(query)) for name, query in _MUST_NOT_BE.items()}
         figures = {name: int(await owner.fetchval(query)) for name, query in _FIGURES.items()}
     finally:
@@ -142,20 +147,26 @@ async def judge(database_url: str, stripe_store: Path, wanted: dict[str, frozens
     return Verdict(faults, figures)
 
 
-def _money_of(stripe_store: Path) -> tuple[list[tuple[str, int, int]], list[tuple[str, str, int]]]:
-    """Of every intent what was captured and what went back, and every refund."""
+def _of_the_provider(stripe_store: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Rows of the temporary tables: intents with what was captured and what went back, refunds, movements, events."""
     connection = sqlite3.connect(stripe_store)
-    bodies = [json.loads(body) for (body,) in connection.execute("SELECT body FROM objects")]
+    objects = [json.loads(body) for (body,) in connection.execute("SELECT body FROM objects")]
     connection.close()
-    charges = [body for body in bodies if body["object"] == "charge" and body["paid"]]
-    intents = [
-        (
-            body["id"],
-            sum(charge["amount_captured"] for charge in charges if charge["payment_intent"] == body["id"]),
-            sum(charge["amount_refunded"] for charge in charges if charge["payment_intent"] == body["id"]),
-        )
-        for body in bodies
-        if body["object"] == "payment_intent"
-    ]
-    refunds = [(body["id"], body["payment_intent"], body["amount"]) for body in bodies if body["object"] == "refund"]
-    return intents, refunds
+    captured, refunded = Counter[str](), Counter[str]()
+    for charge in _of_kind(objects, "charge"):
+        captured[charge["payment_intent"]] += charge["amount_captured"]
+        refunded[charge["payment_intent"]] += charge["amount_refunded"]
+    return {
+        "intents": [
+            (one["id"], captured[one["id"]], refunded[one["id"]]) for one in _of_kind(objects, "payment_intent")
+        ],
+        "provider_refunds": [(one["id"], one["payment_intent"], one["amount"]) for one in _of_kind(objects, "refund")],
+        "movements": [(one["id"], one["net"]) for one in _of_kind(objects, "balance_transaction")],
+        "events": [
+            (one["id"],) for one in _of_kind(objects, "event") if one["data"]["object"]["object"] in OBSERVED_KINDS
+        ],
+    }
+
+
+def _of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [one for one in objects if one["object"] == kind]
