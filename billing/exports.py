@@ -188,8 +188,13 @@ async def total_transactions(database: OpenDatabase, *, period: Period) -> Seque
     return [Total(kind=row["kind"], country=row["country"], count=row["count"], **amounts_of(row)) for row in rows]
 
 
-async def export_csv(database: OpenDatabase, *, period: Period) -> AsyncGenerator[bytes]:
-    """The period as CSV, in chunks as PostgreSQL writes them: one statement, so one consistent state of the books.
+def export_csv(database: OpenDatabase, *, period: Period) -> AsyncGenerator[bytes]:
+    """The period as CSV."""
+    return stream_csv(database, _CSV, *period.instants, SELLER_ZONE.key)
+
+
+async def stream_csv(database: OpenDatabase, query: str, *arguments: object) -> AsyncGenerator[bytes]:
+    """A query's rows as CSV, in chunks as PostgreSQL writes them: one statement, so one consistent state of the books.
 
     A reader that goes away stops the copying and gives the connection back.
     """
@@ -199,9 +204,8 @@ async def export_csv(database: OpenDatabase, *, period: Period) -> AsyncGenerato
         try:
             async with database.reads.acquire() as connection:
                 await connection.copy_from_query(
-                    _CSV,
-                    *period.instants,
-                    SELLER_ZONE.key,
+                    query,
+                    *arguments,
                     output=chunks.put,
                     format="csv",
                     header=True,

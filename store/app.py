@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 import auth.routes
+import billing.provider_account_routes
 import billing.refund_routes
 import billing.routes
 import billing.withdrawal_routes
@@ -94,6 +95,7 @@ def create_app(
             auth.routes.router,
             billing.routes.router,
             billing.refund_routes.router,
+            billing.provider_account_routes.router,
             billing.withdrawal_routes.router,
             store.catalogue.routes.router,
             store.entitlement.routes.router,
