@@ -1,6 +1,6 @@
-"""Small honest charts: bars from zero over the days of a month, as numbers that a template draws as SVG."""
+"""Small honest charts: bars from zero over days or months, as numbers that a template draws as SVG."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -51,18 +51,40 @@ class DayChart:
     left: int = LEFT
 
 
+@dataclass(frozen=True, slots=True)
+class GroupBar:
+    """One bar of a month."""
+
+    value: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A month with its bars."""
+
+    month: date
+    bars: Sequence[GroupBar]
+    label_x: float
+
+
+@dataclass(frozen=True, slots=True)
+class MonthChart:
+    """Groups of bars, a group for each month."""
+
+    groups: Sequence[Group]
+    lines: Sequence[Line]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+
+
 def chart_days(values: Mapping[date, int], *, first: date, end: date) -> DayChart:
     """The chart of the days from `first` up to, but without, `end`; values may be negative, zero is always shown."""
-    highest, lowest = max(0, *values.values(), 0), min(0, *values.values(), 0)
-    step = _step(highest - lowest)
-    top, bottom = -(-highest // step) * step, (lowest // step) * step
-    if top == bottom:
-        top = step
-    scale = (HEIGHT - TOP - BOTTOM) / (top - bottom)
-
-    def y_of(value: int) -> float:
-        return round(TOP + (top - value) * scale, 2)
-
+    y_of, lines = _scale(values.values())
     days = [first + timedelta(days=number) for number in range((end - first).days)]
     slot = (WIDTH - LEFT) / len(days)
     bars = [
@@ -79,8 +101,44 @@ def chart_days(values: Mapping[date, int], *, first: date, end: date) -> DayChar
         for number, day in enumerate(days)
         for value in (values.get(day, 0),)
     ]
-    lines = [Line(value, y_of(value)) for value in range(bottom, top + 1, step)]
     return DayChart(bars=bars, lines=lines, zero=y_of(0))
+
+
+def chart_months(values: Mapping[date, Sequence[int]]) -> MonthChart:
+    """The chart of months, each with the same number of bars beside each other; values may be negative."""
+    y_of, lines = _scale(value for group in values.values() for value in group)
+    slot = (WIDTH - LEFT) / len(values)
+    groups = []
+    for number, (month, group) in enumerate(values.items()):
+        left, width = LEFT + number * slot + slot * 0.14, slot * 0.72 / len(group)
+        bars = [
+            GroupBar(
+                value=value,
+                x=round(left + place * width, 2),
+                y=min(y_of(value), y_of(0)),
+                width=round(width * 0.84, 2),
+                height=round(abs(y_of(value) - y_of(0)), 2),
+            )
+            for place, value in enumerate(group)
+        ]
+        groups.append(Group(month=month, bars=bars, label_x=round(LEFT + (number + 0.5) * slot, 2)))
+    return MonthChart(groups=groups, lines=lines)
+
+
+def _scale(values: Iterable[int]) -> tuple[Callable[[int], float], Sequence[Line]]:
+    """Where a value lies in the drawing, and the lines of the grid; zero is always among them."""
+    present = [0, *values]
+    highest, lowest = max(present), min(present)
+    step = _step(highest - lowest)
+    top, bottom = -(-highest // step) * step, (lowest // step) * step
+    if top == bottom:
+        top = step
+    scale = (HEIGHT - TOP - BOTTOM) / (top - bottom)
+
+    def y_of(value: int) -> float:
+        return round(TOP + (top - value) * scale, 2)
+
+    return y_of, [Line(value, y_of(value)) for value in range(bottom, top + 1, step)]
 
 
 def _step(span: int) -> int:

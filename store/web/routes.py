@@ -23,6 +23,7 @@ from store.web import (
     library_pages,
     orders_pages,
     player,
+    reconciliation_pages,
     refund_pages,
     sign_in_pages,
     staff_pages,
@@ -54,6 +55,7 @@ PARTS = (
     withdrawal_desk_pages,
     finance_pages,
     invariant_pages,
+    reconciliation_pages,
 )
 """The modules whose `handlers` are pages."""
 

@@ -24,6 +24,7 @@ READS = {
     "/de/support": {"support", "support_lead"},
     "/de/support/customers/{customer}": {"support", "support_lead"},
     "/de/finance": {"finance"},
+    "/de/finance/reconciliation": {"finance"},
     "/v1/finance/transactions?from=2026-11-01&to=2026-12-01": {"finance"},
     "/v1/finance/transactions.csv?from=2026-11-01&to=2026-12-01": {"finance"},
     "/v1/finance/invariants": {"finance"},

@@ -7,10 +7,12 @@ import pytest
 from billing.declines import DECLINES
 from billing.disputes import HOLD
 from billing.models import OrderState, PaymentState, RefundState
+from billing.movements import REASONS
 from billing.sale_refunds import WITHDRAWAL
 from store.entitlement.errors import Way
 from store.entitlement.rights import Standing
 from store.letter_templates import FOLDER
+from store.web.reconciliation_pages import SERIES
 from store.web.wording import load_texts
 
 MAILS = [path.name for path in FOLDER.iterdir() if path.is_dir()]
@@ -38,6 +40,8 @@ ABOUT_ACCOUNTS = (
         ("support.mail_kind", MAILS),
         ("support.action", [action.replace(".", "_") for action in ABOUT_ACCOUNTS]),
         ("finance.kinds", JOURNALS),
+        ("reconciliation.reasons", REASONS),
+        ("reconciliation.series", SERIES),
     ],
 )
 def test_every_code_has_a_word(prefix: str, codes: list[str], locale: str) -> None:
