@@ -170,12 +170,14 @@ def intent_of(gateway: FakeGateway, payable: Any) -> str:
     return next(intent.id for intent in gateway.intents.values() if intent.client_secret == payable["client_secret"])
 
 
-async def send_event(client: httpx.AsyncClient, intent_id: str, *, secret: str = WEBHOOK_SECRETS[0]) -> httpx.Response:
-    """What Stripe sends when a payment succeeded."""
+async def send_event(
+    client: httpx.AsyncClient, object_id: str, *, kind: str = "payment_intent", secret: str = WEBHOOK_SECRETS[0]
+) -> httpx.Response:
+    """What Stripe sends when a payment, or what else `kind` says, succeeded."""
     event = {
         "id": f"evt_{new_id().hex}",
-        "type": "payment_intent.succeeded",
-        "data": {"object": {"id": intent_id, "object": "payment_intent"}},
+        "type": f"{kind}.succeeded",
+        "data": {"object": {"id": object_id, "object": kind}},
     }
     body = json.dumps(event)
     signature = stripe.WebhookSignature.generate_signature_header(body, secret)
