@@ -81,7 +81,9 @@ async def explain(session: AsyncSession, movement_id: str, *, at: datetime) -> N
     row = await session.scalar(
         select(ProviderTransaction)
         .where(ProviderTransaction.id == movement_id, ProviderTransaction.matched_at.is_(None))
-        .with_for_update()
+        # Whoever holds the row explains it. Waiting could be for ever: a webhook holds its order's lock by now, and
+        # the other one needs that for its booking.
+        .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     )
     if row is None or row.journal_id is not None:

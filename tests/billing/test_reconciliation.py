@@ -109,6 +109,25 @@ async def test_a_fee_is_booked_as_soon_as_the_provider_tells_of_it(till: Till, o
     assert await unmatched(owner) == []
 
 
+async def test_news_of_a_fee_do_not_wait_for_a_run_that_is_just_explaining_it(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    _, intent_id = await sold(till)
+    charge = till.gateway.intents[intent_id].charge
+    assert charge is not None
+    await till.reconciliation.run(at=LATER)
+    body = event(charge.id, kind="charge", type_="charge.updated")
+
+    await owner.execute("UPDATE billing.provider_transactions SET matched_at = NULL, journal_id = NULL")
+
+    async with owner.transaction():
+        await owner.execute("SELECT FROM billing.provider_transactions FOR UPDATE")
+        async with asyncio.timeout(20):
+            assert await till.receive(body, signed(body), now=NOON) == "already"
+
+    assert await count(owner, "billing.journals", kind="fee") == 1
+
+
 async def test_a_charge_whose_fee_is_not_known_yet_books_none(till: Till, owner: asyncpg.Connection) -> None:
     order = await till.paid_order()
     charge_id = (await till.find(order))[1].charge_id
