@@ -230,6 +230,7 @@ class StripeStandIn:
             stand_in.call(
                 given=checked,
                 target=target,
+                version=request.headers.get("stripe-version", API_VERSION),
                 origin=request.origin,
                 by_customer=by_customer,
                 request_id=request_id,
@@ -241,8 +242,10 @@ class StripeStandIn:
         return answer
 
     def _wake(self) -> None:
-        self._delivery.wake()
+        """After a call's transaction: do what it made due, so that its caller's next call finds that done."""
+        self._clockwork.do_due()
         self._clockwork.wake()
+        self._delivery.wake()
 
 
 def _report_end(loop: asyncio.Task[None]) -> None:

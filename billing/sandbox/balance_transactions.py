@@ -5,6 +5,7 @@ from billing.sandbox.errors import JsonObject
 from billing.sandbox.lists import LIST_PARAMETERS, list_objects
 from billing.sandbox.object_store import new_identifier
 from billing.sandbox.parameters import choice, text
+from billing.sandbox.test_methods import BY_FINGERPRINT
 
 DAY_SECONDS = 24 * 3600
 
@@ -29,7 +30,9 @@ def book_charge(call: Call, charge: JsonObject) -> JsonObject:
     if charge["payment_method_details"]["type"] != "card":
         return book(call, charge, kind="payment", amount=amount, fee=_FEE_OF_DEBIT)
     fee = (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED
-    return book(call, charge, kind="charge", amount=amount, fee=fee)
+    pays_at_once = BY_FINGERPRINT[charge["payment_method_details"]["card"]["fingerprint"]].pays_at_once
+    available_on = call.now if pays_at_once else None
+    return book(call, charge, kind="charge", amount=amount, fee=fee, available_on=available_on)
 
 
 def book_refund(call: Call, refund: JsonObject, *, by_card: bool) -> JsonObject:

@@ -26,6 +26,8 @@ class Call:
     """Parameters, checked against what the address takes."""
     target: str = ""
     """The id in the address."""
+    version: str = ""
+    """The API version that the caller speaks; the stand-in always answers in its own."""
     origin: str = ""
     """Where the caller reached us, `http://host:port`; addresses of 3-D Secure pages begin with it."""
     by_customer: bool = False

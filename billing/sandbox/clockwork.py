@@ -29,12 +29,16 @@ class Clockwork:
         self._do(errands)
         return len(errands)
 
+    def do_due(self) -> None:
+        """Do what is due by now."""
+        self._do(self._stand_in.agenda.due(by=self._stand_in.now()))
+
     async def run(self) -> None:
         """Do what is due for as long as the process lives."""
         agenda = self._stand_in.agenda
         while True:
             self._woken.clear()
-            self._do(agenda.due(by=self._stand_in.now()))
+            self.do_due()
             due = agenda.next_due()
             pause = None if due is None else max(due - self._stand_in.now(), 0.2)
             with suppress(TimeoutError):

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from billing.sandbox.authentications import send_to_bank
 from billing.sandbox.calls import Answer, Call, copy_given
 from billing.sandbox.charges import behaviour_of, charge_card
 from billing.sandbox.debits import debit
-from billing.sandbox.errors import JsonObject, StripeRefusal, missing_parameter
+from billing.sandbox.errors import JsonObject, StripeRefusal
 from billing.sandbox.events import record_event
 from billing.sandbox.intent_answers import answer_intent, visible_intent
-from billing.sandbox.object_store import new_identifier
 from billing.sandbox.outcomes import fail, succeed
 from billing.sandbox.parameters import Check, choice, fields, text, truth, whole_number
 from billing.sandbox.payment_methods import METHOD_DATA, make_payment_method, take_payment_method
@@ -135,29 +135,6 @@ def _charge(call: Call, intent: JsonObject, method: JsonObject, *, authenticated
 
 def _ask_for_authentication(call: Call, intent: JsonObject, method: JsonObject) -> Answer:
     """`requires_action`: the customer is sent to the page of `three_d_secure.py` and from there back."""
-    if "return_url" not in call.given:
-        raise missing_parameter("return_url")
-    authentication = call.objects.put(
-        {
-            "id": new_identifier("auth_"),
-            "object": "authentication",
-            "created": call.now,
-            "payment_intent": intent["id"],
-            "return_url": call.given["return_url"],
-            "passed": None,
-        }
-    )
-    intent |= {
-        "payment_method": method["id"],
-        "status": "requires_action",
-        "next_action": {
-            "type": "redirect_to_url",
-            "redirect_to_url": {
-                "return_url": call.given["return_url"],
-                "url": f"{call.origin}/3d_secure/{authentication['id']}",
-            },
-        },
-    }
-    call.objects.put(intent)
+    send_to_bank(call, intent, method)
     record_event(call, "payment_intent.requires_action", intent)
     return answer_intent(call, intent)

@@ -72,7 +72,9 @@ def create_customer(call: Call) -> Answer:
 
 
 def retrieve_customer(call: Call) -> Answer:
-    """GET /v1/customers/{customer}."""
+    """GET /v1/customers/{customer}; of a deleted one, that it was there."""
+    if call.objects.find(call.target, "deleted_customer"):
+        return Answer(_deleted(call.target))
     return Answer(call.objects.get("customer", call.target))
 
 
@@ -88,6 +90,19 @@ def update_customer(call: Call) -> Answer:
     return Answer(customer)
 
 
+def delete_customer(call: Call) -> Answer:
+    """DELETE /v1/customers/{customer}: for good; what it paid stays."""
+    customer = call.objects.get("customer", call.target)
+    call.objects.remove(call.target)
+    call.objects.put({"id": call.target, "object": "deleted_customer", "created": customer["created"]})
+    record_event(call, "customer.deleted", customer)
+    return Answer(_deleted(call.target))
+
+
+def _deleted(identifier: str) -> JsonObject:
+    return {"id": identifier, "object": "customer", "deleted": True}
+
+
 def list_customers(call: Call) -> Answer:
     """GET /v1/customers, by e-mail address and time."""
     return list_objects(call, "customer", url="/v1/customers", email=call.given.get("email"))
@@ -97,5 +112,6 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/customers", create_customer, _ACCEPTS),
     Endpoint("GET", "/v1/customers", list_customers, {**LIST_PARAMETERS, "email": text(512)}),
     Endpoint("GET", "/v1/customers/{customer}", retrieve_customer),
+    Endpoint("DELETE", "/v1/customers/{customer}", delete_customer),
     Endpoint("POST", "/v1/customers/{customer}", update_customer, _ACCEPTS),
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from billing.sandbox.calls import Call
 from billing.sandbox.charges import settle_charge
+from billing.sandbox.checkout_sessions import expire_by_time
 from billing.sandbox.debits import end_debit
 from billing.sandbox.disputes import dispute_by_method, end_dispute
 from billing.sandbox.fraud_warnings import warn_by_method
@@ -15,6 +16,7 @@ DEEDS: Mapping[str, Callable[[Call, str], None]] = {
     "end_debit": end_debit,
     "end_dispute": end_dispute,
     "end_refund": end_refund,
+    "expire_session": expire_by_time,
     "settle_charge": settle_charge,
     "pay_out": pay_out,
     "reconcile_payout": reconcile_payout,

@@ -3,8 +3,10 @@
 from collections import defaultdict
 
 from billing.sandbox import (
+    app_keys,
     balance_transactions,
     charges,
+    checkout_sessions,
     customers,
     disputes,
     events,
@@ -13,13 +15,19 @@ from billing.sandbox import (
     payment_methods,
     payouts,
     refunds,
+    searches,
+    setup_intents,
     webhook_endpoints,
 )
 from billing.sandbox.calls import Endpoint
 from billing.sandbox.errors import StripeRefusal
 
 ENDPOINTS: tuple[Endpoint, ...] = (
+    *searches.ENDPOINTS,
     *payment_intents.ENDPOINTS,
+    *setup_intents.ENDPOINTS,
+    *app_keys.ENDPOINTS,
+    *checkout_sessions.ENDPOINTS,
     *refunds.ENDPOINTS,
     *charges.ENDPOINTS,
     *customers.ENDPOINTS,

@@ -59,6 +59,11 @@ def missing_object(kind: str, identifier: str, *, param: str, status: int = 404)
     return StripeRefusal(f"No such {spoken}: '{identifier}'", status=status, code="resource_missing", param=param)
 
 
+def unknown_parameter(name: str) -> StripeRefusal:
+    """A parameter that the address does not take (in this version of the API)."""
+    return StripeRefusal(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
+
+
 def missing_parameter(name: str) -> StripeRefusal:
     """A required parameter was not sent."""
     return StripeRefusal(f"Missing required param: {name}.", code="parameter_missing", param=name)

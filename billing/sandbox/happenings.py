@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from billing.sandbox.calls import Call
+from billing.sandbox.checkout_sessions import complete_session
 from billing.sandbox.debits import answer_debit
 from billing.sandbox.disputes import REASONS, open_dispute
 from billing.sandbox.errors import JsonObject, missing_parameter
@@ -41,6 +42,11 @@ def _pay_out(call: Call) -> JsonObject:
 def _fail_payout(call: Call) -> JsonObject:
     payout = fail_payout(call, call.objects.get("payout", _needed(call, "payout"), param="payout"))
     return {"payout": payout["id"]}
+
+
+def _complete_checkout(call: Call) -> JsonObject:
+    session = call.objects.get("checkout.session", _needed(call, "session"), param="session")
+    return {"status": complete_session(call, session, _needed(call, "payment_method"))["status"]}
 
 
 def _dispute(call: Call) -> JsonObject:
@@ -81,6 +87,7 @@ def _needed(call: Call, name: str) -> str:
 _OF_CHARGE: Mapping[str, Check] = {"charge": text(), "payment_intent": text()}
 
 HAPPENINGS: Mapping[str, Happening] = {
+    "checkouts": Happening({"session": text(), "payment_method": text()}, _complete_checkout),
     "debits": Happening({"payment_intent": text(), "outcome": choice("succeeded", "failed")}, _answer_debit),
     "disputes": Happening({**_OF_CHARGE, "reason": choice(*REASONS), "inquiry": truth()}, _dispute),
     "fraud_warnings": Happening(_OF_CHARGE, _warn_of_fraud),

@@ -23,6 +23,7 @@ _FILTERS = {
     "types": "AND type IN (SELECT value FROM json_each(:types))",
     "email": "AND email = :email",
     "currency": "AND currency = :currency",
+    "payment_method": "AND json_extract(body, '$.payment_method') = :payment_method",
     "status": "AND json_extract(body, '$.status') = :status",
     "destination": "AND json_extract(body, '$.destination') = :destination",
     "payout": "AND id IN (SELECT balance_transaction FROM payout_items WHERE payout = :payout)",
@@ -53,6 +54,28 @@ class Page:
     """Names of `_FILTERS` and what they must equal; `types` as JSON array."""
     older_than: str | None = None
     newer_than: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One clause of a search."""
+
+    path: str
+    """Of the field in the document, in SQLite's notation."""
+    operator: str
+    """A key of `_OPERATORS`."""
+    value: str | int | None
+    is_negated: bool = False
+
+
+_OPERATORS = {
+    ":": "json_extract(body, ?) IS ?",
+    "~": "instr(lower(json_extract(body, ?)), lower(?)) > 0",
+    ">": "json_extract(body, ?) > ?",
+    ">=": "json_extract(body, ?) >= ?",
+    "<": "json_extract(body, ?) < ?",
+    "<=": "json_extract(body, ?) <= ?",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +135,27 @@ class ObjectStore:
         found = [json.loads(row["body"]) for row in rows[: page.limit]]
         return found[::-1] if forwards else found, len(rows) > page.limit
 
+    def search(
+        self, kind: str, conditions: Sequence[Condition], *, joint: str, limit: int, after: int
+    ) -> Sequence[JsonObject]:
+        """Up to `limit` objects for which all (AND) or any (OR) of the conditions hold, newest first."""
+        clauses = [
+            f"NOT coalesce({_OPERATORS[part.operator]}, 0)" if part.is_negated else _OPERATORS[part.operator]
+            for part in conditions
+        ]
+        values = [value for part in conditions for value in (part.path, part.value)]
+        statement = [
+            "SELECT body FROM objects WHERE kind = ? AND (",
+            f" {joint} ".join(clauses),
+            ") ORDER BY sequence DESC LIMIT ? OFFSET ?",
+        ]
+        rows = self.connection.execute(" ".join(statement), (kind, *values, limit, after))
+        return [json.loads(row["body"]) for row in rows]
+
+
+_NAMES = {"balance_transaction": "id", "event": "id", "payment_intent": "intent", "setup_intent": "intent"}
+
 
 def _name_in_address(kind: str) -> str:
     """What Stripe calls the id in the address of a kind of object."""
-    return {"payment_intent": "intent", "event": "id", "balance_transaction": "id"}.get(kind, kind)
+    return _NAMES.get(kind, kind.rpartition(".")[2])

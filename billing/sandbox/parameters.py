@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from billing.sandbox.errors import JsonObject, StripeRefusal
+from billing.sandbox.errors import JsonObject, StripeRefusal, unknown_parameter
 
 Check = Callable[[str, Any], Any]
 """Takes a parameter's full name and its raw value; returns the value or raises StripeRefusal."""
@@ -24,7 +24,7 @@ def _check_fields(prefix: str, given: Mapping[str, Any], checks: Mapping[str, Ch
     for name, value in given.items():
         spoken = f"{prefix}[{name}]" if prefix else name
         if name not in checks:
-            raise StripeRefusal(f"Received unknown parameter: {spoken}", code="parameter_unknown", param=spoken)
+            raise unknown_parameter(spoken)
         checked[name] = checks[name](spoken, value)
     return checked
 
@@ -105,12 +105,27 @@ def choice(*words: str) -> Check:
 
 def texts() -> Check:
     """A list of strings."""
-    one = text()
+    return list_of(text())
 
-    def check(name: str, value: Any) -> list[str]:
+
+def list_of(one: Check) -> Check:
+    """A list of things of one kind."""
+
+    def check(name: str, value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise StripeRefusal("Invalid array", param=name)
         return [one(f"{name}[{index}]", part) for index, part in enumerate(value)]
+
+    return check
+
+
+def anything() -> Check:
+    """An object that is not looked into."""
+
+    def check(name: str, value: Any) -> JsonObject:
+        if not isinstance(value, dict):
+            raise StripeRefusal("Invalid object", param=name)
+        return value
 
     return check
 

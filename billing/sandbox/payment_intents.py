@@ -9,6 +9,7 @@ from billing.sandbox.confirmation import CONFIRMATION_PARAMETERS, confirm_intent
 from billing.sandbox.errors import JsonObject, StripeRefusal, missing_parameter
 from billing.sandbox.events import record_event
 from billing.sandbox.intent_answers import answer_intent
+from billing.sandbox.intent_methods import choose_methods, usable_types
 from billing.sandbox.lists import LIST_PARAMETERS, list_objects
 from billing.sandbox.object_store import new_identifier
 from billing.sandbox.parameters import (
@@ -63,7 +64,8 @@ _CREATE: Mapping[str, Check] = {
     **_UPDATE,
     "automatic_payment_methods": fields(allow_redirects=choice("always", "never"), enabled=truth()),
     "confirm": truth(),
-    "confirmation_method": choice("automatic"),
+    "confirmation_method": choice("automatic", "manual"),
+    "payment_method_types": texts(),
     **CONFIRMATION_PARAMETERS,
 }
 _BEFORE_CONFIRMATION = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -81,8 +83,7 @@ def create_intent(call: Call) -> Answer:
     if "customer" in given:
         call.objects.get("customer", given["customer"], param="customer")
     intent = _new_intent(call, amount=given["amount"], currency=currency)
-    copy_given(intent, given, (*_PLAIN, "capture_method", "customer"))
-    intent["payment_method_types"] = _usable_types(intent)
+    copy_given(intent, given, (*_PLAIN, "capture_method", "confirmation_method", "customer"))
     if not given.get("confirm"):
         if "payment_method" in given:
             intent["payment_method"] = take_payment_method(call, given["payment_method"])["id"]
@@ -99,9 +100,7 @@ def create_intent(call: Call) -> Answer:
 
 def _new_intent(call: Call, *, amount: int, currency: str) -> JsonObject:
     identifier = new_identifier("pi_3")
-    automatic = call.given.get("automatic_payment_methods", {})
-    if automatic and "enabled" not in automatic:
-        raise missing_parameter("automatic_payment_methods[enabled]")
+    automatic, types = choose_methods(call, currency=currency)
     return {
         "id": identifier,
         "object": "payment_intent",
@@ -111,11 +110,7 @@ def _new_intent(call: Call, *, amount: int, currency: str) -> JsonObject:
         "amount_received": 0,
         "application": None,
         "application_fee_amount": None,
-        "automatic_payment_methods": (
-            {"allow_redirects": automatic.get("allow_redirects", "always"), "enabled": True}
-            if automatic.get("enabled", True)
-            else None
-        ),
+        "automatic_payment_methods": automatic,
         "canceled_at": None,
         "cancellation_reason": None,
         "capture_method": "automatic_async",
@@ -143,7 +138,7 @@ def _new_intent(call: Call, *, amount: int, currency: str) -> JsonObject:
                 "request_three_d_secure": "automatic",
             }
         },
-        "payment_method_types": ["card"],
+        "payment_method_types": types,
         "processing": None,
         "receipt_email": None,
         "review": None,
@@ -155,13 +150,6 @@ def _new_intent(call: Call, *, amount: int, currency: str) -> JsonObject:
         "transfer_data": None,
         "transfer_group": None,
     }
-
-
-def _usable_types(intent: JsonObject) -> list[str]:
-    """What the customer may pay with: cards, and in euros a SEPA debit, but nothing that was excluded."""
-    offered = ["card", "sepa_debit"] if intent["currency"] == "eur" else ["card"]
-    excluded = intent["excluded_payment_method_types"] or ()
-    return [kind for kind in offered if kind not in excluded]
 
 
 def _checked_money(amount: int, currency: str) -> str:
@@ -203,7 +191,8 @@ def update_intent(call: Call) -> Answer:
     if "customer" in given:
         call.objects.get("customer", given["customer"], param="customer")
     copy_given(intent, given, (*_PLAIN, "capture_method", "customer"))
-    intent["payment_method_types"] = _usable_types(intent)
+    if intent["automatic_payment_methods"]:
+        intent["payment_method_types"] = usable_types(intent["currency"], intent["excluded_payment_method_types"] or ())
     if "metadata" in given:
         intent["metadata"] = merged_metadata(intent["metadata"], given["metadata"])
     if "payment_method" in given:

@@ -21,6 +21,8 @@ class TestMethod:
     """Why the bank declines; None: it pays."""
     asks_for_authentication: bool = False
     """The bank wants 3-D Secure first."""
+    pays_at_once: bool = False
+    """Its money is available at once."""
     risk_level: str = "normal"
     dispute_reason: str | None = None
     """Why the payment is disputed some time later."""
@@ -59,6 +61,7 @@ _METHODS = (
     TestMethod("pm_card_visa", "visa", "4242"),
     TestMethod("pm_card_visa_debit", "visa", "5556"),
     TestMethod("pm_card_mastercard", "mastercard", "4444"),
+    TestMethod("pm_card_bypassPending", "visa", "0077", pays_at_once=True),
     TestMethod("pm_card_amex", "amex", "8431"),
     TestMethod("pm_card_threeDSecureOptional", "visa", "3055"),
     _declined("pm_card_visa_chargeDeclined", "0002", "generic_decline"),
@@ -82,9 +85,13 @@ _METHODS = (
     TestMethod("pm_card_pendingRefund", "visa", "7726", refund_ends="succeeded"),
     TestMethod("pm_card_refundFail", "visa", "5126", refund_ends="failed"),
     _account("DE89370400440532013000"),
+    _account("DE08370400440532013003"),
     _account("AT611904300234573201"),
+    _account("AT321904300235473204"),
     _account("DE62370400440532013001", decline_code="insufficient_funds"),
+    _account("AT861904300235473202", decline_code="insufficient_funds"),
     _account("DE35370400440532013002", dispute_reason="debit_not_authorized"),
+    _account("AT591904300235473203", dispute_reason="debit_not_authorized"),
 )
 METHODS = {method.name: method for method in _METHODS}
 BY_FINGERPRINT = {method.fingerprint: method for method in _METHODS}

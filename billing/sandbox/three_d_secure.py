@@ -5,11 +5,13 @@ from pathlib import Path
 from string import Template
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from billing.sandbox.authentications import is_awaited
 from billing.sandbox.calls import Call
 from billing.sandbox.confirmation import finish_authentication
 from billing.sandbox.errors import JsonObject, StripeRefusal
 from billing.sandbox.form_bodies import read_form
 from billing.sandbox.http_messages import Request, Response
+from billing.sandbox.setup_intents import finish_setup_authentication
 
 _PAGE = Template((Path(__file__).parent / "static" / "three_d_secure.html").read_text(encoding="utf-8"))
 
@@ -48,8 +50,9 @@ def answer_authentication(request: Request, call: Call) -> Response:
     authentication = call.objects.find(request.path.removeprefix("/3d_secure/"), "authentication")
     if authentication is None:
         raise StripeRefusal("There is no such authentication.", status=404, code="resource_missing")
-    intent = call.objects.get("payment_intent", authentication["payment_intent"])
-    open_still = authentication["passed"] is None and _is_awaited(intent, authentication)
+    kind = "setup_intent" if authentication["intent"].startswith("seti_") else "payment_intent"
+    intent = call.objects.get(kind, authentication["intent"])
+    open_still = authentication["passed"] is None and is_awaited(intent, authentication)
     if not open_still:
         return _back(intent, authentication)
     if request.method in ("GET", "HEAD"):
@@ -61,23 +64,20 @@ def answer_authentication(request: Request, call: Call) -> Response:
         return _back(intent, authentication)
     authentication["passed"] = outcome == "complete"
     call.objects.put(authentication)
-    finish_authentication(call, intent, passed=authentication["passed"])
+    finish = finish_authentication if kind == "payment_intent" else finish_setup_authentication
+    finish(call, intent, passed=authentication["passed"])
     return _back(intent, authentication)
-
-
-def _is_awaited(intent: JsonObject, authentication: JsonObject) -> bool:
-    """Not when the intent was canceled or confirmed anew with another method."""
-    action = intent["next_action"]
-    return bool(action) and action["redirect_to_url"]["url"].endswith(authentication["id"])
 
 
 def _back(intent: JsonObject, authentication: JsonObject) -> Response:
     """303 to the return address with what Stripe adds to it; no proof of anything."""
+    if authentication["return_url"] is None:  # Stripe.js shows the page in a frame and closes it
+        return Response(200, intent["status"].encode(), {"content-type": "text/plain; charset=utf-8"})
     address = urlsplit(authentication["return_url"])
     query = [
         *parse_qsl(address.query, keep_blank_values=True),
-        ("payment_intent", intent["id"]),
-        ("payment_intent_client_secret", intent["client_secret"]),
+        (intent["object"], intent["id"]),
+        (f"{intent['object']}_client_secret", intent["client_secret"]),
         ("redirect_status", "succeeded" if intent["status"] == "succeeded" else "failed"),
     ]
     location = urlunsplit(address._replace(query=urlencode(query)))
@@ -89,7 +89,7 @@ def _page(request: Request, intent: JsonObject) -> Response:
     locale = "de" if words.startswith("de") else "en"
     texts = {
         **_TEXTS[locale],
-        "amount": _spoken_amount(intent, locale),
+        "amount": _spoken_amount(intent, locale) if "amount" in intent else "–",
         "reference": intent["description"] or intent["id"],
     }
     body = _PAGE.substitute({name: escape(text) for name, text in texts.items()})

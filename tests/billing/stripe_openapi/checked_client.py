@@ -14,12 +14,15 @@ class CheckedHTTPXClient(stripe.HTTPXClient):
 
     def __init__(self) -> None:
         super().__init__(allow_sync_methods=True)
+        self.called: set[tuple[str, str]] = set()
+        """Method and address of every call, as the description writes them."""
 
     def request(  # the signature is the SDK's
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Check, call, check."""
         validator.check_request(method, url, post_data or "")
+        self.called.add(validator.operation_at(method, url))
         content, status, answered = super().request(method, url, headers, post_data)
         validator.check_response(method, url, status, json.loads(content))
         return content, status, answered
@@ -29,6 +32,7 @@ class CheckedHTTPXClient(stripe.HTTPXClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Check, call, check."""
         validator.check_request(method, url, post_data or "")
+        self.called.add(validator.operation_at(method, url))
         content, status, answered = await super().request_async(method, url, headers, post_data)
         validator.check_response(method, url, status, json.loads(content))
         return content, status, answered

@@ -61,6 +61,25 @@ def _description() -> JsonObject:
     return description
 
 
+def operations() -> Iterable[tuple[str, str]]:
+    """Method and address of everything that the excerpt describes."""
+    return [
+        (method.upper(), template)
+        for template, described in sorted(_description()["paths"].items())
+        for method in sorted(described)
+    ]
+
+
+def operation_at(method: str, url: str) -> tuple[str, str]:
+    """Method and address, as the excerpt writes it, of what is called by this URL."""
+    path = urlsplit(url).path
+    wanted = _operation(method, path)
+    [template] = [
+        template for template, described in _description()["paths"].items() if wanted is described.get(method.lower())
+    ]
+    return method.upper(), template
+
+
 def knows(method: str, url: str) -> bool:
     """Whether the excerpt describes this address."""
     return _find_operation(method, urlsplit(url).path) is not None
