@@ -41,7 +41,7 @@ async def transport() -> AsyncIterator[CheckedHTTPXClient]:
 @pytest.fixture
 def till(database: Database, stand_in: SandboxProcess, transport: CheckedHTTPXClient) -> Till:
     gateway = StripeGateway(stand_in.sdk(transport), transport, PUBLISHABLE_KEY, ("whsec_test",))
-    return Till(database, cast(Any, gateway))
+    return Till(database, cast(Any, gateway), takes_debits=True)
 
 
 async def search(till: Till) -> int:
@@ -64,7 +64,7 @@ async def confirmed(
     till: Till, stand_in: SandboxProcess, *, price: int, by: dict[str, str] = CARD
 ) -> tuple[Order, str]:
     """An order whose customer has paid at the provider and never came back, and its intent."""
-    order = await till.open_order(price=price)
+    order = await till.open_order(price=price, kind="buy")
     intent = await till.payable(order)
     fields = {"client_secret": intent.client_secret, "return_url": RETURN, **by}
     stand_in.post(f"/v1/payment_intents/{intent.id}/confirm", PUBLISHABLE_KEY)(fields).raise_for_status()
