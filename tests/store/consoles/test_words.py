@@ -8,8 +8,11 @@ from billing.declines import DECLINES
 from billing.disputes import HOLD
 from billing.models import OrderState, PaymentState, RefundState
 from billing.movements import REASONS
+from billing.errors import OrderDisputed, OrderGivenBack, OrderNotPaid, WithdrawalOver
+from billing.models import DisputeState, OrderState, PaymentState, RefundState
 from billing.sale_refunds import WITHDRAWAL
-from store.entitlement.errors import Way
+from billing.withdrawals import ADDRESS_DIFFERS, CONTRACT_UNKNOWN
+from store.entitlement.errors import Way, WithdrawalLost
 from store.entitlement.rights import Standing
 from store.letter_templates import FOLDER
 from store.web.reconciliation_pages import SERIES
@@ -20,6 +23,15 @@ REFUND_REASONS = ("technical_fault", "wrong_purchase", "duplicate_purchase", "go
 JOURNALS = (
     *("sale", "refund", "refund_paid", "refund_reversal", "unfulfilled_receipt", "unfulfilled_refund"),
     *("dispute_withdrawn", "dispute_reinstated", "dispute_lost", "fee", "provider_fee"),
+)
+WHY_A_PERSON = (
+    *(CONTRACT_UNKNOWN, ADDRESS_DIFFERS, WithdrawalOver.code, WithdrawalLost.code),
+    *(OrderNotPaid.code, OrderDisputed.code, OrderGivenBack.code),
+)
+NOTES = (
+    *("no payment of ours", "no refund of ours", "no payment of ours is disputed", "no payment of ours is warned of"),
+    *("event without an object", "a charge without an intent", "the provider does not know the object"),
+    "nothing is done for this type",
 )
 ABOUT_ACCOUNTS = (
     *("customer.searched", "customer.viewed", "customer.address_viewed", "customer.playback_checked"),
@@ -33,8 +45,10 @@ ABOUT_ACCOUNTS = (
     ("prefix", "codes"),
     [
         ("support.order_state", list(OrderState)),
-        ("support.payment_state", [*PaymentState, *RefundState]),
+        ("support.payment_state", [*PaymentState, *RefundState, *DisputeState]),
         ("support.problem", [*DECLINES, *REFUND_REASONS]),
+        ("withdraw.why", WHY_A_PERSON),
+        ("parked.why", [note.replace(" ", "_") for note in NOTES]),
         ("support.right_state", get_args(Standing)),
         ("why.way", get_args(Way)),
         ("support.mail_kind", MAILS),
