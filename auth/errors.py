@@ -104,12 +104,22 @@ class TooManyAttempts(AuthError):
     """A limit is used up; `retry_after` says for how many seconds."""
 
     status, code = 429, "too_many_attempts"
-    de = "Das waren zu viele Versuche. Bitte warten Sie {retry_after} Sekunden."
-    en = "Too many attempts. Please wait {retry_after} seconds."
+    de = "Das waren zu viele Versuche. Bitte warten Sie {wait}."
+    en = "Too many attempts. Please wait {wait}."
+
+    _UNITS: ClassVar = ((3600, "Stunden", "hours"), (60, "Minuten", "minutes"), (1, "Sekunden", "seconds"))
 
     def __init__(self, retry_after: float) -> None:
         self.retry_after = max(1, ceil(retry_after))
         super().__init__(retry_after=self.retry_after)
+
+    def sentence(self, locale: str) -> str:
+        """How long to wait, in the largest unit of which there are two or more, rounded up."""
+        size, german, english = next(unit for unit in self._UNITS if self.retry_after >= 2 * unit[0] or unit[0] == 1)
+        number = max(2, ceil(self.retry_after / size))
+        if locale == "en":
+            return self.en.format(wait=f"{number} {english}")
+        return self.de.format(wait=f"{number} {german}")
 
     @property
     def headers(self) -> Mapping[str, str]:

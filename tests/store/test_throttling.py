@@ -102,3 +102,20 @@ async def test_full_buckets_are_swept_away(database: Database, owner: asyncpg.Co
     )
     await throttle.forget_old()
     assert await owner.fetchval("SELECT count(*) FROM auth.throttle_buckets") == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "german", "english"),
+    [
+        (0.2, "2 Sekunden", "2 seconds"),
+        (90, "90 Sekunden", "90 seconds"),
+        (121, "3 Minuten", "3 minutes"),
+        (17_270, "5 Stunden", "5 hours"),
+    ],
+)
+def test_people_are_told_how_long_to_wait_in_a_unit_that_they_can_grasp(
+    seconds: float, german: str, english: str
+) -> None:
+    refusal = TooManyAttempts(seconds)
+    assert refusal.sentence("de").endswith(f"warten Sie {german}.")
+    assert refusal.sentence("en").endswith(f"wait {english}.")

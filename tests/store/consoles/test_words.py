@@ -6,10 +6,9 @@ import pytest
 
 from billing.declines import DECLINES
 from billing.disputes import HOLD
-from billing.models import OrderState, PaymentState, RefundState
-from billing.movements import REASONS
 from billing.errors import OrderDisputed, OrderGivenBack, OrderNotPaid, WithdrawalOver
 from billing.models import DisputeState, OrderState, PaymentState, RefundState
+from billing.movements import REASONS
 from billing.sale_refunds import WITHDRAWAL
 from billing.withdrawals import ADDRESS_DIFFERS, CONTRACT_UNKNOWN
 from store.entitlement.errors import Way, WithdrawalLost
