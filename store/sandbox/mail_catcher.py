@@ -152,7 +152,13 @@ async def catch_mails(folder: Path, *, smtp_port: int, page_port: int) -> None:
     )
     with socket.create_server(("127.0.0.1", page_port)) as listener:
         async with smtp:
-            await server.serve(sockets=[listener])
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                await asyncio.shield(serving)
+            finally:
+                # Cut off in its work, the server would leave the event loop listening on a socket that is closed.
+                server.should_exit = True
+                await serving
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -132,7 +133,8 @@ async def test_after_a_kill_of_everything_the_next_start_recovers_and_leaves_no_
         killed = [process for process in processes_of(folder) if process.pid != holder.pid]
         holder.kill()
         for process in killed:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         holder.wait()
         assert len(killed) > 2
     with running_engines(folder, durable=False) as engines:
