@@ -91,3 +91,13 @@ async def test_they_say_what_is_parked_waits_and_is_broken(
 def test_a_label_cannot_break_the_format() -> None:
     text = render([Metric("m", "What it is.", [({"name": 'a"b\\c\nd'}, 1)])])
     assert text == '# HELP m What it is.\n# TYPE m gauge\nm{name="a\\"b\\\\c\\nd"} 1\n'
+
+
+@pytest.mark.usefixtures("with_token")
+async def test_events_count_as_lost_and_movements_do_not(client: httpx.AsyncClient, owner: asyncpg.Connection) -> None:
+    assert (await read(client))["videothek_lost_events_found_total"] == 0
+    await owner.execute(
+        "INSERT INTO billing.provider_cursors (name, read_until, found)"
+        " VALUES ('events', now(), 2), ('movements', now(), 500)"
+    )
+    assert (await read(client))["videothek_lost_events_found_total"] == 2
