@@ -244,6 +244,44 @@ async def end_every_session(session: AsyncSession, *, account_id: UUID, at: date
     )
 
 
+async def bind_device(session: AsyncSession, *, session_id: UUID, device_id: UUID) -> None:
+    """Note on which device a session is; writes only where that changed."""
+    await session.execute(
+        update(Session)
+        .where(Session.id == session_id, Session.device_id.is_distinct_from(device_id))
+        .values(device_id=device_id)
+    )
+
+
+async def end_sessions_of_device(
+    session: AsyncSession, *, identity: Identity, device_id: UUID, at: datetime, visit: Visit
+) -> None:
+    """Sign the account out on one of its devices; the session that asks stays."""
+    ended = await session.scalars(
+        update(Session)
+        .where(
+            Session.account_id == identity.account_id,
+            Session.device_id == device_id,
+            Session.id != identity.session_id,
+            Session.revoked_at.is_(None),
+        )
+        .values(revoked_at=at, revoke_reason="device_removed")
+        .returning(Session.id)
+    )
+    for session_id in ended.all():
+        await audit.record(
+            session,
+            at=at,
+            actor=identity,
+            action="session.end",
+            target_kind="session",
+            target_id=session_id,
+            reason="device_removed",
+            request_id=visit.request_id,
+            ip=visit.ip,
+        )
+
+
 async def list_sessions(session: AsyncSession, *, account_id: UUID, at: datetime) -> Sequence[Session]:
     """The account's living sessions, the last used first."""
     statement = (

@@ -33,6 +33,7 @@ from billing.stripe_gateway import StripeGateway
 from billing.webhooks import Webhooks
 from store.clock import Clock
 from store.database import Database
+from store.device_letters import ComposeDevicesReset
 from store.entitlement import dpop
 from store.entitlement.grants import Grants
 from store.entitlement.keys import KeySeal
@@ -131,6 +132,7 @@ async def assemble(
         **store.payment_letters.composers(settings.base_url),
         **store.refund_letters.composers(settings.base_url),
         **store.rental_letters.composers(settings.base_url),
+        "devices_reset": ComposeDevicesReset(settings.base_url),
     }
     jobs = PostgresJobs()
     return Parts(

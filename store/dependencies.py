@@ -32,6 +32,7 @@ from store.problems import locale_of
 from store.purchase import Purchase
 from store.replays import Replays
 from store.support import CustomerDesk
+from store.support_devices import DeviceDesk
 from store.support_playback import PlaybackDesk
 
 AnyRequest = Request[Any, Any, Any]
@@ -71,6 +72,7 @@ def dependencies() -> Mapping[str, Provide]:
         "customer_desk": _customer_desk,
         "playback_desk": _playback_desk,
         "replays": _replays,
+        "device_desk": _device_desk,
     }
     return {**from_parts, **looked_up, **{name: Provide(provider) for name, provider in made.items()}}
 
@@ -171,8 +173,8 @@ async def _purchase(state: State, session: Session, checkout: NamedDependency[Ch
     return Purchase(session, checkout, parts_of(state).quote_seal)
 
 
-async def _devices(session: Session) -> Devices:
-    return Devices(session)
+async def _devices(session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]) -> Devices:
+    return Devices(session, identity, visit)
 
 
 async def _playback(state: State, session: Session) -> Playback:
@@ -204,3 +206,7 @@ async def _replays(
 ) -> Replays:
     parts = parts_of(state)
     return Replays(session, parts.database, parts.gateway, webhooks, parts.jobs, identity, visit)
+
+
+async def _device_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> DeviceDesk:
+    return DeviceDesk(customer_desk, parts_of(state).outbox)

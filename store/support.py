@@ -172,7 +172,15 @@ class CustomerDesk:
         account = await self.session.get(Account, customer_id)
         if account is not None and account.kind == "customer":
             return account
-        # In a transaction of its own, as the refusal ends the request's.
+        await self.record_refusal(
+            action, customer_id, real_now=real_now, code="not_a_customer" if account else "unknown"
+        )
+        raise AccountNotFound
+
+    async def record_refusal(
+        self, action: str, target_id: UUID, *, real_now: datetime, code: str, reason: str | None = None
+    ) -> None:
+        """Leave an audit entry of a refusal, in a transaction of its own, as the refusal ends the request's."""
         async with self.database.sessions.begin() as own:
             await audit.record(
                 own,
@@ -180,13 +188,13 @@ class CustomerDesk:
                 actor=self.agent,
                 action=action,
                 target_kind="account",
-                target_id=customer_id,
+                target_id=target_id,
                 outcome="refused",
-                reason="not_a_customer" if account else "unknown",
+                reason=code,
                 request_id=self.visit.request_id,
                 ip=self.visit.ip,
+                details={"given_reason": reason} if reason else None,
             )
-        raise AccountNotFound
 
     async def record(
         self,

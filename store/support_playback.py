@@ -36,7 +36,7 @@ class PlaybackCheck(msgspec.Struct, frozen=True):
     title: str
     """The title's slug."""
     device: str | None
-    """Name of the device that is asked for; null: one that is not registered, or none is known."""
+    """Name of the device that is asked for; null: one that was never registered, or none is known."""
     start_confirmed: bool
     """Whether the customer had agreed that the rental's hours begin."""
     last_attempt: AttemptOut | None

@@ -11,13 +11,15 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from auth.authentication import requires
 from auth.email_addresses import LONGEST
 from auth.errors import AccountNotFound, CrossSiteRequest, NotPermitted, NotSignedIn
-from auth.permissions import CUSTOMER_READ
+from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE
 from auth.schemas import NO_CONTROLS, problems
-from store.entitlement.errors import FilmUnknown, PlaybackNeverTried
+from store.entitlement.device_schemas import DevicesOut
+from store.entitlement.errors import DeviceResetLimitReached, DeviceResetUsed, FilmUnknown, PlaybackNeverTried
 from store.errors import MalformedRequest
 from store.support import CustomerDesk, Key
+from store.support_devices import DeviceDesk
 from store.support_playback import PlaybackCheck, PlaybackDesk
-from store.support_schemas import AddressOut, AddressViewCreate, CustomerFile, CustomersFound
+from store.support_schemas import AddressOut, AddressViewCreate, CustomerFile, CustomersFound, DeviceResetCreate
 
 Email = Annotated[
     str | None,
@@ -131,4 +133,36 @@ async def check_playback(
     return await playback_desk.check(customer_id, title_slug=title, at=at, real_now=real_now)
 
 
-router = Router("/v1", route_handlers=[find_customer, open_customer, show_address, check_playback], tags=["Support"])
+@post(
+    "/staff/customers/{customer_id:uuid}/device-resets",
+    guards=[requires(DEVICES_REMOVE)],
+    summary="Let a customer add new devices again",
+    description=(
+        "The count of new devices begins anew; what is registered stays. Once per account within the span of its "
+        "limit, with a reason that stays in the audit trail, and the customer is told by mail."
+    ),
+    responses=problems(
+        MalformedRequest,
+        NotSignedIn,
+        NotPermitted,
+        CrossSiteRequest,
+        AccountNotFound,
+        DeviceResetUsed,
+        DeviceResetLimitReached,
+    ),
+)
+async def reset_devices(
+    customer_id: FromPath[UUID],
+    data: JSONBody[DeviceResetCreate],
+    device_desk: NamedDependency[DeviceDesk],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> DevicesOut:
+    """Answer with the room that there is now."""
+    places = await device_desk.reset(customer_id, reason=data.reason, at=at, real_now=real_now)
+    return DevicesOut.of(places, at=at)
+
+
+router = Router(
+    "/v1", route_handlers=[find_customer, open_customer, show_address, check_playback, reset_devices], tags=["Support"]
+)

@@ -180,3 +180,9 @@ class AddressOut(msgspec.Struct, frozen=True):
     """A customer's address in full."""
 
     email: str
+
+
+class DeviceResetCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A wish to let a customer add new devices again."""
+
+    reason: Reason

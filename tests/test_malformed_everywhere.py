@@ -241,11 +241,14 @@ async def test_headers_that_make_no_sense_are_ignored_or_refused_and_never_fail(
 
 
 @pytest.mark.parametrize("method", ["PATCH", "TRACE", "BREW"])
-async def test_a_method_that_no_route_has_is_refused(
+async def test_a_method_that_a_route_does_not_have_is_refused(
     app: Litestar, crawler: Crawler, unchanged: None, method: str
 ) -> None:
     faults = []
+    known = {operation.template for operation in operations(app) if operation.method == method}
     for operation in {operation.template: operation for operation in operations(app)}.values():
+        if operation.template in known:
+            continue
         answer = await crawler.send(operation, method=method)
         if answer.status_code != 405 or faults_of(answer, operation):
             faults.append((operation.template, answer.status_code, *faults_of(answer, operation)))

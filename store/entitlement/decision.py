@@ -10,9 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.catalogue.models import Title
-from store.entitlement.devices import find_limits, obstacles_to_registration
+from store.entitlement.device_places import find_limits, obstacles_to_registration
 from store.entitlement.errors import (
     DeviceNotRegistered,
+    DeviceRemoved,
     EntitlementError,
     FilmNotReady,
     FilmUnknown,
@@ -82,10 +83,10 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
     reasons: list[EntitlementError] = obstacles(right, at=at) if right is not None else [NotEntitled()]
     if film is None:
         reasons.append(FilmNotReady())
-    if device is None:
-        if wish.jkt is not None:
-            reasons += await obstacles_to_registration(session, account_id=account_id, jkt=wish.jkt, at=at)
-        reasons.append(DeviceNotRegistered())
+    if device is None or device.removed_at is not None:
+        reasons += await obstacles_to_registration(session, account_id=account_id, is_new=device is None, at=at)
+        removed_at = device.removed_at if device is not None else None
+        reasons.append(DeviceRemoved(removed_at=removed_at) if removed_at else DeviceNotRegistered())
     reasons += await _busy(session, wish, right, device, real_now=real_now)
     if right is not None and needs_start(right) and holds(right, at=at) and not wish.start_confirmed:
         reasons.append(_start_question(right, at=at))
@@ -115,11 +116,8 @@ async def _rights(session: AsyncSession, account_id: UUID, title: Title) -> Sequ
 
 
 async def _find_device(session: AsyncSession, account_id: UUID, jkt: str | None) -> Device | None:
-    """The account's registered device with this key."""
-    found: Device | None = await session.scalar(
-        select(Device).where(Device.account_id == account_id, Device.jkt == jkt, Device.removed_at.is_(None))
-    )
-    return found
+    """The account's device with this key, also where it was removed."""
+    return await session.scalar(select(Device).where(Device.account_id == account_id, Device.jkt == jkt))
 
 
 async def _busy(

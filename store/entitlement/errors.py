@@ -7,7 +7,16 @@ from zoneinfo import ZoneInfo
 
 from store.errors import StoreError
 
-Way = Literal["rent_or_buy", "ask_support", "wait", "remove_device", "register_device", "stop_stream", "confirm_start"]
+Way = Literal[
+    "rent_or_buy",
+    "ask_support",
+    "wait",
+    "remove_device",
+    "replace_device",
+    "register_device",
+    "stop_stream",
+    "confirm_start",
+]
 """What a customer can do next; `store.entitlement.reasons` knows where."""
 
 _ZONE: Final = ZoneInfo("Europe/Berlin")
@@ -21,7 +30,7 @@ class EntitlementError(StoreError):
 
     retry: ClassVar[bool] = False
     """Whether asking again later may help, without doing anything."""
-    way: ClassVar[Way | None] = None
+    way: Way | None = None
     """What the customer can do next; None: nothing."""
 
     def __init__(self, **details: Any) -> None:
@@ -92,6 +101,18 @@ class DeviceNotRegistered(EntitlementError):
     en = "This device is not registered with your account. Register it and you can watch here."
 
 
+class DeviceRemoved(EntitlementError):
+    """The device was removed at `removed_at`; it is registered again only if its owner says so (`again: true`)."""
+
+    status, code = 403, "device_removed"
+    way = "register_device"
+    de = (
+        "Dieses Gerät ist am {removed_at} aus Ihrem Konto entfernt worden. "
+        "Melden Sie es wieder an, wenn Sie hier schauen möchten."
+    )
+    en = "This device was removed from your account on {removed_at}. Register it again if you want to watch here."
+
+
 class DeviceLimitReached(EntitlementError):
     """As many devices as allowed are registered; `devices` names them."""
 
@@ -102,10 +123,13 @@ class DeviceLimitReached(EntitlementError):
 
 
 class NewDevicesExhausted(EntitlementError):
-    """Too many different devices were added lately; `next_free_at` is the exact instant of the next free place."""
+    """Too many different devices were added lately; `next_free_at` is the exact instant of the next free place.
+
+    `emergency_possible` says whether a lost device may be replaced before that.
+    """
 
     status, code = 409, "new_devices_exhausted"
-    way = "wait"
+    way: Way | None = "wait"
     retry = True
     de = (
         "In den letzten {days} Tagen sind {limit} neue Geräte dazugekommen, mehr geht nicht. "
@@ -115,6 +139,42 @@ class NewDevicesExhausted(EntitlementError):
         "{limit} new devices were added within the last {days} days, which is the most. "
         "The next new one is possible from {next_free_at}; earlier devices at any time."
     )
+
+    def __init__(self, **details: Any) -> None:
+        super().__init__(**details)
+        self.way = "replace_device" if details.get("emergency_possible") else "wait"
+
+
+class EmergencyRemovalUsed(EntitlementError):
+    """A lost device was replaced lately; `next_free_at` is when that is possible again."""
+
+    status, code = 409, "emergency_removal_used"
+    de = "Ein verlorenes Gerät haben Sie vor Kurzem schon ersetzt. Das geht wieder ab {next_free_at}."
+    en = "You have replaced a lost device only recently. That is possible again from {next_free_at}."
+
+
+class EmergencyRemovalNeedless(EntitlementError):
+    """There is room for a new device anyway: an ordinary removal does, and the one for emergencies is kept."""
+
+    status, code = 409, "emergency_removal_needless"
+    de = "Sie können ohnehin ein neues Gerät anmelden; entfernen Sie das alte einfach so."
+    en = "You can register a new device anyway; simply remove the old one."
+
+
+class DeviceResetUsed(EntitlementError):
+    """Support did so for this account lately; `next_free_at` is when it may again."""
+
+    status, code = 409, "device_reset_used"
+    de = "Für dieses Konto ist das vor Kurzem schon geschehen; es geht wieder ab {next_free_at}."
+    en = "This was done for the account only recently; it is possible again from {next_free_at}."
+
+
+class DeviceResetLimitReached(EntitlementError):
+    """This member of staff did so as often as one may within a day."""
+
+    status, code = 429, "device_reset_limit_reached"
+    de = "Sie haben das heute schon {limit}-mal getan, mehr geht nicht."
+    en = "You have done so {limit} times today, which is the most."
 
 
 class DeviceNotFound(EntitlementError):

@@ -128,6 +128,24 @@ class Device(Base):
     registered_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+    emergency_at: Mapped[datetime | None]
+    """When it was removed in an emergency, which lets one more new device in than the limit says."""
+
+
+class DeviceReset(Base):
+    """That support let an account add new devices again: those that were added before count no longer."""
+
+    __tablename__ = "device_resets"
+    __table_args__ = (Index(None, "account_id", "at"), Index(None, "agent_id", "done_at"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    reason: Mapped[str]
+    at: Mapped[datetime]
+    """Business time, by which new devices are counted."""
+    done_at: Mapped[datetime]
+    """Real time, by which the agent's are."""
 
 
 class DpopProof(Base):

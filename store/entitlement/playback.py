@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.catalogue.models import Title
+from auth.sessions import bind_device
+from store.catalogue.models import Title, TitleText
 from store.database import Database
 from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title
-from store.entitlement.devices import lock_account
+from store.entitlement.device_places import lock_account
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError, PlaybackEnded, PlaybackNotFound
 from store.entitlement.grants import take_back_start
@@ -56,6 +57,8 @@ class Stream:
     playback_session_id: UUID
     device_name: str
     title_slug: str
+    title: str
+    """The title in the language asked for, else the original one."""
     opened_at: datetime
 
 
@@ -71,6 +74,7 @@ class Playback:
         self,
         *,
         account_id: UUID,
+        session_id: UUID,
         key: PublicKey,
         title_slug: str,
         start_confirmed: bool,
@@ -85,7 +89,7 @@ class Playback:
         """
         question = Question("playback", at, real_now, account_id, jkt=key.jkt, start_confirmed=start_confirmed)
         try:
-            showing = await self._open(question, key, title_slug, start_confirmed=start_confirmed)
+            showing = await self._open(question, session_id, key, title_slug, start_confirmed=start_confirmed)
         except EntitlementError as refusal:
             await question.refused(self.session, self.database, refusal)
             raise
@@ -110,7 +114,9 @@ class Playback:
         wish = Wish(account_id, title, key.jkt, start_confirmed)
         return await decide(self.session, wish, at=at, real_now=real_now)
 
-    async def _open(self, question: Question, key: PublicKey, title_slug: str, *, start_confirmed: bool) -> Showing:
+    async def _open(
+        self, question: Question, session_id: UUID, key: PublicKey, title_slug: str, *, start_confirmed: bool
+    ) -> Showing:
         account_id, at, real_now = question.account_id, question.at, question.real_now
         title = await find_title(self.session, title_slug)
         question.title_id = title.id
@@ -127,6 +133,7 @@ class Playback:
 
         await self._replace_own(device, title.id, real_now=real_now)
         device.last_used_at = at
+        await bind_device(self.session, session_id=session_id, device_id=device.id)
         playback = PlaybackSession(
             account_id=account_id,
             entitlement_id=right.id,
@@ -261,12 +268,16 @@ def is_live(playback: PlaybackSession, *, real_now: datetime) -> bool:
     return playback.ended_at is None and real_now - playback.beat_at < SILENCE
 
 
-async def list_streams(session: AsyncSession, *, account_id: UUID, real_now: datetime) -> list[Stream]:
+async def list_streams(
+    session: AsyncSession, *, account_id: UUID, real_now: datetime, locale: str = "de"
+) -> list[Stream]:
     """What plays at this moment on the account's devices: to free a stuck place oneself."""
+    name = func.coalesce(TitleText.title, Title.original_title)
     rows = await session.execute(
-        select(PlaybackSession.id, Device.name, Title.slug, PlaybackSession.opened_at)
+        select(PlaybackSession.id, Device.name, Title.slug, name, PlaybackSession.opened_at)
         .join(Device, Device.id == PlaybackSession.device_id)
         .join(Title, Title.id == PlaybackSession.title_id)
+        .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
         .where(
             PlaybackSession.account_id == account_id,
             PlaybackSession.ended_at.is_(None),

@@ -44,9 +44,10 @@ class Reason(msgspec.Struct, frozen=True):
 
 _WAYS: Final[Mapping[Way, tuple[str | None, str | None, str]]] = {
     "rent_or_buy": ("POST", "/v1/quotes", "{film}#buy"),
-    "ask_support": (None, None, "/orders"),
+    "ask_support": (None, None, "/legal/imprint"),
     "wait": ("POST", "/v1/playback-decisions", "{film}"),
     "remove_device": ("DELETE", "/v1/devices/{id}", "/account/devices"),
+    "replace_device": ("POST", "/v1/devices/{id}/emergency-removals", "/account/devices"),
     "register_device": ("POST", "/v1/devices", "/watch/{slug}"),
     "stop_stream": ("DELETE", "/v1/playback-sessions/{id}", "/account/streams"),
     "confirm_start": ("POST", "/v1/playback-sessions", "/watch/{slug}"),

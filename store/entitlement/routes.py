@@ -1,25 +1,23 @@
 """HTTP for the library, devices, playback, licences and media."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from litestar import Request, Router, delete, get, post
+from litestar import Router, delete, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
-from auth.errors import CrossSiteRequest, CustomersOnly, NotSignedIn
+from auth.errors import CrossSiteRequest
 from auth.schemas import problems
-from store.database import Database
-from store.entitlement.devices import Devices, list_devices
-from store.entitlement.dpop import PublicKey, encode, read_proof, use_once
+from store.entitlement import device_routes
+from store.entitlement.dpop import PublicKey, encode
 from store.entitlement.errors import (
     DeviceLimitReached,
-    DeviceNotFound,
     DeviceNotRegistered,
+    DeviceRemoved,
     FilmNotReady,
     FilmUnknown,
     ForeignKeyAsked,
@@ -45,12 +43,10 @@ from store.entitlement.library import list_library
 from store.entitlement.licences import LicenceQuestion, Licences
 from store.entitlement.media import serve_film
 from store.entitlement.playback import Playback, list_streams
+from store.entitlement.proved_requests import CUSTOMER, PROVED, AnyRequest, proof_header, provide_device_key, public_url
 from store.entitlement.schemas import (
     LICENCE_URL,
     DecisionOut,
-    DeviceCreate,
-    DeviceOut,
-    DevicesOut,
     FailureOut,
     HeartbeatCreate,
     HeartbeatOut,
@@ -64,46 +60,10 @@ from store.entitlement.schemas import (
 )
 from store.settings import Settings
 
-AnyRequest = Request[Any, Any, Any]
-
 NO_STORE = [ResponseHeader(name="Cache-Control", value="no-store")]
-
-CUSTOMER = (NotSignedIn, CustomersOnly)
-"""Refusals of every route for customers."""
-
-PROVED = (*CUSTOMER, CrossSiteRequest, ProofInvalid)
-"""Refusals of every route that wants a device's proof."""
 
 AGAINST_THE_RIGHT = (NotEntitled, RightRevoked, RightPaused, RentalOver, RentalNotStarted)
 """What may stand against a right, the weightiest first."""
-
-
-def public_url(request: AnyRequest, settings: Settings) -> str:
-    """The address that the customer's program asked, as it must stand in a proof."""
-    return settings.base_url + str(request.scope["path"])
-
-
-def proof_header(request: AnyRequest) -> str | None:
-    """The one DPoP header of a request; raises `ProofInvalid` where there are several (RFC 9449, 4.3)."""
-    headers: list[str] = request.headers.getall("dpop", [])
-    if len(headers) > 1:
-        raise ProofInvalid(reason="there are several proofs")
-    return headers[0] if headers else None
-
-
-async def provide_device_key(
-    request: AnyRequest,
-    identity: NamedDependency[Identity],  # first: without a session no proof is looked at
-    settings: NamedDependency[Settings],
-    database: NamedDependency[Database],
-    real_now: NamedDependency[datetime],
-) -> PublicKey:
-    """Dependency `device_key`: the key that signed this request's proof, which is used up by that."""
-    proof = read_proof(
-        proof_header(request), method=request.method, url=public_url(request, settings), real_now=real_now
-    )
-    await use_once(database, proof)
-    return proof.key
 
 
 @get(
@@ -125,60 +85,6 @@ async def read_library(
 
 
 @get(
-    "/v1/devices",
-    guards=[customer_only],
-    summary="The customer's devices",
-    tags=["Devices"],
-    responses=problems(*CUSTOMER),
-)
-async def read_devices(
-    session: NamedDependency[AsyncSession],
-    identity: NamedDependency[Identity],
-    at: NamedDependency[datetime],
-) -> DevicesOut:
-    """Registered devices, the room for more, and when the next new one is possible."""
-    places = await list_devices(session, account_id=identity.account_id, at=at)
-    return DevicesOut.of(places, at=at)
-
-
-@post(
-    "/v1/devices",
-    guards=[customer_only],
-    summary="Register this device",
-    tags=["Devices"],
-    responses=problems(*PROVED, DeviceLimitReached, NewDevicesExhausted),
-)
-async def register_device(
-    data: JSONBody[DeviceCreate],
-    identity: NamedDependency[Identity],
-    device_key: NamedDependency[PublicKey],
-    devices: NamedDependency[Devices],
-    at: NamedDependency[datetime],
-) -> DeviceOut:
-    """Register the P-256 key that signed the DPoP proof; doing so again changes nothing."""
-    device = await devices.register(account_id=identity.account_id, key=device_key, name=data.name, at=at)
-    return DeviceOut.of(device)
-
-
-@delete(
-    "/v1/devices/{device_id:uuid}",
-    guards=[customer_only],
-    summary="Remove a device",
-    tags=["Devices"],
-    responses=problems(*CUSTOMER, CrossSiteRequest, DeviceNotFound),
-)
-async def remove_device(
-    device_id: FromPath[UUID],
-    identity: NamedDependency[Identity],
-    devices: NamedDependency[Devices],
-    at: NamedDependency[datetime],
-    real_now: NamedDependency[datetime],
-) -> None:
-    """Remove a device at once; what it plays stops at its next heartbeat."""
-    await devices.remove(account_id=identity.account_id, device_id=device_id, at=at, real_now=real_now)
-
-
-@get(
     "/v1/playback-sessions",
     guards=[customer_only],
     summary="What plays now",
@@ -188,10 +94,12 @@ async def remove_device(
 async def read_streams(
     session: NamedDependency[AsyncSession],
     identity: NamedDependency[Identity],
+    locale: NamedDependency[str],
     real_now: NamedDependency[datetime],
 ) -> StreamsOut:
     """Playbacks that take a place at this moment, so that a stuck one can be ended from anywhere."""
-    return StreamsOut.of(await list_streams(session, account_id=identity.account_id, real_now=real_now))
+    streams = await list_streams(session, account_id=identity.account_id, real_now=real_now, locale=locale)
+    return StreamsOut.of(streams)
 
 
 @post(
@@ -207,6 +115,7 @@ async def read_streams(
         DeviceLimitReached,
         NewDevicesExhausted,
         DeviceNotRegistered,
+        DeviceRemoved,
         RentalStreamBusy,
         StreamsBusy,
         StartConfirmationNeeded,
@@ -223,6 +132,7 @@ async def open_playback(
     """Allow or deny playing a title on the device that signed the proof, with every reason against it."""
     showing = await playback.open(
         account_id=identity.account_id,
+        session_id=identity.session_id,
         key=device_key,
         title_slug=data.title,
         start_confirmed=data.start_confirmed,
@@ -381,9 +291,7 @@ router = Router(
     "/",
     route_handlers=[
         read_library,
-        read_devices,
-        register_device,
-        remove_device,
+        *device_routes.handlers,
         read_streams,
         check_playback,
         open_playback,

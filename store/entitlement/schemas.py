@@ -8,9 +8,8 @@ from uuid import UUID
 import msgspec
 
 from store.entitlement.decision import Decision
-from store.entitlement.devices import DevicePlaces
 from store.entitlement.library import Library
-from store.entitlement.models import Device, MediaAsset
+from store.entitlement.models import MediaAsset
 from store.entitlement.playback import HEARTBEAT, Beat, Showing, Stream
 from store.entitlement.reasons import Reason
 from store.entitlement.rights import needs_start
@@ -18,56 +17,8 @@ from store.entitlement.rights import needs_start
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 """Texts without control characters."""
 
-DeviceName = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=NO_CONTROLS, examples=["Wohnzimmer"])]
 TitleSlug = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_CONTROLS, examples=["her-2013"])]
 MediaTime = Annotated[float, msgspec.Meta(ge=0, le=86_400, examples=[312.5])]
-
-
-class DeviceCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A device to register; its key is the one that signed the request's DPoP proof."""
-
-    name: DeviceName
-    """What its owner calls it."""
-
-
-class DeviceOut(msgspec.Struct, frozen=True):
-    """A registered device."""
-
-    id: UUID
-    name: str
-    jkt: str
-    """RFC 7638 thumbprint of its key."""
-    registered_at: datetime
-    last_used_at: datetime
-
-    @classmethod
-    def of(cls, device: Device) -> "DeviceOut":
-        """From its row."""
-        return cls(device.id, device.name, device.jkt, device.registered_at, device.last_used_at)
-
-
-class DevicesOut(msgspec.Struct, frozen=True):
-    """The devices of the account and the room there is for more."""
-
-    devices: list[DeviceOut]
-    limit: int
-    """Devices at a time."""
-    new_devices_left: int
-    """How many that were never seen before may be added now."""
-    next_new_device_at: datetime | None
-    """When the next one may be added; null: at once."""
-    server_time: datetime
-
-    @classmethod
-    def of(cls, places: DevicePlaces, *, at: datetime) -> "DevicesOut":
-        """From the account's places."""
-        return cls(
-            devices=[DeviceOut.of(device) for device in places.devices],
-            limit=places.limit,
-            new_devices_left=places.new_devices_left,
-            next_new_device_at=places.next_new_device_at,
-            server_time=at,
-        )
 
 
 class LibraryEntryOut(msgspec.Struct, frozen=True):
@@ -218,6 +169,8 @@ class StreamOut(msgspec.Struct, frozen=True):
     device: str
     title: str
     """The title's slug."""
+    title_name: str
+    """The title in the language asked for."""
     opened_at: datetime
 
 
@@ -229,7 +182,9 @@ class StreamsOut(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, streams: Sequence[Stream]) -> "StreamsOut":
         """From the read."""
-        return cls([StreamOut(s.playback_session_id, s.device_name, s.title_slug, s.opened_at) for s in streams])
+        return cls(
+            [StreamOut(s.playback_session_id, s.device_name, s.title_slug, s.title, s.opened_at) for s in streams]
+        )
 
 
 class HeartbeatCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,18 +1,14 @@
-"""Meine Filme: what can be watched now with the time that is left, and the devices to watch on."""
+"""Meine Filme: what can be watched now, with the time that is left."""
 
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
 from store.catalogue.schemas import TitleCard
 from store.database import Database
-from store.entitlement.devices import Devices, list_devices
 from store.entitlement.library import LibraryEntry, list_library
 from store.web.pages import Frame
 from store.web.titles import cards_by_id
@@ -86,37 +82,4 @@ def share_left(begins_at: datetime, ends_at: datetime, at: datetime) -> float:
     return min(1.0, max(0.0, (ends_at - at) / whole))
 
 
-@get("/account/devices", guards=[customer_only])
-async def show_devices(
-    frame: NamedDependency[Frame],
-    identity: NamedDependency[Identity],
-    session: NamedDependency[AsyncSession],
-) -> Response[str]:
-    """The registered devices and how many there may be."""
-    places = await list_devices(session, account_id=identity.account_id, at=frame.at)
-    devices = [
-        {
-            "id": device.id,
-            "name": device.name,
-            "last_used_at": device.last_used_at,
-            "registered_at": device.registered_at,
-        }
-        for device in places.devices
-    ]
-    return frame.page("account/devices.html", devices=devices, limit=places.limit)
-
-
-@post("/account/devices/{device_id:uuid}/remove", guards=[customer_only])
-async def remove_device(
-    frame: NamedDependency[Frame],
-    device_id: FromPath[UUID],
-    identity: NamedDependency[Identity],
-    session: NamedDependency[AsyncSession],
-    real_now: NamedDependency[datetime],
-) -> Response[Any]:
-    """Remove a device; its place is free at once."""
-    await Devices(session).remove(account_id=identity.account_id, device_id=device_id, at=frame.at, real_now=real_now)
-    return frame.go("/account/devices", done="device_removed")
-
-
-handlers = [show_library, show_devices, remove_device]
+handlers = [show_library]

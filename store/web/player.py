@@ -21,6 +21,7 @@ _SPOKEN_BY_SCRIPT: Final = (
     "to_film",
     "to_devices",
     "to_sign_in",
+    "register_again",
     "stop_there",
     "offline",
     "failed",

@@ -17,6 +17,7 @@ from store.problems import preferred_locale
 from store.web import (
     account_pages,
     checkout_pages,
+    devices_pages,
     finance_pages,
     invariant_pages,
     legal_pages,
@@ -46,6 +47,7 @@ PARTS = (
     orders_pages,
     withdrawal_pages,
     library_pages,
+    devices_pages,
     legal_pages,
     player,
     staff_pages,

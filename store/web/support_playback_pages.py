@@ -1,17 +1,21 @@
-"""Support's page about a playback: why a customer cannot watch a title, as the customer's player is told."""
+"""Support's page about a playback: why a customer cannot watch a title, and letting new devices in again."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, URLEncodedBody
 
-from auth.authentication import requires
-from auth.permissions import CUSTOMER_READ
+from auth.authentication import Identity, requires
+from auth.errors import Refusal
+from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE
 from store.entitlement.errors import PlaybackNeverTried
+from store.support_devices import DeviceDesk
 from store.support_playback import PlaybackDesk
 from store.web.pages import Frame
+from store.web.support_pages import LONGEST_REASON, SHORTEST_REASON, ReasonForm
 
 
 @get("/support/customers/{customer_id:uuid}/playback", guards=[requires(CUSTOMER_READ)])
@@ -19,8 +23,10 @@ async def show_playback(
     customer_id: FromPath[UUID],
     frame: NamedDependency[Frame],
     playback_desk: NamedDependency[PlaybackDesk],
+    identity: NamedDependency[Identity],
     real_now: NamedDependency[datetime],
     title: FromQuery[str] = "",
+    refused: FromQuery[str] = "",
 ) -> Response[str]:
     """The decision about a title, at first about the one that was tried last."""
     try:
@@ -28,7 +34,37 @@ async def show_playback(
     except PlaybackNeverTried:
         check = None
     titles = await playback_desk.list_titles(customer_id, locale=frame.locale)
-    return frame.page("support/playback.html", customer_id=customer_id, check=check, titles=titles)
+    sentence = frame.w.texts.get(f"support.refused_{refused}", "")
+    return frame.page(
+        "support/playback.html",
+        customer_id=customer_id,
+        check=check,
+        titles=titles,
+        may_reset=DEVICES_REMOVE in identity.permissions,
+        errors={"reason": sentence} if sentence else {},
+        longest=LONGEST_REASON,
+    )
 
 
-handlers = [show_playback]
+@post("/support/customers/{customer_id:uuid}/device-resets", guards=[requires(DEVICES_REMOVE)])
+async def reset_devices(
+    customer_id: FromPath[UUID],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[ReasonForm],
+    device_desk: NamedDependency[DeviceDesk],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Let new devices in again; what was refused is said beside the field."""
+    page, reason = f"/support/customers/{customer_id}/playback", data.reason.strip()
+    if len(reason) < SHORTEST_REASON:
+        return frame.go(frame.url(page, refused="no_reason"))
+    try:
+        await device_desk.reset(customer_id, reason=reason, at=frame.at, real_now=real_now)
+    except Refusal as refusal:
+        if f"support.refused_{refusal.code}" not in frame.w.texts:
+            raise
+        return frame.go(frame.url(page, refused=refusal.code))
+    return frame.go(page, done="devices_reset")
+
+
+handlers = [show_playback, reset_devices]

@@ -60,6 +60,9 @@
         label: texts.stop_there.replace("{device}", other.device), act: () => stopElsewhere(other.id),
       })));
     }
+    if (problem.code === "device_removed") {
+      return refuse(sentence, { label: texts.register_again, act: registerAgain }, toFilm);
+    }
     if (["device_limit_reached", "new_devices_exhausted"].includes(problem.code)) {
       return refuse(sentence, { label: texts.to_devices, href: devices }, again);
     }
@@ -107,6 +110,15 @@
       answer = await device.ask("POST", "/v1/playback-sessions", wanted);
     }
     return answer;
+  }
+
+  // A device that its owner removed comes back only when someone here says so.
+  async function registerAgain() {
+    show("loading");
+    const wanted = { name: window.videothek.deviceName(), again: true };
+    const answer = await device.ask("POST", "/v1/devices", wanted).catch(() => null);
+    if (answer === null) return refuse(texts.offline, again);
+    return answer.status === 201 ? begin() : refuseByProblem(answer.body);
   }
 
   function explain(problem) {

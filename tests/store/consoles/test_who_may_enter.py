@@ -42,6 +42,8 @@ READS = {
 WRITES = {
     "/v1/staff/customers/{customer}/address-views": {"support", "support_lead"},
     "/v1/staff/customers/{customer}/password-resets": {"support", "support_lead"},
+    "/v1/staff/customers/{customer}/device-resets": {"support", "support_lead"},
+    "/de/support/customers/{customer}/device-resets": {"support", "support_lead"},
     "/de/support/searches": {"support", "support_lead"},
     "/de/support/customers/{customer}/address-views": {"support", "support_lead"},
     "/de/support/customers/{customer}/password-resets": {"support", "support_lead"},
@@ -89,7 +91,13 @@ async def test_support_acts_and_nobody_else(
     is_program = path.startswith("/v1")
     body = {"json": {"reason": REASON}} if is_program else {"data": {"reason": REASON, "find": "nobody@example.org"}}
     thing = path.rpartition("/")[2]
-    done = {"address-views": 200, "password-resets": 202}[thing] if is_program else 200 if thing == "searches" else 303
+    done = (
+        {"address-views": 200, "password-resets": 202, "device-resets": 201}[thing]
+        if is_program
+        else 200
+        if thing == "searches"
+        else 303
+    )
     statuses, resets = {}, 0
     for caller, roles in ROLES.items():
         customer, person = await a_person(database), await a_person(database, roles=roles)

@@ -33,7 +33,7 @@ NOTES = (
     "nothing is done for this type",
 )
 ABOUT_ACCOUNTS = (
-    *("customer.searched", "customer.viewed", "customer.address_viewed", "customer.playback_checked"),
+    *("customer.searched", "customer.viewed", "customer.address_viewed", "customer.playback_checked", "devices.reset"),
     *("account.open", "account.change_settings"),
     *("password_reset.start", "password_reset.complete", "session.open", "session.end", "session.end_all"),
 )

@@ -50,7 +50,7 @@ class Customer:
 
 
 async def make_customer(database: Database) -> Customer:
-    account_id, token, now = new_id(), make_token(SESSION), datetime.now(UTC)
+    account_id = new_id()
     email = f"{account_id.hex}@example.org"
     async with database.sessions.begin() as session:
         session.add(
@@ -61,14 +61,20 @@ async def make_customer(database: Database) -> Customer:
                 email_key=email,
                 locale="de",
                 residence_country="DE",
-                created_at=now,
+                created_at=datetime.now(UTC),
             )
         )
-        await session.flush()
+    return await another_session(database, Customer(account_id, ""))
+
+
+async def another_session(database: Database, customer: Customer) -> Customer:
+    """The same customer, signed in once more."""
+    token, now = make_token(SESSION), datetime.now(UTC)
+    async with database.sessions.begin() as session:
         session.add(
             Session(
                 kind="web",
-                account_id=account_id,
+                account_id=customer.account_id,
                 token_hash=hash_token(token, kind=SESSION),
                 epoch=0,
                 amr=["pwd"],
@@ -82,7 +88,7 @@ async def make_customer(database: Database) -> Customer:
                 csrf_secret=secrets.token_bytes(32),
             )
         )
-    return Customer(account_id, token)
+    return Customer(customer.account_id, token)
 
 
 async def make_title(
@@ -241,9 +247,12 @@ class TestDevice:
         headers = {"typ": "dpop+jwt", "jwk": self.jwk, **(header or {})}
         return jwt.encode(body, key or self.key, algorithm=algorithm, headers=headers)
 
-    async def register(self, client: httpx.AsyncClient, customer: Customer, *, name: str = "Laptop") -> httpx.Response:
+    async def register(
+        self, client: httpx.AsyncClient, customer: Customer, *, name: str = "Laptop", again: bool = False
+    ) -> httpx.Response:
         headers = {**customer.headers, "DPoP": self.proof("POST", "/v1/devices")}
-        return await client.post("/v1/devices", json={"name": name}, headers=headers)
+        wanted = {"name": name, "again": True} if again else {"name": name}
+        return await client.post("/v1/devices", json=wanted, headers=headers)
 
     async def open(
         self, client: httpx.AsyncClient, customer: Customer, title: Title, *, start_confirmed: bool = True

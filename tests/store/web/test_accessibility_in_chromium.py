@@ -134,7 +134,8 @@ async def test_what_customers_see_hinders_nobody(
 ) -> None:
     person = await a_person(database)
     await some_history(database, person.account, at=datetime.now(UTC))
-    paths = ["", f"/films/{film}", "/account", "/account/devices", "/orders", "/library", "/withdrawal"]
+    paths = ["", f"/films/{film}", "/account", "/account/devices", "/account/streams", "/orders", "/library"]
+    paths.append("/withdrawal")
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
 
 
