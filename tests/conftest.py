@@ -154,7 +154,7 @@ async def app(
     """The whole application on the scratch database, with parts of this test's own."""
     parts = await assemble(settings, database=database, clock=clock, gateway=gateway, hasher=hasher)
     attach(application, parts)
-    application.state.pop("page_facts", None)
+    application.state.pop("kept_facts", None)
     yield application
     await parts.close()
 

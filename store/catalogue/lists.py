@@ -1,8 +1,9 @@
 """Lists of titles that are on sale in a market: searched, by genre, by person, new, praised by the editors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 import asyncpg
@@ -11,7 +12,7 @@ from store.catalogue import cursors
 from store.catalogue.cards import load_cards
 from store.catalogue.errors import GenreNotFound, LimitNotValid
 from store.catalogue.folding import fold
-from store.catalogue.schemas import GenreList, GenreOut, PersonHit, Suggestion, SuggestionList, TitleList
+from store.catalogue.schemas import PersonHit, Suggestion, SuggestionList, TitleList
 from store.catalogue.search import correct_words, find_people, text_query
 from store.database import Database
 
@@ -20,19 +21,42 @@ _KEY_KINDS: Final[dict[str, str]] = {"popularity": "iu", "new": "tu", "title": "
 """Types of each order's sort keys, as `cursors.read` names them."""
 LARGEST_PAGE: Final = 100
 
+_Keys = list[tuple[str, str]]
+"""What a list is sorted by: expressions with their directions."""
+_Row = tuple[Any, ...]
+"""A title's id and the values of its list's keys."""
+
 _LISTED: Final = "t.kind IN ('film', 'series')"
 
 _OFFERED: Final = """
     EXISTS (
-        SELECT FROM store.editions e
+        SELECT FROM {sold}
         JOIN store.products p ON p.edition_id = e.id
         JOIN store.offers o ON o.product_id = p.id
         WHERE o.market = {market} AND o.visible_from <= {at} AND (o.ends_at IS NULL OR o.ends_at > {at})
-          AND e.title_id {of}
         OFFSET 0
     )
 """
 """Whether something is to be had; `OFFSET 0` keeps PostgreSQL from asking it of the whole catalogue beforehand."""
+
+_OWN_EDITIONS: Final = "(SELECT id FROM store.editions WHERE title_id = t.id) e"
+_EDITIONS_OF_EPISODES: Final = (
+    "store.titles season JOIN store.titles episode ON season.parent_id = t.id AND episode.parent_id = season.id "
+    "JOIN store.editions e ON e.title_id = episode.id"
+)
+
+_FITS: Final = {
+    2: "{whole}",
+    1: "{beginning} AND NOT {whole}",
+    0: "NOT {beginning}",
+}
+"""How well a title fits the words of a search, best first: it is them, begins with them, has them somewhere.
+
+Each is a query of its own: PostgreSQL then walks titles from the best known on and stops at the page's end where a word
+is common, and gathers all that have the word where it is rare. Sorted by a computed fit, all are always gathered.
+"""
+_WHOLE: Final = "string_to_array(t.search_text::text, ' | ') @> ARRAY[{words}]"
+_BEGINNING: Final = "(t.search_text LIKE {words} || '%' OR t.search_text LIKE '% | ' || {words} || '%')"
 
 _MADE_BY: Final = (
     "t.id IN (SELECT c.title_id FROM store.credits c JOIN store.people p ON p.id = c.person_id WHERE p.slug = {person})"
@@ -90,11 +114,14 @@ async def list_titles(
         if words == "":
             return TitleList(titles=[], people=[], next_cursor=None)
 
-        async def page(searched: str | None) -> Sequence[asyncpg.Record]:
-            statement, keys = _statement(
-                market=market, locale=locale, at=at, words=searched, genre=genre, person=person, kind=kind, order=order
-            )
-            return await connection.fetch(_select(statement, keys, after, limit + 1), *statement.values)
+        statement_of = partial(
+            _statement, market=market, locale=locale, at=at, genre=genre, person=person, kind=kind, order=order
+        )
+
+        async def page(searched: str | None) -> list[_Row]:
+            if searched is None:
+                return await _fetch(connection, *statement_of(), after, limit + 1)
+            return await _search(connection, partial(statement_of, words=searched), after, limit + 1)
 
         rows = await page(words)
         people: list[PersonHit] = []
@@ -107,12 +134,12 @@ async def list_titles(
                 rows, people = await page(corrected), await find_people(connection, corrected)
                 binding = (corrected, *others)
         shown = rows[:limit]
-        ids = [row["id"] for row in shown]
+        ids = [row[0] for row in shown]
         titles = await load_cards(connection, ids, market=market, locale=locale, at=at)
     return TitleList(
         titles=titles,
         people=people,
-        next_cursor=cursors.write(tuple(shown[-1])[1:], binding=binding) if len(rows) > limit else None,
+        next_cursor=cursors.write(shown[-1][1:], binding=binding) if len(rows) > limit else None,
         corrected=corrected,
     )
 
@@ -133,19 +160,6 @@ async def suggest(
     people = [Suggestion(kind="person", slug=hit.slug, text=hit.name, year=None) for hit in found.people]
     room = max(limit - len(people[:3]), limit // 2)
     return SuggestionList((titles[:room] + people)[:limit])
-
-
-async def list_genres(database: Database, *, locale: str) -> GenreList:
-    """All genres that have titles, by name."""
-    rows = await database.reads.fetch(
-        f"""
-        SELECT g.code, CASE WHEN $1 = 'en' THEN g.name_en ELSE g.name_de END AS name, count(*) AS count
-        FROM store.titles t CROSS JOIN unnest(t.genres) AS code JOIN store.genres g USING (code)
-        WHERE {_LISTED} GROUP BY g.code ORDER BY 2
-        """,  # noqa: S608 - no value of a request in it
-        locale,
-    )
-    return GenreList([GenreOut(row["code"], row["name"], row["count"]) for row in rows])
 
 
 async def count_videos(database: Database, *, market: str, at: datetime) -> int:
@@ -169,23 +183,25 @@ def _statement(
     market: str,
     locale: str,
     at: datetime,
-    words: str | None,
     genre: str | None,
     person: str | None,
     kind: str | None,
     order: Order,
-) -> tuple[_Statement, list[tuple[str, str]]]:
-    """The conditions of a list and what it is sorted by: (expression, direction) pairs, unique as a whole."""
+    words: str | None = None,
+    fit: int = 0,
+) -> tuple[_Statement, _Keys]:
+    """The conditions of a list and what it is sorted by: (expression, direction) pairs, unique as a whole.
+
+    A search is one list for each of `_FITS`.
+    """
     made = _Statement()
     in_market = {"market": made.value(market), "at": made.value(at)}
     made.offered = (
-        f"CASE t.kind WHEN 'series' THEN {_OFFERED.format(of=_EPISODES_OF_SERIES, **in_market)} "
-        f"ELSE {_OFFERED.format(of='= t.id', **in_market)} END"
+        f"CASE t.kind WHEN 'series' THEN {_OFFERED.format(sold=_EDITIONS_OF_EPISODES, **in_market)} "
+        f"ELSE {_OFFERED.format(sold=_OWN_EDITIONS, **in_market)} END"
     )
     if kind is not None:
         made.conditions.append(f"t.kind = {made.value(kind)}")
-        if kind in ("film", "series"):
-            made.conditions.append(_LISTED)  # lets the partial indexes serve
     elif words is None:
         made.conditions.append(_LISTED)
     if genre is not None:
@@ -196,13 +212,12 @@ def _statement(
         made.joins.append(f"JOIN store.opinions op ON op.title_id = t.id AND op.locale = {made.value(locale)}")
     if words is not None:
         made.conditions.append(f"t.search @@ to_tsquery('simple', {made.value(text_query(words))})")
-        exact = made.value(words)
-        fit = (
-            f"CASE WHEN ' | ' || t.search_text || ' | ' LIKE '% | ' || {exact} || ' | %' THEN 2 "
-            f"WHEN ' | ' || t.search_text LIKE '% | ' || {exact} || '%' THEN 1 ELSE 0 END"
+        place = made.value(words)
+        made.conditions.append(
+            _FITS[fit].format(whole=_WHOLE.format(words=place), beginning=_BEGINNING.format(words=place))
         )
-        return made, [(fit, "DESC"), ("t.popularity", "DESC"), ("t.id", "ASC")]
-    sortings: dict[str, list[tuple[str, str]]] = {
+        order = "popularity"
+    sortings: dict[str, _Keys] = {
         "popularity": [("t.popularity", "DESC"), ("t.id", "ASC")],
         "new": [("t.added_at", "DESC"), ("t.id", "ASC")],
         "title": [('t.sort_key COLLATE "C"', "ASC"), ("t.id", "ASC")],
@@ -211,16 +226,41 @@ def _statement(
     return made, sortings[order]
 
 
-_EPISODES_OF_SERIES: Final = (
-    "IN (SELECT episode.id FROM store.titles part JOIN store.titles episode ON episode.parent_id = part.id "
-    "WHERE part.parent_id = t.id)"
-)
+async def _search(
+    connection: asyncpg.pool.PoolConnectionProxy,
+    statement_of: Callable[..., tuple[_Statement, _Keys]],
+    after: Sequence[Any] | None,
+    limit: int,
+) -> list[_Row]:
+    """The best fitting rows, with the fit as their first key; `after` is such a row's keys."""
+    best, *within = after or (max(_FITS),)
+    rows: list[_Row] = []
+    async with connection.transaction():
+        # A plan for every word: one that suits all words would gather all titles that have a common one.
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        for fit in range(best, -1, -1):
+            found = await _fetch(connection, *statement_of(fit=fit), within if fit == best else None, limit)
+            rows += [(row[0], fit, *row[1:]) for row in found]
+            if len(rows) >= limit:
+                break
+    return rows[:limit]
 
 
-def _select(statement: _Statement, keys: Sequence[tuple[str, str]], after: Sequence[Any] | None, limit: int) -> str:
+async def _fetch(
+    connection: asyncpg.pool.PoolConnectionProxy,
+    statement: _Statement,
+    keys: _Keys,
+    after: Sequence[Any] | None,
+    limit: int,
+) -> list[_Row]:
+    rows = await connection.fetch(_select(statement, keys, after, limit), *statement.values)
+    return [tuple(row) for row in rows]
+
+
+def _select(statement: _Statement, keys: _Keys, after: Sequence[Any] | None, limit: int) -> str:
     """The statement's text; `after` holds the keys of the last row of the page before."""
     conditions = list(statement.conditions)
-    if after is not None:
+    if after:
         # (a, b) < (x, y) with mixed directions, spelt out: a < x OR (a = x AND b > y) ...
         places = [statement.value(value) for value in after]
         steps = []

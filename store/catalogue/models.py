@@ -158,6 +158,15 @@ class Title(Base):
         ),
         Index(None, "search", postgresql_using="gin"),
         Index(
+            "ix_titles_whole",
+            text("string_to_array(search_text::text, ' | ')"),
+            postgresql_using="gin",
+        ),
+        Index("ix_titles_popularity", text("popularity DESC"), "id"),
+        Index("ix_titles_kind_popularity", "kind", text("popularity DESC"), "id"),
+        Index("ix_titles_kind_sort_key", "kind", text('sort_key COLLATE "C"'), "id"),
+        Index("ix_titles_kind_added_at", "kind", text("added_at DESC"), "id"),
+        Index(
             "ix_titles_popularity_listed",
             text("popularity DESC"),
             "id",

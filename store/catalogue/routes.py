@@ -25,6 +25,7 @@ from store.catalogue.errors import (
     TitleNotFound,
 )
 from store.catalogue.film_page import CatalogueView, load_film_page, tag_of
+from store.catalogue.genres import list_genres
 from store.catalogue.people import load_person
 from store.catalogue.posters import draw_poster, load_subject
 from store.catalogue.schemas import FilmPage, GenreList, PersonPage, SuggestionList, TitleList
@@ -143,10 +144,18 @@ async def show_suggestions(
 
 @get("/v1/genres", summary="List the genres", responses=_responses(GenreList))
 async def show_genres(
-    request: AnyRequest, database: NamedDependency[Database], locale: NamedDependency[str]
+    request: AnyRequest,
+    database: NamedDependency[Database],
+    market: NamedDependency[str],
+    locale: NamedDependency[str],
+    at: NamedDependency[datetime],
 ) -> ASGIApp:
-    """All genres by name, with how many films and series each has."""
-    return _encoded(request, await lists.list_genres(database, locale=locale), locale)
+    """All genres by name, with how many films and series of each are on sale or announced in the market.
+
+    The numbers may be five minutes old.
+    """
+    found = await list_genres(request.app.state, database, market=market, locale=locale, at=at)
+    return _encoded(request, found, locale)
 
 
 @get("/v1/people/{slug:str}", summary="Read a person's films", responses=_responses(PersonPage, PersonNotFound))

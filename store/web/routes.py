@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from store.catalogue.lists import count_videos
 from store.database import Database
+from store.kept_facts import keep
 from store.problems import preferred_locale
 from store.web import (
     account_pages,
@@ -35,7 +36,6 @@ from store.web import (
     withdrawal_pages,
 )
 from store.web.assets import serve_asset
-from store.web.page_facts import keep
 from store.web.pages import TEMPLATES, provide_frame
 from store.web.wording import LOCALES
 

@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.catalogue.cards import load_genre_names
 from store.catalogue.errors import GenreNotFound
 from store.catalogue.film_page import load_film_page
-from store.catalogue.lists import Order, list_genres, list_titles
+from store.catalogue.genres import list_genres
+from store.catalogue.lists import Order, list_titles
 from store.catalogue.people import load_person
 from store.catalogue.schemas import FilmPage, GenreOut, OfferOut, TitleCard
 from store.database import Database
 from store.entitlement.library import find_ownership, list_library
-from store.web.page_facts import keep
+from store.kept_facts import keep
 from store.web.pages import Frame
 from store.web.titles import cards_by_id
 
@@ -99,7 +100,7 @@ async def _start_rows(frame: Frame, database: Database) -> StartRows:
             opinions=opinions,
             new=(await list_titles(database, order="new", kind="film", limit=ROW, **place)).titles,
             popular=[card for card in popular if card not in opinions][:ROW],
-            genres=(await list_genres(database, locale=frame.locale)).genres,
+            genres=(await list_genres(frame.request.app.state, database, **place)).genres,
         )
 
     minute = frame.at.replace(second=0, microsecond=0)
@@ -218,7 +219,7 @@ async def show_all_series(
 @get("/genres")
 async def show_genres(frame: NamedDependency[Frame], database: NamedDependency[Database]) -> Response[str]:
     """All genres."""
-    found = await list_genres(database, locale=frame.locale)
+    found = await list_genres(frame.request.app.state, database, market=frame.market, locale=frame.locale, at=frame.at)
     return frame.page("storefront/genres.html", genres=found.genres)
 
 

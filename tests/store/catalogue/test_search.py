@@ -5,7 +5,7 @@ import pytest
 
 from store.catalogue.folding import LONGEST_SORT_KEY, fold, fold_for_search, slug, sort_key
 from store.database import Database
-from tests.store.catalogue.shelves import found, learn_words, make_person, make_title
+from tests.store.catalogue.shelves import found, learn_words, make_person, make_title, walk
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,24 @@ async def test_a_search_leads_on_page_by_page(client: httpx.AsyncClient, databas
         slugs += [title["slug"] for title in page["titles"]]
         cursor = page["next_cursor"]
     assert slugs == [f"nacht-{place}" for place in (4, 3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_a_search_shows_every_fit_once_whatever_the_size_of_its_pages(
+    client: httpx.AsyncClient, database: Database, limit: int
+) -> None:
+    for name, popularity in (
+        ("The Night", 900),
+        ("Night", 10),
+        ("Nightfall", 700),
+        ("Night Train", 700),
+        ("One Night", 300),
+        ("Day", 1000),
+    ):
+        await make_title(database, name, popularity=popularity)
+    await make_title(database, "Nuit", german="Night", popularity=5)
+    slugs = await walk(client, "/v1/titles?q=night", limit=limit)
+    assert slugs == ["night", "nuit", "nightfall", "night-train", "the-night", "one-night"]
 
 
 async def test_a_mistyped_word_is_corrected_and_the_next_page_goes_on_with_the_right_one(

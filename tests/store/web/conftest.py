@@ -11,10 +11,10 @@ from tests.store.web.visitors import make_customer, sign_in
 
 
 @pytest.fixture(autouse=True)
-def forgotten_page_facts(request: pytest.FixtureRequest) -> None:
+def forgotten_facts(request: pytest.FixtureRequest) -> None:
     """The application lives longer than a test: what its pages keep for a minute is forgotten before each."""
     if "app" in request.fixturenames:
-        request.getfixturevalue("app").state.pop("page_facts", None)
+        request.getfixturevalue("app").state.pop("kept_facts", None)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from litestar.datastructures import State
 
 from store.catalogue.models import Opinion
 from store.database import Database
-from store.web.page_facts import keep
+from store.kept_facts import keep
 from store.web.routes import warm_up
 from tests.scratch import MovableTestClock
 from tests.store.purchase.shops import make_film, make_offer

@@ -1,4 +1,4 @@
-"""What pages keep in the process: facts that may be a little old, nothing of a visitor."""
+"""What a process keeps: facts that may be a little old, nothing of a visitor."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -25,7 +25,7 @@ async def keep(state: State, key: tuple[str, ...], *, as_of: Hashable, read: Cal
     While one request reads it anew, all others get the one before: a full house must not ask the same dear question
     at once. They only wait where there is none yet.
     """
-    facts: dict[tuple[str, ...], _Fact] = state.setdefault("page_facts", {})
+    facts: dict[tuple[str, ...], _Fact] = state.setdefault("kept_facts", {})
     fact = facts.setdefault(key, _Fact())
     is_another_reading = fact.as_of is not None and fact.reading.locked()
     if fact.as_of != as_of and not is_another_reading:
