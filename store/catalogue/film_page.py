@@ -56,7 +56,7 @@ class CatalogueView:
 async def load_film_page(database: Database, *, slug: str, market: str, locale: str, at: datetime) -> StoredPage:
     """The page of a title; one query where it is stored and still holds, else it is built and stored.
 
-    Raises `TitleNotFound`.
+    Raises `TitleNotFound`, also of a title that may not be announced in the market yet.
     """
     if not slug.isprintable():  # PostgreSQL cannot even look for a NUL
         raise TitleNotFound(slug="")
@@ -117,6 +117,8 @@ async def _build_and_store(database: Database, *, slug: str, market: str, locale
         if title_id is None:
             raise TitleNotFound(slug=slug)
         built = await build_pages(connection, [title_id], market=market, locale=locale, at=at)
+        if not built:
+            raise TitleNotFound(slug=slug)
         return (await _store(connection, built, market=market, locale=locale))[0]
 
 

@@ -15,6 +15,29 @@ from store.catalogue.models import Edition, Offer, Product, Title, TitleText
 ON_SALE_SQL: Final = "(o.starts_at <= {at} AND (o.ends_at IS NULL OR o.ends_at > {at}))"
 """The same rule for raw reads of `store.offers o`; `{at}` is the placeholder's name."""
 
+MAY_BE_NAMED_SQL: Final = """
+    coalesce((
+        SELECT min(o.visible_from)
+        FROM (
+            SELECT t.id
+            UNION ALL
+            SELECT part.id FROM store.titles part WHERE part.parent_id = t.id
+            UNION ALL
+            SELECT episode.id FROM store.titles season JOIN store.titles episode ON episode.parent_id = season.id
+            WHERE season.parent_id = t.id
+        ) AS sold
+        JOIN store.editions e ON e.title_id = sold.id
+        JOIN store.products p ON p.edition_id = e.id
+        JOIN store.offers o ON o.product_id = p.id
+        WHERE o.market = {market}
+    ) <= {at}, true)
+"""
+"""Whether `store.titles t` may be spoken of in a market: not before the first of its offers may be announced.
+
+A series or season is offered by its episodes. A title that is not offered at all is a fact like any other, and one that
+was offered once stays readable for those who bought it.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SellableOffer:

@@ -16,6 +16,7 @@ import msgspec
 from billing.money import MoneyOut
 from store.catalogue import names
 from store.catalogue.cards import Connection, load_cards, load_genre_names, name_genres
+from store.catalogue.offers import MAY_BE_NAMED_SQL
 from store.catalogue.posters import poster_of
 from store.catalogue.schemas import (
     AgeLabel,
@@ -51,7 +52,7 @@ class BuiltPage:
     valid_until: datetime | None
 
 
-_TITLES: Final = """
+_TITLES: Final = f"""
     SELECT t.id, t.slug, t.kind, t.original_title, t.year, t.runtime_minutes, t.countries, t.languages, t.genres,
            t.rights_line, t.invented, t.source, t.cast_order,
            coalesce(x.title, t.original_title) AS title, x.synopsis::text AS synopsis,
@@ -64,9 +65,9 @@ _TITLES: Final = """
         SELECT system, label, minimum_age FROM store.ratings
         WHERE title_id = t.id AND market = $3 ORDER BY minimum_age DESC, system LIMIT 1
     ) r ON true
-    WHERE t.id = ANY ($1::uuid[])
+    WHERE t.id = ANY ($1::uuid[]) AND {MAY_BE_NAMED_SQL.format(market="$3", at="$4")}
     ORDER BY t.id
-"""
+"""  # noqa: S608 - no value of a request in it
 """Where a market has several age labels, the strictest counts."""
 
 _CREDITS: Final = """
@@ -76,18 +77,23 @@ _CREDITS: Final = """
     ORDER BY c.title_id, c.role, c.position
 """
 
-_OTHER_FILMS: Final = """
+_OTHER_FILMS: Final = f"""
     SELECT wanted.id AS person_id, other.id, other.slug, other.title, other.year
     FROM unnest($1::uuid[]) AS wanted (id)
     CROSS JOIN LATERAL (
-        SELECT t.id, t.slug, coalesce(x.title, t.original_title) AS title, t.year
-        FROM (SELECT DISTINCT c.title_id FROM store.credits c WHERE c.person_id = wanted.id) AS made
-        JOIN store.titles t ON t.id = made.title_id
-        LEFT JOIN store.title_texts x ON x.title_id = t.id AND x.locale = $2
-        ORDER BY t.popularity DESC, t.id
+        SELECT t.id, t.slug, t.title, t.year
+        FROM (
+            SELECT t.id, t.slug, coalesce(x.title, t.original_title) AS title, t.year
+            FROM (SELECT DISTINCT c.title_id FROM store.credits c WHERE c.person_id = wanted.id) AS made
+            JOIN store.titles t ON t.id = made.title_id
+            LEFT JOIN store.title_texts x ON x.title_id = t.id AND x.locale = $2
+            ORDER BY t.popularity DESC, t.id
+            OFFSET 0
+        ) AS t
+        WHERE {MAY_BE_NAMED_SQL.format(market="$4", at="$5")}
         LIMIT $3
     ) other
-"""
+"""  # noqa: S608 - no value of a request in it
 """The best-known titles of each person, one more than is shown, for the page's own is left out."""
 
 _OFFERS: Final = """
@@ -123,12 +129,12 @@ _WINDOWS: Final = """
 async def build_pages(
     connection: Connection, ids: Sequence[UUID], *, market: str, locale: str, at: datetime
 ) -> list[BuiltPage]:
-    """The pages of titles in a market and a language at an instant; unknown ids are left out."""
-    titles = await connection.fetch(_TITLES, ids, locale, market)
+    """The pages of titles in a market and a language at an instant; ids that may not be named there are left out."""
+    titles = await connection.fetch(_TITLES, ids, locale, market, at)
     genres = await load_genre_names(connection, locale=locale)
     credits = _by(await connection.fetch(_CREDITS, ids), "title_id")
     people = {row["person_id"] for rows in credits.values() for row in rows}
-    others = _by(await connection.fetch(_OTHER_FILMS, list(people), locale, OTHER_FILMS + 1), "person_id")
+    others = _by(await connection.fetch(_OTHER_FILMS, list(people), locale, OTHER_FILMS + 1, market, at), "person_id")
     families = await load_families(connection, titles, market=market, locale=locale, at=at)
     offers = _by(await connection.fetch(_OFFERS, ids, market), "title_id")
     candidates = await find_candidates(connection, ids)

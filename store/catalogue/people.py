@@ -5,15 +5,23 @@ from typing import Final, Literal
 
 from store.catalogue.cards import load_cards
 from store.catalogue.errors import PersonNotFound
+from store.catalogue.offers import MAY_BE_NAMED_SQL
 from store.catalogue.schemas import Filmography, PersonPage
 from store.catalogue.wording import say
 from store.database import Database
 
 ROLES: Final[tuple[Literal["director", "writer", "actor"], ...]] = ("director", "writer", "actor")
 
+_TITLES: Final = f"""
+    SELECT c.role, array_agg(t.id ORDER BY t.year DESC NULLS LAST, t.popularity DESC, t.id) AS ids
+    FROM store.credits c JOIN store.titles t ON t.id = c.title_id
+    WHERE c.person_id = $1 AND {MAY_BE_NAMED_SQL.format(market="$2", at="$3")}
+    GROUP BY c.role
+"""  # noqa: S608 - no value of a request in it
+
 
 async def load_person(database: Database, *, slug: str, market: str, locale: str, at: datetime) -> PersonPage:
-    """A person with all their titles that the store knows, on sale here or not; raises `PersonNotFound`."""
+    """A person with all their titles that may be named here, on sale or not; raises `PersonNotFound`."""
     if not slug.isprintable():  # PostgreSQL cannot even look for a NUL
         raise PersonNotFound(slug="")
     async with database.reads.acquire() as connection:
@@ -21,12 +29,10 @@ async def load_person(database: Database, *, slug: str, market: str, locale: str
         if person is None:
             raise PersonNotFound(slug=slug)
         rows = await connection.fetch(
-            """
-            SELECT c.role, array_agg(t.id ORDER BY t.year DESC NULLS LAST, t.popularity DESC, t.id) AS ids
-            FROM store.credits c JOIN store.titles t ON t.id = c.title_id
-            WHERE c.person_id = $1 GROUP BY c.role
-            """,
+            _TITLES,
             person["id"],
+            market,
+            at,
         )
         by_role = {row["role"]: row["ids"] for row in rows}
         wanted = list({title_id for ids in by_role.values() for title_id in ids})

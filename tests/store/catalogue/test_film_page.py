@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -21,6 +22,11 @@ async def read(client: httpx.AsyncClient, slug: str, **headers: str) -> Any:
     answer = await client.get(f"/v1/titles/{slug}", headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+async def forget(database: Database, title_id: UUID) -> None:
+    async with database.sessions.begin() as session:
+        await forget_pages(session, title_ids=[title_id])
 
 
 async def span(database: Database, slug: str) -> tuple[Any, Any]:
@@ -54,14 +60,43 @@ async def test_a_page_holds_until_the_next_instant_at_which_one_of_its_windows_c
         gross=999,
     )
     shown = []
-    for at in (NOON - DAY, NOON, NOON + DAY, NOON + 2 * DAY):
+    for at in (NOON, NOON + DAY, NOON + 2 * DAY):
         clock.fixed = at
         page = await read(client, "her")
         shown.append((len(page["announced"]), len(page["offers"]), (page["prices"]["buy"] or {}).get("amount")))
         valid_from, valid_until = await span(database, "her")
         assert valid_from <= at
         assert valid_until == (at + DAY if at < NOON + 2 * DAY else None)
-    assert shown == [(0, 0, None), (1, 0, None), (0, 1, 999), (0, 0, None)]
+    assert shown == [(1, 0, None), (0, 1, 999), (0, 0, None)]
+
+
+async def test_a_title_is_not_spoken_of_in_a_market_before_its_first_offer_may_be_announced(
+    client: httpx.AsyncClient, database: Database, clock: MovableTestClock
+) -> None:
+    her = await make_title(database, "Her")
+    film = await make_title(database, "Geheim", offered=False)
+    series = await make_title(database, "Serie", kind="series")
+    season = await make_title(database, "Staffel", kind="season", parent=series.id, number=1)
+    episode = await make_title(database, "Folge", kind="episode", parent=season.id, number=1, offered=False)
+    for title in (film, episode):
+        await make_offer(database, title_id=title.id, visible_from=NOON, starts_at=NOON + DAY)
+    await make_person(database, "Spike Jonze", director=[her, film, series])
+    addresses = [f"/v1/titles/{slug}" for slug in ("geheim", "serie", "staffel", "folge")] + ["/de/films/geheim"]
+
+    async def named() -> tuple[list[str], list[str]]:
+        page, person = await read(client, "her"), (await client.get("/v1/people/spike-jonze")).json()
+        brackets = [other["slug"] for other in page["directors"][0]["other_films"]]
+        return sorted(brackets), sorted(title["slug"] for title in person["films"][0]["titles"])
+
+    clock.fixed = NOON - DAY
+    assert await prepare_pages(database, market="DE", locale="de", at=clock.fixed) == 5
+    assert [(await client.get(path)).status_code for path in addresses] == [404] * 5
+    assert await named() == ([], ["her"])
+    assert (await client.get("/v1/titles/geheim?market=AT")).status_code == 200
+    clock.fixed = NOON
+    await forget(database, her.id)
+    assert [(await client.get(path)).status_code for path in addresses] == [200] * 5
+    assert await named() == (["geheim", "serie"], ["geheim", "her", "serie"])
 
 
 async def test_a_page_holds_no_longer_than_the_prices_of_its_similar_films_and_series(
