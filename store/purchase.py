@@ -13,7 +13,8 @@ from billing.checkout import Checkout, Consents
 from billing.models import Order, OrderLine, Quote
 from billing.money import Money
 from billing.quotes import ForSale, QuoteSeal, write_quote
-from store.catalogue.models import Market, Offer, Product
+from store.catalogue.models import Market
+from store.catalogue.offer_records import Offer, Product
 from store.catalogue.offers import SellableOffer, find_sellable_offer
 from store.entitlement.device_fit import Capabilities, fit_of
 from store.entitlement.errors import DeviceNotFound

@@ -12,6 +12,8 @@ import billing.models
 import billing.provider_records
 import billing.withdrawals
 import store.catalogue.models
+import store.catalogue.offer_records
+import store.catalogue.stored_pages
 import store.entitlement.models
 import store.invariants
 import store.mail
@@ -36,6 +38,8 @@ MODULES_WITH_TABLES = (
     billing.withdrawals,
     billing.books,
     store.catalogue.models,
+    store.catalogue.offer_records,
+    store.catalogue.stored_pages,
     store.entitlement.models,
     store.invariants,
     store.mail,

@@ -1,19 +1,15 @@
-"""Stored film pages: read by one query, built when missing or past their time, forgotten when something changes."""
+"""Stored film pages: read by one query, built when missing or past their time (`stored_pages` forgets them)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 import msgspec
-from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.catalogue.errors import TitleNotFound
-from store.catalogue.models import Title, TitlePage
 from store.catalogue.page_building import BuiltPage, build_pages
 from store.database import Database
 
@@ -64,16 +60,6 @@ async def load_film_page(database: Database, *, slug: str, market: str, locale: 
     if row is not None:
         return StoredPage(row["document"], row["etag"])
     return await _build_and_store(database, slug=slug, market=market, locale=locale, at=at)
-
-
-async def forget_pages(session: AsyncSession, *, title_ids: Sequence[UUID]) -> None:
-    """Forget the stored pages of titles; called in the transaction that changes them or their offers.
-
-    It locks the titles first: a page that is being built from the old rows is waited for and then forgotten too,
-    and none is built before this transaction ends.
-    """
-    await session.execute(select(Title.id).where(Title.id.in_(title_ids)).order_by(Title.id).with_for_update())
-    await session.execute(delete(TitlePage).where(TitlePage.title_id.in_(title_ids)))
 
 
 async def prepare_pages(

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.catalogue.errors import OfferNotOnSale
-from store.catalogue.models import Edition, Offer, Product, Title, TitleText
+from store.catalogue.models import Title, TitleText
+from store.catalogue.offer_records import Edition, Offer, Product
 
 ON_SALE_SQL: Final = "(o.starts_at <= {at} AND (o.ends_at IS NULL OR o.ends_at > {at}))"
 """The same rule for raw reads of `store.offers o`; `{at}` is the placeholder's name."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.catalogue.models import QUALITIES
+from store.catalogue.offer_records import QUALITIES
 from store.catalogue.offers import SellableOffer
 from store.entitlement.films import find_film
 from store.entitlement.models import ContentKey

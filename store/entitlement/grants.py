@@ -15,7 +15,7 @@ from auth.errors import Refusal
 from auth.ids import new_id
 from billing.models import Order, OrderLine
 from store.catalogue.errors import OfferNotOnSale
-from store.catalogue.models import Offer
+from store.catalogue.offer_records import Offer
 from store.catalogue.offers import on_sale
 from store.entitlement.errors import AlreadyEntitled, WithdrawalLost
 from store.entitlement.models import Entitlement, LicenceEvent

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from store.catalogue.models import QUALITIES
+from store.catalogue.offer_records import QUALITIES
 from store.entitlement.errors import (
     EntitlementError,
     NotEntitled,

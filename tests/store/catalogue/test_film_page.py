@@ -3,12 +3,12 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 
-from store.catalogue.film_page import forget_pages, load_film_page, prepare_pages
+from store.catalogue.film_page import load_film_page, prepare_pages
 from store.catalogue.models import Rating, TitleText
 from store.database import Database
 from tests.scratch import MovableTestClock
@@ -24,14 +24,13 @@ async def read(client: httpx.AsyncClient, slug: str, **headers: str) -> Any:
     return answer.json()
 
 
-async def forget(database: Database, title_id: UUID) -> None:
-    async with database.sessions.begin() as session:
-        await forget_pages(session, title_ids=[title_id])
-
-
 async def span(database: Database, slug: str) -> tuple[Any, Any]:
     row = await database.reads.fetchrow("SELECT valid_from, valid_until FROM store.title_pages WHERE slug = $1", slug)
     return row["valid_from"], row["valid_until"]
+
+
+async def stored(database: Database) -> list[str]:
+    return [row["slug"] for row in await database.reads.fetch("SELECT slug FROM store.title_pages ORDER BY slug")]
 
 
 async def test_a_page_is_built_once_and_then_read_as_it_is_stored(
@@ -94,7 +93,7 @@ async def test_a_title_is_not_spoken_of_in_a_market_before_its_first_offer_may_b
     assert await named() == ([], ["her"])
     assert (await client.get("/v1/titles/geheim?market=AT")).status_code == 200
     clock.fixed = NOON
-    await forget(database, her.id)
+    await database.reads.execute("DELETE FROM store.title_pages WHERE title_id = $1", her.id)
     assert [(await client.get(path)).status_code for path in addresses] == [200] * 5
     assert await named() == (["geheim", "serie"], ["geheim", "her", "serie"])
 
@@ -116,14 +115,11 @@ async def test_a_page_holds_no_longer_than_the_prices_of_its_similar_films_and_s
     assert (await read(client, "eine-serie"))["similar"] == []
 
 
-async def test_a_changed_text_is_on_the_page_once_the_page_is_forgotten(
-    client: httpx.AsyncClient, database: Database
-) -> None:
+async def test_a_changed_text_is_on_the_page_at_once(client: httpx.AsyncClient, database: Database) -> None:
     film = await make_title(database, "Her")
     before = await client.get("/v1/titles/her", headers={"Accept-Language": "de"})
     async with database.sessions.begin() as session:
         session.add(TitleText(title_id=film.id, locale="de", title="Sie", synopsis=[{"heading": "", "text": "Er."}]))
-        await forget_pages(session, title_ids=[film.id])
     after = await client.get(
         "/v1/titles/her", headers={"Accept-Language": "de", "If-None-Match": before.headers["etag"]}
     )
@@ -133,16 +129,50 @@ async def test_a_changed_text_is_on_the_page_once_the_page_is_forgotten(
 
 
 async def test_a_page_that_is_being_built_while_its_text_changes_does_not_stay(
-    client: httpx.AsyncClient, database: Database
+    client: httpx.AsyncClient, database: Database, owner: asyncpg.Connection
 ) -> None:
     film = await make_title(database, "Her")
     async with database.sessions.begin() as session:
-        await forget_pages(session, title_ids=[film.id])
-        building = asyncio.create_task(read(client, "her", **{"Accept-Language": "de"}))
         session.add(TitleText(title_id=film.id, locale="de", title="Sie", synopsis=None))
         await session.flush()
+        building = asyncio.create_task(read(client, "her", **{"Accept-Language": "de"}))
+        while not await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert not building.done()
     assert (await building)["title"] == "Sie"
     assert (await read(client, "her", **{"Accept-Language": "de"}))["title"] == "Sie"
+
+
+@pytest.mark.parametrize("shown", ["serie", "staffel", "folge-1", "folge-2"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE store.titles SET runtime_minutes = 61 WHERE slug = 'folge-1'",
+        "INSERT INTO store.title_texts (title_id, locale, title) SELECT id, 'de', 'Neu' FROM store.titles"
+        " WHERE slug = 'folge-1'",
+        "INSERT INTO store.ratings (title_id, market, system, label, minimum_age) SELECT id, 'DE', 'FSK', '12', 12"
+        " FROM store.titles WHERE slug = 'folge-1'",
+        "UPDATE store.offers SET ends_at = '2030-01-01T00:00Z' WHERE product_id = (SELECT p.id FROM store.products p"
+        " JOIN store.editions e ON e.id = p.edition_id JOIN store.titles t ON t.id = e.title_id"
+        " WHERE t.slug = 'folge-1')",
+        "DELETE FROM store.credits WHERE title_id = (SELECT id FROM store.titles WHERE slug = 'folge-1')",
+    ],
+)
+async def test_a_change_of_an_episode_is_forgotten_on_all_pages_of_its_series_and_on_no_other(
+    client: httpx.AsyncClient, database: Database, change: str, shown: str
+) -> None:
+    series = await make_title(database, "Serie", kind="series")
+    season = await make_title(database, "Staffel", kind="season", parent=series.id, number=1)
+    episodes = [
+        await make_title(database, f"Folge {number}", kind="episode", parent=season.id, number=number)
+        for number in (1, 2)
+    ]
+    await make_title(database, "Her")
+    await make_person(database, "Spike Jonze", director=episodes)
+    for slug in (shown, "her"):
+        await read(client, slug)
+    assert await stored(database) == sorted([shown, "her"])
+    await database.reads.execute(change)
+    assert await stored(database) == ["her"]
 
 
 async def test_a_page_that_many_build_at_once_is_the_same_for_all_and_stored_once(

@@ -9,7 +9,7 @@ import pytest
 
 from auth.ids import new_id
 from store.catalogue.errors import OfferNotOnSale
-from store.catalogue.models import Offer
+from store.catalogue.offer_records import Offer
 from store.catalogue.offers import find_sellable_offer, list_offers
 from store.database import Database
 from tests.store.catalogue.shelves import NOON, make_title

@@ -13,7 +13,8 @@ import stripe
 from auth.ids import new_id
 from auth.models import Account, RoleAssignment, Session
 from auth.tokens import SESSION, hash_token, make_token
-from store.catalogue.models import Edition, Licensor, Offer, Product, Title, TitleText
+from store.catalogue.models import Title, TitleText
+from store.catalogue.offer_records import Edition, Licensor, Offer, Product
 from store.database import Database
 from tests.fakes import WEBHOOK_SECRETS, FakeGateway
 
