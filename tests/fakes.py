@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
 from auth.ids import new_id
-from billing.errors import PaymentOutcomeUnknown, PaymentUnknownToProvider
+from billing.errors import PaymentOutcomeUnknown, PaymentProviderRefused, PaymentUnknownToProvider
 from billing.models import DisputeState, Order, OrderLine, PaymentState, RefundState
 from billing.money import Money
 from billing.ports import (
@@ -41,6 +41,8 @@ class FakeGateway:
 
     publishable_key: str = "pk_test_fake"
     intents: dict[str, Intent] = field(default_factory=dict)
+    charges: dict[str, str] = field(default_factory=dict)
+    """Every charge with its intent."""
     refunds: dict[str, ProviderRefund] = field(default_factory=dict)
     disputes: dict[str, ProviderDispute] = field(default_factory=dict)
     warnings: dict[str, FraudWarning] = field(default_factory=dict)
@@ -110,6 +112,7 @@ class FakeGateway:
     ) -> ProviderRefund:
         self._called("request_refund")
         if idempotency_key not in self._keys:
+            self._require_refundable(intent_id, amount)
             provider_refund_id = f"re_{new_id().hex}"
             self._keys[idempotency_key] = provider_refund_id
             self.refunds[provider_refund_id] = ProviderRefund(
@@ -119,6 +122,7 @@ class FakeGateway:
                 amount=amount,
                 refund_id=refund_id,
             )
+            self._calm(intent_id)
         return self._answer(self.refunds[self._keys[idempotency_key]])
 
     async def retrieve_refund(self, provider_refund_id: str) -> ProviderRefund:
@@ -145,9 +149,8 @@ class FakeGateway:
 
     async def retrieve_charge(self, charge_id: str) -> ProviderCharge:
         self._called("retrieve_charge")
-        charged = (i.id for i in self.intents.values() if i.charge is not None and i.charge.id == charge_id)
         moved = (movement for movement, _ in self.movements if movement.source_id == charge_id)
-        return self._answer(ProviderCharge(charge_id, next(charged, None), next(moved, None)))
+        return self._answer(ProviderCharge(charge_id, self.charges.get(charge_id), next(moved, None)))
 
     async def list_movements(
         self, *, since: datetime | None = None, payout_id: str | None = None
@@ -177,7 +180,7 @@ class FakeGateway:
             state=PaymentState.SUCCEEDED,
             received=amount or intent.amount,
             decline=None,
-            charge=_charge(card, is_declined=False),
+            charge=self._charge(intent_id, card, is_declined=False),
         )
         return self.intents[intent_id]
 
@@ -187,7 +190,7 @@ class FakeGateway:
             self.intents[intent_id],
             state=PaymentState.REQUIRES_PAYMENT_METHOD,
             decline=why,
-            charge=_charge(card, is_declined=True),
+            charge=self._charge(intent_id, card, is_declined=True),
         )
         return self.intents[intent_id]
 
@@ -233,6 +236,7 @@ class FakeGateway:
             evidence_due_by=None,
             movements=moved,
         )
+        self._calm(intent_id)
         return self.disputes[dispute_id]
 
     def warn(self, intent_id: str, *, is_actionable: bool = True) -> FraudWarning:
@@ -285,6 +289,25 @@ class FakeGateway:
         """What the provider may do after 24 hours."""
         self._keys.clear()
 
+    def _charge(self, intent_id: str, card: str, *, is_declined: bool) -> Charge:
+        charge = Charge(f"ch_{new_id().hex}", PaidBy("card", "visa", "4242", "DE", card), is_declined)
+        self.charges[charge.id] = intent_id
+        return charge
+
+    def _require_refundable(self, intent_id: str, amount: Money) -> None:
+        """Refuse what a bank has taken, and more than was paid."""
+        dispute = self.disputes.get(f"dp_{intent_id}")
+        gone = (RefundState.FAILED, RefundState.CANCELED)
+        before = sum(r.amount.minor for r in self.refunds.values() if r.intent_id == intent_id and r.state not in gone)
+        is_taken = dispute is not None and dispute.state in (DisputeState.OPEN, DisputeState.LOST)
+        if is_taken or before + amount.minor > self.intents[intent_id].received.minor:
+            raise PaymentProviderRefused
+
+    def _calm(self, intent_id: str) -> None:
+        """There is nothing left to be done about a warning once its payment is disputed or given back."""
+        for warning in [one for one in self.warnings.values() if one.intent_id == intent_id]:
+            self.warnings[warning.id] = replace(warning, is_actionable=False)
+
     def _called(self, verb: str) -> None:
         self.calls.append(verb)
         self.on_call()
@@ -293,10 +316,6 @@ class FakeGateway:
         if self.is_mute:
             raise PaymentOutcomeUnknown
         return fact
-
-
-def _charge(card: str, *, is_declined: bool) -> Charge:
-    return Charge(f"ch_{new_id().hex}", PaidBy("card", "visa", "4242", "DE", card), is_declined)
 
 
 def _movement(kind: str, source_id: str | None, amount: Money, fee: int) -> Movement:
