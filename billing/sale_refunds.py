@@ -46,10 +46,10 @@ from billing.models import (
 )
 from billing.money import Money
 from billing.orders import lines_of, lock_order
-from billing.ports import Fulfilment, Seller
+from billing.ports import Fulfilment, ProviderRefund, Seller
 from billing.refund_allowance import allowance_of
 from billing.refund_shares import share_out
-from billing.refunds import MAIL, given_back, send_off
+from billing.refunds import MAIL, given_back, note_refund, send_off
 from billing.tax import end_of_day
 
 log = structlog.get_logger("refunds")
@@ -59,6 +59,9 @@ WITHDRAWAL: Final = "withdrawal"
 
 WITHDRAWAL_MAIL: Final = "withdrawal"
 """Kind of the mail that confirms a withdrawal at once on a durable medium (BGB 356a)."""
+
+ELSEWHERE: Final = "made_at_provider"
+"""Reason of a refund that was made at the provider itself, past this store."""
 
 SUPPORT_REASONS: Final = ("technical_fault", "wrong_purchase", "duplicate_purchase", "goodwill")
 """Why support gives money back."""
@@ -162,6 +165,28 @@ class SaleRefunds:
         await self._decide(order, refund, at=at)
         return refund
 
+    async def adopt(self, observed: ProviderRefund, *, at: datetime) -> bool:
+        """Take in a refund that somebody made at the provider itself: credited and booked as if asked for here.
+
+        Safe to repeat and to race; False if it is about no sale of ours, or gives back more than is left.
+        """
+        payment = await self.session.scalar(select(Payment).where(Payment.intent_id == observed.intent_id))
+        if observed.intent_id is None or observed.refund_id is not None or payment is None:
+            return False
+        order = await self._lock(payment.order_id)
+        if await note_refund(self.session, observed, at=at):
+            return True
+        left = await self.left_of(order)
+        is_sale = payment.state is PaymentState.SUCCEEDED and observed.state not in _GONE_WRONG
+        if not is_sale or observed.amount.currency != left.currency or observed.amount.minor > left.minor:
+            return False
+        refund = self._new(order, payment, observed.amount, ELSEWHERE, at)
+        refund.provider_refund_id = observed.id
+        await self._decide(order, refund, at=at, is_sent=True)
+        await note_refund(self.session, observed, at=at)
+        log.warning("given back at the provider", order_id=str(order.id), refund_id=str(refund.id))
+        return True
+
     async def approve(self, *, refund_id: UUID, agent_id: UUID, at: datetime) -> Refund:
         """A second person agrees: now it is credited, booked and sent.
 
@@ -249,7 +274,9 @@ class SaleRefunds:
             updated_at=at,
         )
 
-    async def _decide(self, order: Order, refund: Refund, *, at: datetime, mail: str = MAIL) -> None:
+    async def _decide(
+        self, order: Order, refund: Refund, *, at: datetime, mail: str = MAIL, is_sent: bool = False
+    ) -> None:
         """Credit, book and send a refund whose order is locked; the right ends with the last cent of its price."""
         lines = await lines_of(self.session, order.id)
         before = await given_back(self.session, order.id, booked=True)
@@ -281,7 +308,8 @@ class SaleRefunds:
         if before + refund.amount == order.gross:
             order.state, order.closed_at = OrderState.REFUNDED, at
             await self.fulfilment.take_back(self.session, lines=lines, reason=refund.reason, at=at)
-        await send_off(self.session, self.jobs, refund.id)
+        if not is_sent:
+            await send_off(self.session, self.jobs, refund.id)
         await self.outbox.queue(
             self.session, kind=mail, account_id=order.account_id, reference=refund.id, locale=order.locale
         )

@@ -31,10 +31,10 @@ OBSERVED_KINDS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """A dispute or a warning, with the payment that it is about."""
+class Aftermath:
+    """What came of a payment: a refund, a dispute or a warning, with the payment itself."""
 
-    subject: ProviderDispute | FraudWarning
+    subject: ProviderRefund | ProviderDispute | FraudWarning
     intent: Intent | None
 
 
@@ -53,7 +53,7 @@ class PaidOut:
     payout_id: str
 
 
-Observed = Intent | Charged | PaidOut | ProviderRefund | Trouble | str
+Observed = Intent | Charged | PaidOut | Aftermath | str
 """The object of an event as the provider knows it now, or why it does not concern us."""
 
 
@@ -133,18 +133,20 @@ class Webhooks:
                 # Reading its contents is work of another kind: many questions, and an answer that can wait.
                 await self.checkout.jobs.enqueue(self.session, RECONCILE, dedupe_key=f"{RECONCILE}:{payout_id}")
                 return "reconciliation_queued", None
-            case ProviderRefund():
-                is_ours = await note_refund(self.session, observed, at=at)
-                return ("refund_noted", None) if is_ours else (PARKED, "no refund of ours")
-            case Trouble(subject, intent):
+            case Aftermath(subject, intent):
                 if intent is not None:
-                    # News of the payment may still be under way: it counts as paid before it counts as disputed.
+                    # News of the payment may still be under way: it counts as paid before it counts as given back.
                     await self.checkout.settle(intent, at=at)
-                return await self._apply_trouble(subject, at)
+                return await self._apply_aftermath(subject, at)
             case reason:
                 return PARKED, reason
 
-    async def _apply_trouble(self, subject: ProviderDispute | FraudWarning, at: datetime) -> tuple[str, str | None]:
+    async def _apply_aftermath(
+        self, subject: ProviderRefund | ProviderDispute | FraudWarning, at: datetime
+    ) -> tuple[str, str | None]:
+        if isinstance(subject, ProviderRefund):
+            is_ours = await note_refund(self.session, subject, at=at) or await self.sale_refunds.adopt(subject, at=at)
+            return ("refund_noted", None) if is_ours else (PARKED, "no refund of ours")
         if isinstance(subject, ProviderDispute):
             is_ours = await note_dispute(self.session, self.checkout.fulfilment, subject, at=at)
             return ("dispute_noted", None) if is_ours else (PARKED, "no payment of ours is disputed")
@@ -166,7 +168,7 @@ async def observe(gateway: PaymentGateway, object_kind: str, object_id: str | No
                     return "a charge without an intent"
                 return Charged(await gateway.retrieve_intent(charge.intent_id), charge.movement)
             case "refund":
-                return await gateway.retrieve_refund(object_id)
+                return await _with_intent(gateway, await gateway.retrieve_refund(object_id))
             case "dispute":
                 return await _with_intent(gateway, await gateway.retrieve_dispute(object_id))
             case "radar.early_fraud_warning":
@@ -178,6 +180,6 @@ async def observe(gateway: PaymentGateway, object_kind: str, object_id: str | No
     return "nothing is done for this type"
 
 
-async def _with_intent(gateway: PaymentGateway, subject: ProviderDispute | FraudWarning) -> Trouble:
+async def _with_intent(gateway: PaymentGateway, subject: ProviderRefund | ProviderDispute | FraudWarning) -> Aftermath:
     intent = await gateway.retrieve_intent(subject.intent_id) if subject.intent_id is not None else None
-    return Trouble(subject, intent)
+    return Aftermath(subject, intent)

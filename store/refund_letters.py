@@ -31,6 +31,7 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {
         "de": "Ihre Bank hat uns gemeldet, dass diese Zahlung womöglich nicht von Ihnen kam.",
         "en": "Your bank told us that this payment may not have come from you.",
     },
+    "made_at_provider": {"de": "Wir haben die Zahlung storniert.", "en": "We cancelled the payment."},
     "already_entitled": {
         "de": "Sie hatten diesen Film schon, als die Zahlung ankam.",
         "en": "You already had this film when the payment arrived.",

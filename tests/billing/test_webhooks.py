@@ -12,7 +12,8 @@ from auth.ids import new_id
 from billing.errors import PaymentOutcomeUnknown, WebhookNotVerified
 from billing.models import OrderState, PaymentState, RefundState
 from billing.money import Money
-from billing.ports import Intent
+from billing.ports import Intent, ProviderRefund
+from tests.billing.test_sale_refunds import sums
 from tests.billing.tills import NOON, Till, count, jobs_named
 from tests.fakes import WEBHOOK_SECRETS
 
@@ -241,3 +242,70 @@ async def test_trouble_that_is_told_of_before_the_payment_ends_as_if_it_came_aft
     assert await tell(trouble_first=True) == in_order
     assert in_order == (("paid", ["held: dispute"]) if kind == "dispute" else ("refunded", ["ended: fraud_warning"]))
     assert await count(owner, "billing.blocked_cards", fingerprint="card-of-ada") == 1
+
+
+async def paid_and_refunded_at_the_provider(till: Till, amount: int) -> tuple[Intent, str]:
+    """A payment that succeeded and of which a person gave something back in the provider's own console."""
+    intent = await a_paid_intent(till)
+    refund = ProviderRefund(f"re_{new_id().hex}", intent.id, RefundState.SUCCEEDED, Money(amount, "EUR"))
+    till.gateway.refunds[refund.id] = refund
+    return intent, refund.id
+
+
+async def test_a_refund_made_at_the_provider_and_told_of_before_the_payment_undoes_the_sale(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    intent, refund_id = await paid_and_refunded_at_the_provider(till, 399)
+    bodies = [event(refund_id, kind="refund"), event(refund_id, kind="refund"), event(intent.id)]
+
+    outcomes = [await receive(till, body, signed(body)) for body in bodies]
+
+    assert outcomes == ["refund_noted", "refund_noted", "already"]
+    assert await owner.fetchval("SELECT state FROM billing.orders") == "refunded"
+    assert list(till.fulfilment.standing.values()) == ["ended: made_at_provider"]
+    assert await sums(owner) == {}
+    assert await count(owner, "billing.documents", kind="credit_note") == 1
+    assert await jobs_named(owner, "request_refund") == 0, "the money went already"
+
+
+async def test_the_news_of_a_refund_made_at_the_provider_five_times_at_once_are_booked_once(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    _, refund_id = await paid_and_refunded_at_the_provider(till, 100)
+    bodies = [event(refund_id, kind="refund") for _ in range(5)]
+
+    assert set(await asyncio.gather(*(receive(till, body, signed(body)) for body in bodies))) == {"refund_noted"}
+
+    assert await owner.fetchval("SELECT state FROM billing.orders") == "paid"
+    assert till.fulfilment.standing == {}
+    assert await count(owner, "billing.refunds", amount=100, state="succeeded") == 1
+
+
+async def test_more_than_the_sale_given_back_at_the_provider_is_for_a_person(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    _, refund_id = await paid_and_refunded_at_the_provider(till, 400)
+    body = event(refund_id, kind="refund")
+
+    assert await receive(till, body, signed(body)) == "parked"
+    assert await owner.fetchval("SELECT state FROM billing.orders") == "paid"
+    assert await count(owner, "billing.refunds") == 0
+
+
+async def test_a_failure_of_the_first_attempt_told_of_after_the_second_one_succeeded_changes_nothing(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    order = await till.open_order()
+    first = await till.payable(order)
+    till.gateway.decline(first.id)
+    failed = event(first.id, type_="payment_intent.payment_failed")
+    await till.settle(till.gateway.move(first.id, PaymentState.CANCELED))
+    second = await till.payable(order)
+    paid = event(till.gateway.pay(second.id).id)
+    assert await receive(till, paid, signed(paid)) == "paid"
+
+    assert await receive(till, failed, signed(failed)) == "already"
+
+    found, payment = await till.find(order)
+    assert (found.state, payment.state, payment.decline) == (OrderState.PAID, PaymentState.SUCCEEDED, None)
+    assert await count(owner, "billing.refunds") == 0

@@ -9,7 +9,7 @@ from billing.disputes import HOLD
 from billing.errors import OrderDisputed, OrderGivenBack, OrderNotPaid, WithdrawalOver
 from billing.models import DisputeState, OrderState, PaymentState, RefundState
 from billing.movements import REASONS
-from billing.sale_refunds import WITHDRAWAL
+from billing.sale_refunds import ELSEWHERE, WITHDRAWAL
 from billing.withdrawals import ADDRESS_DIFFERS, CONTRACT_UNKNOWN
 from store.entitlement.errors import Way, WithdrawalLost
 from store.entitlement.rights import Standing
@@ -18,7 +18,7 @@ from store.web.reconciliation_pages import SERIES
 from store.web.wording import load_texts
 
 MAILS = [path.name for path in FOLDER.iterdir() if path.is_dir()]
-REFUND_REASONS = ("technical_fault", "wrong_purchase", "duplicate_purchase", "goodwill", WITHDRAWAL, HOLD)
+REFUND_REASONS = ("technical_fault", "wrong_purchase", "duplicate_purchase", "goodwill", WITHDRAWAL, ELSEWHERE, HOLD)
 JOURNALS = (
     *("sale", "refund", "refund_paid", "refund_reversal", "unfulfilled_receipt", "unfulfilled_refund"),
     *("dispute_withdrawn", "dispute_reinstated", "dispute_lost", "fee", "provider_fee"),

@@ -7,12 +7,13 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+import stripe
 
 from auth.ids import new_id
 from store.database import Database
 from store.legal_texts import load_text
 from tests.billing.tills import count
-from tests.fakes import FakeGateway
+from tests.fakes import WEBHOOK_SECRETS, FakeGateway
 from tests.scratch import MovableTestClock
 from tests.store.purchase.shops import (
     Buyer,
@@ -96,6 +97,18 @@ async def test_an_unsigned_webhook_is_a_problem_and_stores_nothing(
     answer = await client.post("/webhooks/stripe", content=b'{"id": "evt_1"}', headers=headers)
 
     assert is_problem(answer, 400, "webhook_not_verified")
+    assert await count(owner, "billing.webhook_events") == 0
+
+
+async def test_a_huge_webhook_is_refused_unread_and_stores_nothing(
+    client: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    body = b'{"id": "evt_1", "padding": "' + b"x" * 1_100_000 + b'"}'
+    headers = {"Stripe-Signature": stripe.WebhookSignature.generate_signature_header(body.decode(), WEBHOOK_SECRETS[0])}
+
+    answer = await client.post("/webhooks/stripe", content=body, headers=headers)
+
+    assert is_problem(answer, 413, "body_too_large")
     assert await count(owner, "billing.webhook_events") == 0
 
 
