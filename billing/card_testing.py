@@ -80,6 +80,11 @@ async def note_try(
     if payment.state not in FINAL:
         # What paid stays known, also when an older try is told of later.
         payment.charge_id, payment.method = charge.id, asdict(charge.paid_by)
+    return await count_try(session, order, payment, charge, at=at)
+
+
+async def count_try(session: AsyncSession, order: Order, payment: Payment, charge: Charge, *, at: datetime) -> bool:
+    """Keep a try to pay; whether this is news of a decline."""
     noting = insert(PaymentTry).values(
         charge_id=charge.id,
         account_id=order.account_id,

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.ids import new_id
 from auth.models import Account
 from auth.ports import Jobs, Outbox
-from billing.card_testing import Payer, is_card_blocked, is_testing, note_try
+from billing.card_testing import Payer, count_try, is_card_blocked, is_testing, note_try
 from billing.errors import (
     ConsentsMissing,
     OrderAlreadyOpen,
@@ -26,7 +26,7 @@ from billing.invoices import issue_invoice
 from billing.ledger import book_sale
 from billing.models import FINAL, Order, OrderLine, OrderState, Payment, PaymentState, Quote
 from billing.orders import lines_of, lock_order, new_order_number
-from billing.ports import DEBITS, Fulfilment, Intent, Seller
+from billing.ports import DEBITS, Charge, Fulfilment, Intent, Seller
 from billing.refunds import give_back
 
 log = structlog.get_logger("checkout")
@@ -202,6 +202,15 @@ class Checkout:
         )
         return Settlement(Outcome.PAID, order, payment)
 
+    async def count_older_try(self, intent: Intent, charge: Charge, *, at: datetime) -> None:
+        """Count a declined try that is not the intent's last: of many within a moment an intent tells of one only."""
+        payment = await self._locked_payment(intent)
+        if payment is None:
+            return
+        order = await self.session.get_one(Order, payment.order_id)
+        if await count_try(self.session, order, payment, charge, at=at):
+            await self._stop_testing(order, payment, charge, at)
+
     async def close(self, order: Order, *, at: datetime) -> None:
         """Mark a locked, open order as cancelled; the caller has cancelled its payment at the provider before."""
         order.state = OrderState.CANCELLED
@@ -231,15 +240,19 @@ class Checkout:
 
     async def _note_decline(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> None:
         """Stop who tests cards, and write to whom nobody could tell on the page."""
-        if await is_testing(self.session, Payer.of(order, payment, intent.charge), at=at):
-            await self.jobs.enqueue(
-                self.session, "stop_payment", dedupe_key=f"stop_payment:{payment.id}", payment_id=str(payment.id)
-            )
+        await self._stop_testing(order, payment, intent.charge, at)
         is_delayed = intent.charge is not None and intent.charge.paid_by.kind in DEBITS
         if is_delayed and (order.failure_told_at is None or at - order.failure_told_at >= FAILURES_APART):
             order.failure_told_at = at
             await self.outbox.queue(
                 self.session, kind=FAILURE_MAIL, account_id=order.account_id, reference=payment.id, locale=order.locale
+            )
+
+    async def _stop_testing(self, order: Order, payment: Payment, charge: Charge | None, at: datetime) -> None:
+        """Have an open payment cancelled on which, or by whose payer, too much was declined."""
+        if await is_testing(self.session, Payer.of(order, payment, charge), at=at):
+            await self.jobs.enqueue(
+                self.session, "stop_payment", dedupe_key=f"stop_payment:{payment.id}", payment_id=str(payment.id)
             )
 
     async def _note(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> Settlement:

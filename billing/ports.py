@@ -100,6 +100,8 @@ class ProviderCharge:
     """None for a charge without an intent, which is none of ours."""
     movement: Movement | None = None
     """What it moved on our account; known some time after it was paid."""
+    tried: Charge | None = None
+    """What was tried with it, as in `Intent.charge`."""
 
 
 @dataclass(frozen=True, slots=True)

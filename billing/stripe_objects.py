@@ -119,7 +119,7 @@ def read_charge(charge: Any) -> ProviderCharge:
     """A Charge; what it moved is known only where it was expanded."""
     intent_id, moved = key_of(charge.payment_intent), charge.balance_transaction
     movement = None if moved is None or isinstance(moved, str) else replace(read_movement(moved), intent_id=intent_id)
-    return ProviderCharge(id=charge.id, intent_id=intent_id, movement=movement)
+    return ProviderCharge(id=charge.id, intent_id=intent_id, movement=movement, tried=_charge(charge))
 
 
 def read_dispute(dispute: Any) -> ProviderDispute:

@@ -13,7 +13,16 @@ from billing.disputes import note_dispute
 from billing.errors import PaymentUnknownToProvider
 from billing.fraud_warnings import act_on_warning
 from billing.movements import RECONCILE, take_in_movement
-from billing.ports import FraudWarning, Intent, Movement, Notice, PaymentGateway, ProviderDispute, ProviderRefund
+from billing.ports import (
+    Charge,
+    FraudWarning,
+    Intent,
+    Movement,
+    Notice,
+    PaymentGateway,
+    ProviderDispute,
+    ProviderRefund,
+)
 from billing.provider_records import WebhookEvent
 from billing.refunds import note_refund
 from billing.sale_refunds import SaleRefunds
@@ -44,6 +53,7 @@ class Charged:
 
     intent: Intent
     movement: Movement | None
+    tried: Charge | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +134,10 @@ class Webhooks:
                 if settlement.outcome is Outcome.FOREIGN:
                     return PARKED, "no payment of ours"
                 return settlement.outcome.value, None
-            case Charged(intent, movement):
+            case Charged(intent, movement, tried):
                 outcome = await self._apply(intent, at)
+                if tried is not None and tried.is_declined and tried != intent.charge:
+                    await self.checkout.count_older_try(intent, tried, at=at)
                 if movement is not None:
                     await take_in_movement(self.session, movement, at=at)
                 return outcome
@@ -166,7 +178,7 @@ async def observe(gateway: PaymentGateway, object_kind: str, object_id: str | No
                 charge = await gateway.retrieve_charge(object_id)
                 if charge.intent_id is None:
                     return "a charge without an intent"
-                return Charged(await gateway.retrieve_intent(charge.intent_id), charge.movement)
+                return Charged(await gateway.retrieve_intent(charge.intent_id), charge.movement, charge.tried)
             case "refund":
                 return await _with_intent(gateway, await gateway.retrieve_refund(object_id))
             case "dispute":

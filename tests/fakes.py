@@ -41,8 +41,8 @@ class FakeGateway:
 
     publishable_key: str = "pk_test_fake"
     intents: dict[str, Intent] = field(default_factory=dict)
-    charges: dict[str, str] = field(default_factory=dict)
-    """Every charge with its intent."""
+    charges: dict[str, tuple[str, Charge]] = field(default_factory=dict)
+    """Every try to pay with its intent."""
     refunds: dict[str, ProviderRefund] = field(default_factory=dict)
     disputes: dict[str, ProviderDispute] = field(default_factory=dict)
     warnings: dict[str, FraudWarning] = field(default_factory=dict)
@@ -150,7 +150,8 @@ class FakeGateway:
     async def retrieve_charge(self, charge_id: str) -> ProviderCharge:
         self._called("retrieve_charge")
         moved = (movement for movement, _ in self.movements if movement.source_id == charge_id)
-        return self._answer(ProviderCharge(charge_id, self.charges.get(charge_id), next(moved, None)))
+        intent_id, tried = self.charges.get(charge_id, (None, None))
+        return self._answer(ProviderCharge(charge_id, intent_id, next(moved, None), tried))
 
     async def list_movements(
         self, *, since: datetime | None = None, payout_id: str | None = None
@@ -291,7 +292,7 @@ class FakeGateway:
 
     def _charge(self, intent_id: str, card: str, *, is_declined: bool) -> Charge:
         charge = Charge(f"ch_{new_id().hex}", PaidBy("card", "visa", "4242", "DE", card), is_declined)
-        self.charges[charge.id] = intent_id
+        self.charges[charge.id] = (intent_id, charge)
         return charge
 
     def _require_refundable(self, intent_id: str, amount: Money) -> None:

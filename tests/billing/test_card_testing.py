@@ -13,6 +13,7 @@ from billing.card_testing import address_key
 from billing.errors import TooManyPaymentTries
 from billing.models import Order, OrderState, PaymentState
 from billing.ports import Intent
+from tests.billing.test_webhooks import NOW, event, signed
 from tests.billing.tills import NOON, Till, count, jobs_named
 
 HOUR = timedelta(hours=1)
@@ -193,3 +194,18 @@ async def test_an_address_is_kept_as_a_keyed_hash_only(till: Till, owner: asyncp
     key = address_key(till.payments.address_secret, "203.0.113.9")
     assert all(key in row["row"] for row in kept)
     assert address_key(b"another secret", "203.0.113.9") != key
+
+
+async def test_every_decline_of_a_burst_is_counted_although_the_intent_tells_of_the_last_one_only(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    intent = await opened(till, await till.open_order())
+    for _ in range(5):
+        till.gateway.decline(intent.id)
+    bodies = [event(charge_id, kind="charge", type_="charge.failed") for charge_id in till.gateway.charges]
+
+    for body in reversed(bodies):
+        await till.receive(body, signed(body), now=NOW)
+
+    assert await count(owner, "billing.payment_tries", is_declined="true") == 5
+    assert await jobs_named(owner, "stop_payment") == 1
