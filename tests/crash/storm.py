@@ -20,7 +20,7 @@ from store.database import Database
 from tests.crash.buyers import BLOCKED_CARD, ENDS, PASSWORD, Buyer, Line, Manner
 from tests.crash.machines import WEB, WORKER, Machines, running_machines
 from tests.crash.quiet import become_quiet, block_card
-from tests.crash.verdict import Verdict, judge
+from tests.crash.verdict import Verdict, judge, rows_of
 from tests.store.purchase.shops import make_offer
 
 FILMS: Final = 6
@@ -163,7 +163,9 @@ async def run_storm(
         await machines.control("calm")
         await become_quiet(machines)
         await machines.end(*WEB, WORKER, "stripe")
-        verdict = await judge(machines.database_url, machines.stripe_store, storm.ends)
+        owner = await asyncpg.connect(machines.database_url)
+        verdict = await judge(owner, rows_of(machines.stripe_store), storm.ends)
+        await owner.close()
         return Report(
             verdict,
             {

@@ -132,23 +132,26 @@ class Verdict:
         return {name: count for name, count in self.faults.items() if count}
 
 
-async def judge(database_url: str, stripe_store: Path, wanted: dict[str, frozenset[str]]) -> Verdict:
-    """Hold the database against the payment service's store, which no process may have open, and the buyers' ends."""
-    owner = await asyncpg.connect(database_url)
-    try:
-        await owner.execute(_TABLES)
-        wishes = [(order_id, list(states)) for order_id, states in wanted.items()]
-        for table, rows in {**_of_the_provider(stripe_store), "wanted": wishes}.items():
-            await owner.copy_records_to_table(table, records=rows)
-        faults = {name: int(await owner.fetchval(query)) for name, query in _MUST_NOT_BE.items()}
-        figures = {name: int(await owner.fetchval(query)) for name, query in _FIGURES.items()}
-    finally:
-        await owner.close()
-    return Verdict(faults, figures)
+Rows = dict[str, list[tuple[Any, ...]]]
+"""Rows of the temporary tables by their names."""
 
 
-def _of_the_provider(stripe_store: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Rows of the temporary tables: intents with what was captured and what went back, refunds, movements, events."""
+async def judge(owner: asyncpg.Connection, provider: Rows, wanted: dict[str, frozenset[str]]) -> Verdict:
+    """Hold the database against what the payment service has, and against the states that orders must be in."""
+    await owner.execute(_TABLES)
+    wishes = [(order_id, list(states)) for order_id, states in wanted.items()]
+    for table, rows in {**provider, "wanted": wishes}.items():
+        await owner.copy_records_to_table(table, records=rows)
+    return Verdict(
+        {name: int(await owner.fetchval(query)) for name, query in _MUST_NOT_BE.items()},
+        {name: int(await owner.fetchval(query)) for name, query in _FIGURES.items()},
+    )
+
+
+def rows_of(stripe_store: Path) -> Rows:
+    """What the payment stand-in's store says, which no process may have open: intents with what was captured and what
+    went back, refunds, movements, events.
+    """
     connection = sqlite3.connect(stripe_store)
     objects = [json.loads(body) for (body,) in connection.execute("SELECT body FROM objects")]
     connection.close()
