@@ -140,6 +140,12 @@ async def declare(
     return frame.go("/withdrawal/received")
 
 
+@get("/withdrawal/confirmation")
+async def begin_again(frame: NamedDependency[Frame]) -> Response[Any]:
+    """Who changes the language or signs in on the page of a refused declaration comes back to the form."""
+    return frame.go("/withdrawal")
+
+
 @get("/withdrawal/received")
 async def show_received(frame: NamedDependency[Frame]) -> Response[str]:
     """What happens now."""
@@ -160,4 +166,4 @@ def _faults(frame: Frame, data: DeclarationForm) -> dict[str, str]:
     return errors
 
 
-handlers = [show_withdrawal, withdraw, show_declaration, check_declaration, declare, show_received]
+handlers = [show_withdrawal, withdraw, show_declaration, check_declaration, declare, begin_again, show_received]

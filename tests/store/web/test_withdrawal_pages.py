@@ -250,6 +250,14 @@ async def test_what_is_missing_is_said_beside_its_field_and_nothing_is_kept(
     assert await database.reads.fetchval("SELECT count(*) FROM store.mails") == 0
 
 
+async def test_the_other_language_is_one_click_away_from_a_refused_declaration(client: httpx.AsyncClient) -> None:
+    page = await client.post("/de/withdrawal/confirmation", data={"name": ""}, headers=OURS)
+    link = re.search(r'<a class="quiet small" href="([^"]+)" hreflang="en"', page.text)
+    assert link is not None
+    answer = await client.get(link[1])
+    assert (answer.status_code, answer.headers["location"]) == (303, "/en/withdrawal")
+
+
 async def test_nobodys_mailbox_is_flooded(client: httpx.AsyncClient, database: Database) -> None:
     email = f"niemand-{new_id().hex}@example.org"
     answers = [await declare(client, name="x", contract="x", email=email) for _ in range(6)]
