@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, String, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -218,6 +218,41 @@ class PlaybackSession(Base):
     """Real time."""
     end_reason: Mapped[str | None]
     """`stopped`, `replaced`, `silent`, `device_removed` or `failed`."""
+
+
+class WatchProgress(Base):
+    """How far an account has watched a title; `store.entitlement.progress` says which report counts."""
+
+    __tablename__ = "watch_progress"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id), primary_key=True)
+    playback_session_id: Mapped[UUID] = mapped_column(ForeignKey(PlaybackSession.id))
+    """The playback that the place comes from."""
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    """The report's number within that playback."""
+    position: Mapped[float]
+    """Media time, in seconds."""
+    seconds: Mapped[int]
+    """Length of the film that was watched."""
+    finished: Mapped[bool]
+    """Watched to the end: the next time begins at the beginning."""
+    seen_at: Mapped[datetime]
+    """Real time."""
+
+
+class TrackChoice(Base):
+    """In which language an account last chose to hear and to read films."""
+
+    __tablename__ = "track_choices"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    audio: Mapped[str | None] = mapped_column(String(35))
+    """Language tag (BCP 47); None: the film's own."""
+    subtitles: Mapped[str | None] = mapped_column(String(35))
+    """Language tag; None: off."""
+    chosen_at: Mapped[datetime]
+    """Real time."""
 
 
 class LicenceEvent(Base):

@@ -17,7 +17,8 @@ from store.entitlement.device_places import lock_account
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError, PlaybackEnded, PlaybackNotFound
 from store.entitlement.grants import take_back_start
-from store.entitlement.models import Device, Entitlement, MediaAsset, PlaybackSession
+from store.entitlement.models import Device, Entitlement, MediaAsset, PlaybackSession, TrackChoice
+from store.entitlement.progress import find_progress, note, resume_at
 from store.entitlement.record import Question
 from store.entitlement.rights import Ending, ending, obstacles
 from store.entitlement.tokens import PlaybackToken, PlaybackTokens
@@ -40,6 +41,10 @@ class Showing:
     """Tracks whose keys the right opens."""
     ending: Ending
     token: PlaybackToken
+    resume_at: float
+    """Where to go on, in seconds; 0: at the beginning."""
+    choice: TrackChoice | None
+    """Languages that were chosen last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,8 @@ class Playback:
             tracks=decision.tracks,
             ending=decision.ending,
             token=self._token(playback, key, right, at=at, real_now=real_now),
+            resume_at=resume_at(await find_progress(self.session, account_id, title.id)),
+            choice=await self.session.get(TrackChoice, account_id),
         )
 
     async def beat(
@@ -163,10 +170,14 @@ class Playback:
         key: PublicKey,
         playback_session_id: UUID,
         position: float,
+        sequence: int | None = None,
+        sought: bool = False,
         at: datetime,
         real_now: datetime,
     ) -> Beat:
         """Take a sign of life with the media time reached (seconds); gives a fresh token.
+
+        A player that numbers its reports gives `sequence`; the others are numbered by when they arrive.
 
         Raises `PlaybackNotFound`, `PlaybackEnded`, or what now stands against the right: then the player stops.
         """
@@ -176,6 +187,9 @@ class Playback:
             raise against[0]
         playback.beat_at = real_now
         playback.position = max(playback.position, position)
+        if position >= PICTURE_SEEN:
+            number = sequence if sequence is not None else int(real_now.timestamp() * 1000)
+            await note(self.session, playback, sequence=number, position=position, sought=sought, seen_at=real_now)
         return Beat(ending=ending(right, at=at), token=self._token(playback, key, right, at=at, real_now=real_now))
 
     async def stop(self, *, account_id: UUID, playback_session_id: UUID, real_now: datetime) -> None:

@@ -12,15 +12,13 @@ from sqlalchemy.orm import aliased
 from auth.models import Account
 from auth.ports import OpenDatabase, Outbox
 from store.entitlement.models import Entitlement, MediaAsset, PlaybackSession, RentalReminder
+from store.entitlement.progress import WATCHED
 
 START_NOTICE: Final = timedelta(days=2)
 """How long before the latest start a customer is reminded."""
 
 END_NOTICE: Final = timedelta(hours=6)
 """How long before the end of a rental that runs."""
-
-WATCHED: Final = 0.95
-"""Part of a film from which it counts as watched to the end: the rest is credits."""
 
 MAILS: Final = {"start": "rental_start_reminder", "end": "rental_end_reminder"}
 """Kind of the mail by the deadline that it reminds of."""

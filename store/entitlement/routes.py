@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.authentication import Identity, customer_only
 from auth.errors import CrossSiteRequest
 from auth.schemas import problems
-from store.entitlement import device_routes
+from store.entitlement import device_routes, progress_routes
 from store.entitlement.dpop import PublicKey, encode
 from store.entitlement.errors import (
     DeviceLimitReached,
@@ -193,6 +193,8 @@ async def beat_playback(
         key=device_key,
         playback_session_id=playback_session_id,
         position=data.position,
+        sequence=data.sequence,
+        sought=data.sought,
         at=at,
         real_now=real_now,
     )
@@ -292,6 +294,7 @@ router = Router(
     route_handlers=[
         read_library,
         *device_routes.handlers,
+        *progress_routes.handlers,
         read_streams,
         check_playback,
         open_playback,

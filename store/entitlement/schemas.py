@@ -62,6 +62,9 @@ class PlaybackCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the customer agreed that the rental's hours begin now."""
 
 
+ReportNumber = Annotated[int, msgspec.Meta(ge=1, le=2**53, examples=[7])]
+
+
 class DecisionOut(msgspec.Struct, frozen=True):
     """Whether a title may be played on this device now, and everything that stands in the way."""
 
@@ -126,6 +129,12 @@ class PlaybackOut(msgspec.Struct, frozen=True):
     stands_in: bool
     """The film is the sandbox's test film, for the title has none of its own."""
     heartbeat_seconds: int
+    resume_at: float
+    """Where to go on, in seconds; 0: at the beginning."""
+    audio: str | None
+    """Language that was chosen last; null: the film's own."""
+    subtitles: str | None
+    """Language that was chosen last; null: off."""
     server_time: datetime
     """Business time."""
 
@@ -148,6 +157,9 @@ class PlaybackOut(msgspec.Struct, frozen=True):
                 "bound_by": showing.ending.bound_by,
                 "stands_in": showing.film.title_id is None,
                 "heartbeat_seconds": int(HEARTBEAT.total_seconds()),
+                "resume_at": showing.resume_at,
+                "audio": showing.choice.audio if showing.choice else None,
+                "subtitles": showing.choice.subtitles if showing.choice else None,
                 "server_time": at,
             },
             cls,
@@ -192,6 +204,10 @@ class HeartbeatCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     position: MediaTime = 0.0
     """Media time that is shown, in seconds."""
+    sequence: ReportNumber | None = None
+    """Number of this report, counting up within the playback; a player gives it always or never."""
+    sought: bool = False
+    """Whether the customer moved the place since this playback began."""
 
 
 class HeartbeatOut(msgspec.Struct, frozen=True):

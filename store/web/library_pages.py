@@ -10,6 +10,7 @@ from auth.authentication import Identity, customer_only
 from store.catalogue.schemas import TitleCard
 from store.database import Database
 from store.entitlement.library import LibraryEntry, list_library
+from store.entitlement.progress import Begun, list_begun, minutes_left
 from store.web.pages import Frame
 from store.web.titles import cards_by_id
 
@@ -25,8 +26,11 @@ async def show_library(
     library = await list_library(session, account_id=identity.account_id, at=frame.at, locale=frame.locale)
     entries = [*library.watchable, *library.history]
     cards = await cards_by_id(frame, database, [entry.title_id for entry in entries])
+    begun = {one.title_id: one for one in await list_begun(session, account_id=identity.account_id, at=frame.at)}
     lines = {
-        entry.entitlement_id: _line(frame, entry, cards[entry.title_id]) for entry in entries if entry.title_id in cards
+        entry.entitlement_id: _line(frame, entry, cards[entry.title_id], begun.get(entry.title_id))
+        for entry in entries
+        if entry.title_id in cards
     }
     watchable = [(entry.kind, lines[entry.entitlement_id]) for entry in library.watchable]
     return frame.page(
@@ -37,7 +41,7 @@ async def show_library(
     )
 
 
-def _line(frame: Frame, entry: LibraryEntry, film: TitleCard) -> dict[str, object]:
+def _line(frame: Frame, entry: LibraryEntry, film: TitleCard, begun: Begun | None) -> dict[str, object]:
     """One right in words, with the part of its time that is left (from 0 to 1)."""
     left, part, until = "", 1.0, ""
     t, w = frame.w.text, frame.w
@@ -57,10 +61,11 @@ def _line(frame: Frame, entry: LibraryEntry, film: TitleCard) -> dict[str, objec
         "film": film,
         "kind": entry.kind,
         "quality": entry.quality,
-        "started": entry.first_played_at is not None,
+        "started": begun is not None,
         "left": left,
         "part": part,
         "until": until,
+        "reached": t("library.reached", span=w.minutes(minutes_left(begun))) if begun is not None else "",
     }
 
 

@@ -22,6 +22,7 @@ _SPOKEN_BY_SCRIPT: Final = (
     "to_devices",
     "to_sign_in",
     "register_again",
+    "subtitles_off",
     "stop_there",
     "offline",
     "failed",

@@ -19,7 +19,8 @@ from store.catalogue.lists import Order, list_titles
 from store.catalogue.people import load_person
 from store.catalogue.schemas import FilmPage, GenreOut, OfferOut, TitleCard
 from store.database import Database
-from store.entitlement.library import find_ownership, list_library
+from store.entitlement.library import find_ownership
+from store.entitlement.progress import Begun, list_begun, minutes_left
 from store.kept_facts import keep
 from store.web.pages import Frame
 from store.web.titles import cards_by_id
@@ -60,12 +61,11 @@ async def show_start(
     # Another film every day, the same for everyone.
     chosen = choice[frame.at.toordinal() % len(choice)] if choice else None
     lead = await _film(frame, database, chosen.slug) if chosen else None
-    continued: list[TitleCard] = []
+    continued: list[dict[str, object]] = []
     if frame.visitor is not None and frame.visitor.is_customer:
-        library = await list_library(session, account_id=frame.visitor.account_id, at=frame.at)
-        begun = [entry.title_id for entry in library.watchable if entry.first_played_at is not None]
-        cards = await cards_by_id(frame, database, begun[:6])
-        continued = list(cards.values())
+        begun = await list_begun(session, account_id=frame.visitor.account_id, at=frame.at)
+        cards = await cards_by_id(frame, database, [one.title_id for one in begun[:6]])
+        continued = [_continued(frame, one, cards[one.title_id]) for one in begun[:6] if one.title_id in cards]
     return frame.page(
         "storefront/start.html",
         lead=lead,
@@ -76,6 +76,12 @@ async def show_start(
         popular=rows.popular,
         genres=rows.genres,
     )
+
+
+def _continued(frame: Frame, begun: Begun, film: TitleCard) -> dict[str, object]:
+    """A film to go on with, and how much of it is left."""
+    left = frame.w.text("start.left", span=frame.w.minutes(minutes_left(begun)))
+    return {"film": film, "left": left, "part": 1 - begun.position / begun.seconds}
 
 
 @dataclass(frozen=True, slots=True)

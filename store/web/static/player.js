@@ -16,6 +16,8 @@
   let firstBeatSent = false;
   let confirmed = false;
   let reached = 0; // where the film stood, to go on there
+  let sequence = 0; // number of the last report of this playback
+  let sought = false; // whether the viewer moved the place
 
   // --- what is shown: one of "loading", "question", "refusal", "ready", "film" --------------------------------
 
@@ -165,12 +167,15 @@
     });
     window.videothek.player = player;
     firstBeatSent = false;
+    sequence = 0;
     try {
-      await player.load(showing.manifest_url, reached || null);
+      await player.load(showing.manifest_url, reached || showing.resume_at || null);
     } catch (fault) {
       return fail(fault);
     }
     find("stands-in").hidden = !showing.stands_in;
+    find("from-start").hidden = !showing.resume_at || reached > 0;
+    offerTracks();
     tellTimeLeft();
     startBeating();
     show("film");
@@ -223,7 +228,9 @@
 
   async function beat() {
     const path = `/v1/playback-sessions/${showing.id}/heartbeats`;
-    const answer = await device.ask("POST", path, { position: progress() }).catch(() => null);
+    sequence += 1;
+    const report = { position: progress(), sequence, sought };
+    const answer = await device.ask("POST", path, report).catch(() => null);
     if (answer === null || answer.status >= 500) return; // the next one may get through
     if (answer.status === 200) {
       Object.assign(showing, answer.body);
@@ -242,11 +249,50 @@
     if (answer === null || answer.status >= 500) return; // the next heartbeat tries again
     if (answer.status === 201) {
       showing = answer.body;
+      sequence = 0;
     } else {
       await player.unload();
       explain(answer.body);
     }
   }
+
+  // --- languages: shown where there is a choice, and kept for the next film -------------------------------------
+
+  const named = (language) => new Intl.DisplayNames([locale], { type: "language" }).of(language);
+  const audio = find("audio");
+  const subtitles = find("subtitles");
+
+  function offerTracks() {
+    const heard = [...new Set(player.getAudioTracks().map((track) => track.language))].filter((one) => one !== "und");
+    const read = [...new Set(player.getTextTracks().map((track) => track.language))];
+    audio.replaceChildren(...heard.map((one) => new Option(named(one), one)));
+    subtitles.replaceChildren(new Option(texts.subtitles_off, ""), ...read.map((one) => new Option(named(one), one)));
+    audio.hidden = heard.length < 2;
+    subtitles.hidden = read.length === 0;
+    if (heard.includes(showing.audio)) audio.value = showing.audio;
+    if (read.includes(showing.subtitles)) subtitles.value = showing.subtitles;
+    if (!audio.hidden || !subtitles.hidden) selectTracks();
+  }
+
+  function selectTracks() {
+    const heard = player.getAudioTracks().find((track) => track.language === audio.value);
+    if (heard && !heard.active) player.selectAudioTrack(heard);
+    player.selectTextTrack(player.getTextTracks().find((track) => track.language === subtitles.value) || null);
+  }
+
+  async function chooseTracks() {
+    selectTracks();
+    // What this film does not offer stays as it was chosen for others.
+    const choice = {
+      audio: audio.hidden ? showing.audio : audio.value,
+      subtitles: subtitles.hidden ? showing.subtitles : subtitles.value || null,
+    };
+    Object.assign(showing, choice);
+    await device.ask("PUT", "/v1/track-choice", choice).catch(() => null);
+  }
+
+  audio.addEventListener("change", chooseTracks);
+  subtitles.addEventListener("change", chooseTracks);
 
   function tellTimeLeft() {
     const left = find("time-left");
@@ -275,7 +321,7 @@
   };
 
   const toggle = () => (video.paused ? video.play().catch(() => {}) : video.pause());
-  const move = (seconds) => { video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration || 0); };
+  const move = (seconds) => { sought = true; video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration || 0); };
   const louder = (step) => { video.muted = false; video.volume = Math.min(1, Math.max(0, video.volume + step)); };
   const mute = () => { video.muted = !video.muted; };
   const fill = () => (document.fullscreenElement ? document.exitFullscreen() : page.requestFullscreen?.());
@@ -308,7 +354,16 @@
       beat();
     }
   });
-  seek.addEventListener("input", () => { video.currentTime = Number(seek.value); });
+  seek.addEventListener("input", () => { sought = true; video.currentTime = Number(seek.value); });
+  find("from-start").addEventListener("click", () => {
+    sought = true;
+    video.currentTime = 0;
+    find("from-start").hidden = true;
+  });
+  // A pause and a new place are told at once: the next device goes on there.
+  for (const name of ["pause", "seeked"]) {
+    video.addEventListener(name, () => { if (firstBeatSent && page.dataset.state === "film") beat(); });
+  }
 
   document.addEventListener("keydown", (event) => {
     if (page.dataset.state !== "film" || event.ctrlKey || event.metaKey || event.altKey) return;

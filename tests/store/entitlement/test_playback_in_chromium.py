@@ -228,3 +228,20 @@ async def test_an_unknown_film_is_a_page_that_says_so(cinema: Cinema, live_serve
     answer = await cinema.page.goto(f"{live_server}/de/watch/{other.slug}-gibt-es-nicht")
     assert answer is not None
     assert answer.status == 404
+
+
+async def test_a_film_goes_on_where_it_was_left_and_begins_anew_on_request(
+    cinema: Cinema, live_server: str, database: Database, owner: asyncpg.Connection, customer: Customer, title: Title
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    await cinema.frames_advance()
+    await owner.execute("UPDATE store.watch_progress SET position = 14, seen_at = now() + interval '1 minute'")
+    await cinema.page.reload()
+    picture = await cinema.frames_advance()
+    assert picture["time"] > 14
+    begin = cinema.page.get_by_role("button", name="Von vorn")
+    await begin.click()
+    await cinema.page.evaluate(UNTIL_PICTURE, [picture["frames"] + 20, 0.5, WAIT])
+    assert (await cinema.picture())["time"] < 14
+    assert not await begin.is_visible()

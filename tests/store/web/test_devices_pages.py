@@ -10,7 +10,7 @@ from auth.ids import new_id
 from auth.models import Account
 from store.catalogue.models import Title
 from store.database import Database
-from store.entitlement.models import Device, Entitlement, PlaybackSession
+from store.entitlement.models import Device, Entitlement, PlaybackSession, WatchProgress
 from store.settings import Settings
 from tests.store.entitlement.parts import TEST_FILM, load_test_film, make_customer, make_title
 from tests.store.web.visitors import OURS, token_in
@@ -119,3 +119,34 @@ async def test_nobody_ends_what_another_account_plays(
     answer = await browser.post(f"{page}/{playback.id}/end", data={"csrf_token": token}, headers=OURS)
     assert answer.status_code == 404
     assert await owner.fetchval("SELECT ended_at FROM store.playback_sessions") is None
+
+
+@pytest.mark.parametrize("locale", ["de", "en"])
+async def test_a_film_that_was_begun_stands_on_the_start_page_and_in_the_library(
+    browser: httpx.AsyncClient, database: Database, settings: Settings, customer: Account, locale: str
+) -> None:
+    go_on, left = {"de": ("Weiterschauen", "Noch 90"), "en": ("Continue watching", "90 minutes left")}[locale]
+    start = f"/{locale}"
+    assert go_on not in (await browser.get(start)).text
+    device, title = await add_device(database, customer, name="Fernseher"), await make_title(database)
+    playback = await add_stream(database, settings, device, title)
+    async with database.sessions.begin() as session:
+        session.add(
+            WatchProgress(
+                account_id=customer.id,
+                title_id=title.id,
+                playback_session_id=playback.id,
+                sequence=1,
+                position=1800,
+                seconds=7200,
+                finished=False,
+                seen_at=NOW,
+            )
+        )
+    shown = (await browser.get(start)).text
+    assert go_on in shown
+    assert left in shown.replace("\N{NO-BREAK SPACE}", " ")
+    assert f'href="/{locale}/watch/{title.slug}"' in shown
+    library = (await browser.get(f"/{locale}/library")).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert {"de": "noch 90 Minuten Film", "en": "90 minutes of film left"}[locale] in library
+    assert {"de": "Weitersehen", "en": "Continue"}[locale] in library
