@@ -30,8 +30,9 @@ class Clockwork:
         return len(errands)
 
     def do_due(self) -> None:
-        """Do what is due by now."""
-        self._do(self._stand_in.agenda.due(by=self._stand_in.now()))
+        """Do what is due by now, and what comes of it at once."""
+        while errands := self._stand_in.agenda.due(by=self._stand_in.now()):
+            self._do(errands)
 
     async def run(self) -> None:
         """Do what is due for as long as the process lives."""

@@ -5,8 +5,8 @@ state; each `POST` changes one thing and tells the state:
 
 - `webhooks`, `answers`, `calm`: bad days, described in `chaos.py`;
 - `deliveries`: post now all that never arrived, or one `event`; one after the other with `order`;
-- `clock` with `advance`: seconds by which the stand-in's clock goes forward (after 24 h an idempotency key is
-  forgotten, after three days money is available, SEPA debits succeed or fail);
+- `clock` with `advance`: seconds by which the stand-in's clock goes forward; what is due then is done (after 24 h an
+  idempotency key is forgotten, after three days money is available, after five SEPA debits succeed or fail);
 - `agenda`: do now what would be done later, all or one `deed` of `deeds.py` (for one `subject`);
 - `settlements`: the fees of all charges become known now;
 - the rest makes banks act, and is described in `happenings.py`.
@@ -105,6 +105,7 @@ class Controls:
         checked = check_parameters(given, {"advance": whole_number(at_least=0)})
         switches = self._stand_in.switches
         switches.set("clock_offset", switches.read("clock_offset") + checked.get("advance", 0))
+        self._clockwork.do_due()
         self._clockwork.wake()
 
     def _state(self) -> JsonObject:

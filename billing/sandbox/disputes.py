@@ -38,13 +38,13 @@ def dispute_by_method(call: Call, charge_id: str) -> None:
     charge = call.objects.get("charge", charge_id)
     details = charge["payment_method_details"]
     method = BY_FINGERPRINT[details[details["type"]]["fingerprint"]]
-    if method.dispute_reason is not None and not charge["disputed"]:
+    if method.dispute_reason is not None and not (charge["disputed"] or charge["refunded"]):
         open_dispute(call, charge, reason=method.dispute_reason, inquiry=method.is_inquiry)
 
 
 def open_dispute(call: Call, charge: JsonObject, *, reason: str, inquiry: bool) -> JsonObject:
     """The customer has complained at the bank. An inquiry takes no money; a SEPA dispute is lost at once."""
-    if charge["status"] != "succeeded" or charge["disputed"]:
+    if charge["status"] != "succeeded" or charge["disputed"] or charge["refunded"]:
         raise StripeRefusal(f"Charge {charge['id']} cannot be disputed.", param="charge")
     is_final = charge["payment_method_details"]["type"] == "sepa_debit"
     dispute = _new_dispute(call, charge, reason=reason)

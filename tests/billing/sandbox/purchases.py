@@ -21,6 +21,6 @@ def paid(api: stripe.StripeClient, intent: stripe.PaymentIntent, method: str = "
 
 def event_types(api: stripe.StripeClient, about: str) -> list[str]:
     """Types of the latest events about an object or with it as their intent, oldest first."""
-    events = api.v1.events.list({"limit": 30}).data
+    events = api.v1.events.list({"limit": 100}).data
     subjects = [(event.type, event.data.object) for event in reversed(events)]
     return [kind for kind, subject in subjects if about in (subject["id"], subject.to_dict().get("payment_intent"))]
