@@ -172,7 +172,7 @@
       root.append(this.#fieldset);
       this.#offerTypes();
     }
-    // What is no card is offered once it is known that the intent takes it.
+    // What is no card is offered once it is known that the intent takes it, or will take it.
     async #offerTypes() {
       const types = await this.elements.paymentMethodTypes();
       for (const { id } of METHODS.filter((method) => types.includes(method.type))) {
@@ -242,7 +242,12 @@
       this.options = { ...options };
     }
     async paymentMethodTypes() {
-      if (!this.clientSecret) return ["card"];
+      if (!this.clientSecret) {
+        // Before there is an intent, its page says what it will take.
+        const { currency, excludedPaymentMethodTypes = [] } = this.options;
+        const offered = currency === "eur" ? ["card", "sepa_debit"] : ["card"];
+        return offered.filter((type) => !excludedPaymentMethodTypes.includes(type));
+      }
       const { paymentIntent } = await this.#stripe.retrievePaymentIntent(this.clientSecret);
       return paymentIntent?.payment_method_types ?? ["card"];
     }

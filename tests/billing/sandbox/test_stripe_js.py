@@ -113,6 +113,27 @@ async def test_a_debit_is_offered_where_the_intent_takes_it_and_leads_back_pendi
         await expect(page.get_by_role("radio")).to_have_count(4)
 
 
+@pytest.mark.parametrize(
+    ("options", "types"),
+    [
+        ({"currency": "eur"}, ["card", "sepa_debit"]),
+        ({"currency": "eur", "excludedPaymentMethodTypes": ["sepa_debit"]}, ["card"]),
+        ({"currency": "usd"}, ["card"]),
+    ],
+)
+async def test_before_there_is_an_intent_the_page_says_whether_debits_are_offered(
+    sandbox: SandboxProcess, api: stripe.StripeClient, page: Page, options: dict[str, object], types: list[str]
+) -> None:
+    async with checkout(sandbox, an_intent(api)) as kasse:
+        await page.goto(kasse.url)
+        offered = await page.evaluate(
+            "([key, options]) => Stripe(key).elements({ mode: 'payment', amount: 1199, ...options })"
+            ".paymentMethodTypes()",
+            [PUBLISHABLE_KEY, options],
+        )
+    assert offered == types
+
+
 async def test_rare_cases_are_folded_away(sandbox: SandboxProcess, api: stripe.StripeClient, page: Page) -> None:
     intent = an_intent(api)
     async with checkout(sandbox, intent) as kasse:
