@@ -10,7 +10,7 @@ FRONTEND := .venv/bin/python -m store.web.frontend.build
 LOCK := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench crash lock reset clean
+.PHONY: help run test check format bench crash sbom lock reset clean
 
 help: ## list the tasks
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ bench: $(ENVIRONMENT) ## what a film page and a purchase cost, as multiples of a
 crash: $(ENVIRONMENT) ## hundreds of purchases while everything is killed again and again (SEED=… draws the same)
 	@$(FRONTEND)
 	@.venv/bin/python -m tests.crash $(SEED)
+
+sbom: $(ENVIRONMENT) ## what the store is made of, as CycloneDX on standard output
+	@.venv/bin/python -m store.sbom
 
 lock: $(UV) ## make the lock files anew from pyproject.toml
 	$(LOCK) --upgrade -o requirements.lock
