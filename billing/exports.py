@@ -14,14 +14,14 @@ The columns of the CSV (comma, UTF-8, a header line, one line per money event, o
     country            where the supply is taxed, ISO 3166-1
     tax_rate           percent, with a point; empty where no VAT was booked
     currency           ISO 4217
-    gross_minor        money that came (or went, negative), in minor units
+    amount_minor       money that came (or went, negative), in minor units
     net_minor          of that revenue
     tax_minor          of that VAT
     to_refund_minor    of that money without a claim of ours, which goes back
     fees_minor         of that fees and losses (negative)
     elsewhere_minor    of that money that a bank holds until a dispute is decided
-                       gross = net + tax + to_refund + fees + elsewhere
-    gross, net, tax, to_refund, fees, elsewhere     the same six as decimal numbers with a point
+                       amount = net + tax + to_refund + fees + elsewhere
+    amount, net, tax, to_refund, fees, elsewhere     the same six as decimal numbers with a point
     payment_id         key of the payment
     description        what was sold, in the seller's language
 
@@ -46,7 +46,7 @@ LONGEST_DAYS: Final = 3_700
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2999
 
-AMOUNTS: Final = ("gross", "net", "tax", "to_refund", "fees", "elsewhere")
+AMOUNTS: Final = ("amount", "net", "tax", "to_refund", "fees", "elsewhere")
 """What every money event and every sum of them has, in one currency."""
 
 _COPY_TIMEOUT: Final = 3_600.0
@@ -83,7 +83,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One money event of the books; gross = net + tax + to_refund + fees + elsewhere."""
+    """One money event of the books; amount = net + tax + to_refund + fees + elsewhere."""
 
     journal_id: UUID
     booked_at: datetime
@@ -94,7 +94,7 @@ class Transaction:
     customer: UUID | None
     country: str | None
     tax_rate: str | None
-    gross: Money
+    amount: Money
     net: Money
     tax: Money
     to_refund: Money
@@ -111,7 +111,7 @@ class Total:
     kind: str
     country: str | None
     count: int
-    gross: Money
+    amount: Money
     net: Money
     tax: Money
     to_refund: Money
@@ -120,14 +120,14 @@ class Total:
 
 
 _LIST: Final = """
-    SELECT * FROM billing.transactions
+    SELECT *, gross AS amount FROM billing.transactions
     WHERE booked_at >= $1 AND booked_at < $2 AND (booked_at, journal_id) > ($3, $4)
     ORDER BY booked_at, journal_id LIMIT $5
 """
 
 _TOTALS: Final = """
     SELECT
-        kind, country, currency, count(*) AS count, sum(gross)::bigint AS gross, sum(net)::bigint AS net,
+        kind, country, currency, count(*) AS count, sum(gross)::bigint AS amount, sum(net)::bigint AS net,
         sum(tax)::bigint AS tax, sum(to_refund)::bigint AS to_refund, sum(fees)::bigint AS fees,
         sum(elsewhere)::bigint AS elsewhere
     FROM billing.transactions
@@ -140,9 +140,9 @@ _CSV: Final = r"""
         (booked_at AT TIME ZONE $3)::date AS date,
         to_char(booked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS booked_at,
         journal_id, kind, order_number, invoice_number, customer, country, tax_rate, currency,
-        gross AS gross_minor, net AS net_minor, tax AS tax_minor, to_refund AS to_refund_minor,
+        gross AS amount_minor, net AS net_minor, tax AS tax_minor, to_refund AS to_refund_minor,
         fees AS fees_minor, elsewhere AS elsewhere_minor,
-        round(gross / 10::numeric ^ digits, digits) AS gross,
+        round(gross / 10::numeric ^ digits, digits) AS amount,
         round(net / 10::numeric ^ digits, digits) AS net,
         round(tax / 10::numeric ^ digits, digits) AS tax,
         round(to_refund / 10::numeric ^ digits, digits) AS to_refund,

@@ -62,7 +62,7 @@ class PaymentCheckOut(msgspec.Struct, frozen=True):
 
 
 class TransactionOut(msgspec.Struct, frozen=True):
-    """One money event of the books; gross = net + tax + to_refund + fees + elsewhere."""
+    """One money event of the books; amount = net + tax + to_refund + fees + elsewhere."""
 
     journal_id: UUID
     booked_at: datetime
@@ -76,7 +76,7 @@ class TransactionOut(msgspec.Struct, frozen=True):
     country: str | None
     tax_rate: str | None
     """Percent."""
-    gross: MoneyOut
+    amount: MoneyOut
     net: MoneyOut
     tax: MoneyOut
     to_refund: MoneyOut
@@ -100,7 +100,7 @@ class TransactionOut(msgspec.Struct, frozen=True):
             customer=transaction.customer,
             country=transaction.country,
             tax_rate=transaction.tax_rate,
-            gross=MoneyOut.of(transaction.gross),
+            amount=MoneyOut.of(transaction.amount),
             net=MoneyOut.of(transaction.net),
             tax=MoneyOut.of(transaction.tax),
             to_refund=MoneyOut.of(transaction.to_refund),

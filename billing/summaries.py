@@ -13,14 +13,14 @@ from billing.tax import SELLER_ZONE
 
 @dataclass(frozen=True, slots=True)
 class RateTotal:
-    """All money events of a country, tax rate and currency; gross = net + tax + to_refund + fees + elsewhere."""
+    """All money events of a country, tax rate and currency; amount = net + tax + to_refund + fees + elsewhere."""
 
     country: str | None
     """None for what belongs to no order."""
     tax_rate: str | None
     """Percent; None where no VAT was booked."""
     count: int
-    gross: Money
+    amount: Money
     net: Money
     tax: Money
     to_refund: Money
@@ -34,13 +34,13 @@ class DayTotal:
 
     day: date
     count: int
-    gross: Money
+    amount: Money
     """What came minus what went back."""
 
 
 _BY_RATE: Final = """
     SELECT
-        country, tax_rate, currency, count(*) AS count, sum(gross)::bigint AS gross, sum(net)::bigint AS net,
+        country, tax_rate, currency, count(*) AS count, sum(gross)::bigint AS amount, sum(net)::bigint AS net,
         sum(tax)::bigint AS tax, sum(to_refund)::bigint AS to_refund, sum(fees)::bigint AS fees,
         sum(elsewhere)::bigint AS elsewhere
     FROM billing.transactions
@@ -49,7 +49,7 @@ _BY_RATE: Final = """
 """
 
 _BY_DAY: Final = """
-    SELECT (booked_at AT TIME ZONE $3)::date AS day, currency, count(*) AS count, sum(gross)::bigint AS gross
+    SELECT (booked_at AT TIME ZONE $3)::date AS day, currency, count(*) AS count, sum(gross)::bigint AS amount
     FROM billing.transactions
     WHERE booked_at >= $1 AND booked_at < $2
     GROUP BY 1, currency ORDER BY currency, 1
@@ -73,4 +73,4 @@ async def total_by_rate(database: OpenDatabase, *, period: Period) -> Sequence[R
 async def total_by_day(database: OpenDatabase, *, period: Period) -> Sequence[DayTotal]:
     """The period's sums by currency and accounting day."""
     rows = await database.reads.fetch(_BY_DAY, *period.instants, SELLER_ZONE.key)
-    return [DayTotal(row["day"], row["count"], Money(row["gross"], row["currency"])) for row in rows]
+    return [DayTotal(row["day"], row["count"], Money(row["amount"], row["currency"])) for row in rows]

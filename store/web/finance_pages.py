@@ -35,7 +35,7 @@ class Sum:
     """The bottom line of a table in one currency."""
 
     count: int
-    gross: Money
+    amount: Money
     net: Money
     tax: Money
     to_refund: Money
@@ -124,22 +124,22 @@ def sums_of(rates: Sequence[RateTotal]) -> Sequence[Sum]:
     """The sum of all rates, one for each currency."""
     sums: dict[str, Sum] = {}
     for rate in rates:
-        before = sums.get(rate.gross.currency)
+        before = sums.get(rate.amount.currency)
         amounts = {name: getattr(rate, name) for name in AMOUNTS}
         if before is not None:
             amounts = {name: getattr(before, name) + amount for name, amount in amounts.items()}
-        sums[rate.gross.currency] = Sum(count=rate.count + (before.count if before else 0), **amounts)
+        sums[rate.amount.currency] = Sum(count=rate.count + (before.count if before else 0), **amounts)
     return list(sums.values())
 
 
 def charts_of(days: Sequence[DayTotal], period: Period) -> Sequence[tuple[str, DayChart]]:
     """A chart of the days for each currency."""
-    currencies = sorted({day.gross.currency for day in days})
+    currencies = sorted({day.amount.currency for day in days})
     return [
         (
             currency,
             chart_days(
-                {day.day: day.gross.minor for day in days if day.gross.currency == currency},
+                {day.day: day.amount.minor for day in days if day.amount.currency == currency},
                 first=period.first,
                 end=period.end,
             ),

@@ -44,17 +44,17 @@ async def test_the_sum_of_the_csv_is_sqls(till: Till, owner: asyncpg.Connection)
 
     assert len(lines) == 6
     sums = await owner.fetchrow(
-        "SELECT sum(minor) FILTER (WHERE account LIKE 'clearing:%') AS gross, "
+        "SELECT sum(minor) FILTER (WHERE account LIKE 'clearing:%') AS amount, "
         "-sum(minor) FILTER (WHERE account LIKE 'revenue:%') AS net, "
         "-sum(minor) FILTER (WHERE account LIKE 'vat:%') AS tax, "
         "-sum(minor) FILTER (WHERE account = 'liability:refunds') AS to_refund FROM billing.postings"
     )
-    for column in ("gross", "net", "tax", "to_refund"):
+    for column in ("amount", "net", "tax", "to_refund"):
         assert sum(int(line[f"{column}_minor"]) for line in lines) == sums[column]
         assert sum(Decimal(line[column]) for line in lines) * 100 == sums[column]
-    assert (sums["gross"], sums["to_refund"]) == (399 + 1199 + 499 + 1, 0)
+    assert (sums["amount"], sums["to_refund"]) == (399 + 1199 + 499 + 1, 0)
     for line in lines:
-        assert int(line["gross_minor"]) == sum(int(line[f"{column}_minor"]) for column in AMOUNTS[1:])
+        assert int(line["amount_minor"]) == sum(int(line[f"{column}_minor"]) for column in AMOUNTS[1:])
 
 
 async def test_what_a_dispute_costs_is_in_the_file_and_every_line_still_adds_up(
@@ -68,11 +68,11 @@ async def test_what_a_dispute_costs_is_in_the_file_and_every_line_still_adds_up(
     lines = await exported(till)
 
     [taken] = [line for line in lines if line["kind"] == "dispute_withdrawn"]
-    assert (taken["gross"], taken["fees"], taken["elsewhere"]) == ("-18.99", "-15.00", "-3.99")
+    assert (taken["amount"], taken["fees"], taken["elsewhere"]) == ("-18.99", "-15.00", "-3.99")
     for line in lines:
-        assert int(line["gross_minor"]) == sum(int(line[f"{column}_minor"]) for column in AMOUNTS[1:])
+        assert int(line["amount_minor"]) == sum(int(line[f"{column}_minor"]) for column in AMOUNTS[1:])
     clearing = await owner.fetchval("SELECT sum(minor) FROM billing.postings WHERE account LIKE 'clearing:%'")
-    assert sum(int(line["gross_minor"]) for line in lines) == clearing
+    assert sum(int(line["amount_minor"]) for line in lines) == clearing
 
 
 async def test_a_line_says_everything_about_its_money_event(till: Till) -> None:
@@ -93,13 +93,13 @@ async def test_a_line_says_everything_about_its_money_event(till: Till) -> None:
         "country": "AT",
         "tax_rate": "20",
         "currency": "EUR",
-        "gross_minor": "1199",
+        "amount_minor": "1199",
         "net_minor": "999",
         "tax_minor": "200",
         "to_refund_minor": "0",
         "fees_minor": "0",
         "elsewhere_minor": "0",
-        "gross": "11.99",
+        "amount": "11.99",
         "net": "9.99",
         "tax": "2.00",
         "to_refund": "0.00",
@@ -136,7 +136,7 @@ async def test_a_period_is_half_open_and_of_berlin(till: Till) -> None:
     assert [line["date"] for line in await exported(till)] == ["2026-11-01", "2026-11-30"]
     assert len(await list_transactions(till.database, period=NOVEMBER)) == 2
     [total] = await total_transactions(till.database, period=NOVEMBER)
-    assert (total.kind, total.country, total.count, total.gross) == ("sale", "DE", 2, Money(798, "EUR"))
+    assert (total.kind, total.country, total.count, total.amount) == ("sale", "DE", 2, Money(798, "EUR"))
 
 
 async def test_an_empty_period_is_a_header(till: Till) -> None:

@@ -14,7 +14,7 @@ from tests.journeys.street import Street
 FINANCE = "finance@demo.videothek.example"
 SUMS_OF_THE_POSTINGS = """
     SELECT
-        coalesce(sum(minor) FILTER (WHERE account LIKE 'clearing:%'), 0) AS gross,
+        coalesce(sum(minor) FILTER (WHERE account LIKE 'clearing:%'), 0) AS amount,
         coalesce(-sum(minor) FILTER (WHERE account LIKE 'revenue:%'), 0) AS net,
         coalesce(-sum(minor) FILTER (WHERE account LIKE 'vat:%'), 0) AS tax,
         coalesce(sum(minor), 0) AS all_sides,
@@ -46,17 +46,17 @@ async def test_finance_exports_a_month_whose_sums_are_those_of_the_postings(
 
     for order, minor in ((rented, "499"), (bought, "1199")):
         [line] = [one for one in lines if one["order_number"] == order["order"]["order_number"]]
-        assert (line["kind"], line["gross_minor"], line["currency"]) == ("sale", minor, "EUR")
+        assert (line["kind"], line["amount_minor"], line["currency"]) == ("sale", minor, "EUR")
         assert line["invoice_number"] == order["invoice_number"]
         assert int(line["net_minor"]) + int(line["tax_minor"]) == int(minor)
     period = parse_qs(urlsplit(address).query)
     sums = await books.fetchrow(SUMS_OF_THE_POSTINGS, period["from"][0], period["to"][0])
     assert sums is not None
-    assert {name: sum(int(line[f"{name}_minor"]) for line in lines) for name in ("gross", "net", "tax")} == {
-        name: int(sums[name]) for name in ("gross", "net", "tax")
+    assert {name: sum(int(line[f"{name}_minor"]) for line in lines) for name in ("amount", "net", "tax")} == {
+        name: int(sums[name]) for name in ("amount", "net", "tax")
     }
     assert (len(lines), sums["all_sides"]) == (sums["events"], 0), "one line per money event, and the books balance"
-    assert f"Brutto {int(sums['gross']) / 100:.2f} €".replace(".", ",") in page.words
+    assert f"Betrag {int(sums['amount']) / 100:.2f} €".replace(".", ",") in page.words
     assert app.account_id not in answer.text, "a pseudonym stands in the books"
 
 

@@ -48,7 +48,7 @@ async def test_the_sums_of_the_page_equal_those_of_sql(
     await a_month_of_sales(database)
     postings = await owner.fetchrow(
         """
-        SELECT sum(p.minor) FILTER (WHERE p.account LIKE 'clearing:%') AS gross,
+        SELECT sum(p.minor) FILTER (WHERE p.account LIKE 'clearing:%') AS amount,
                -sum(p.minor) FILTER (WHERE p.account LIKE 'revenue:%') AS net,
                -sum(p.minor) FILTER (WHERE p.account LIKE 'vat:%') AS tax,
                count(DISTINCT j.id) AS count
@@ -56,17 +56,17 @@ async def test_the_sums_of_the_page_equal_those_of_sql(
          WHERE j.booked_at >= '2026-11-01 00:00 Europe/Berlin' AND j.booked_at < '2026-12-01 00:00 Europe/Berlin'
         """
     )
-    assert (postings["gross"], postings["count"]) == (399 + 1199 + 499, 3)
+    assert (postings["amount"], postings["count"]) == (399 + 1199 + 499, 3)
     rates = await total_by_rate(database, period=NOVEMBER)
     assert [(rate.country, rate.tax_rate, rate.count) for rate in rates] == [("AT", "20", 1), ("DE", "19", 2)]
-    for name in ("gross", "net", "tax"):
+    for name in ("amount", "net", "tax"):
         assert sum(getattr(rate, name).minor for rate in rates) == postings[name]
     days = await total_by_day(database, period=NOVEMBER)
-    assert {day.day.day: day.gross.minor for day in days} == {1: 399, 14: 1199, 30: 499}
+    assert {day.day.day: day.amount.minor for day in days} == {1: 399, 14: 1199, 30: 499}
 
     page = await client.get("/de/finance?month=2026-11", headers=accountant.headers)
     w = wording("de", "DE")
-    for name in ("gross", "net", "tax"):
+    for name in ("amount", "net", "tax"):
         amount = w.money({"amount": int(postings[name]), "currency": "EUR"})
         assert page.text.count(amount) >= 3, name
     assert len(re.findall(r'<rect class="bar"', page.text)) == 3
@@ -82,7 +82,7 @@ async def test_the_link_leads_to_a_file_with_the_same_sum(
     file = await client.get(link[1].replace("&amp;", "&"), headers={"Cookie": accountant.cookie})
     assert file.status_code == 200
     rows = list(csv.DictReader(io.StringIO(file.text)))
-    assert [int(row["gross_minor"]) for row in rows] == [399, 1199, 499]
+    assert [int(row["amount_minor"]) for row in rows] == [399, 1199, 499]
 
 
 async def test_the_page_names_no_customer(client: httpx.AsyncClient, database: Database, accountant: Person) -> None:

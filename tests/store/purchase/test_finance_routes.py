@@ -63,7 +63,7 @@ async def test_the_list_goes_on_with_its_cursor(client: httpx.AsyncClient, datab
     seen = [line["order_number"] for line in first["transactions"] + second["transactions"]]
     assert seen == [order.order_number for order in orders]
     assert second["next_cursor"] is None
-    assert first["transactions"][0]["gross"] == {"amount": 399, "currency": "EUR"}
+    assert first["transactions"][0]["amount"] == {"amount": 399, "currency": "EUR"}
 
 
 @pytest.mark.parametrize("path", PATHS)
