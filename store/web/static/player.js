@@ -32,6 +32,7 @@
     stopBeating();
     video.pause();
     find("refusal-sentence").textContent = sentence;
+    find("refusal-more").hidden = true;
     find("refusal-ways").replaceChildren(...ways.map(wayOut));
     page.dataset.refused = "true";
     show("refusal");
@@ -54,8 +55,26 @@
   const again = { label: texts.again, act: () => begin() };
   const toFilm = { label: texts.to_film, href: film };
 
+  // What this page does by itself or asks later is no news.
+  const OWN_STEPS = ["device_not_registered", "start_confirmation_needed"];
+
   function refuseByProblem(problem) {
     page.dataset.code = problem.code || "";
+    explainProblem(problem);
+    tellMore((problem.reasons || []).slice(1).filter((reason) => !OWN_STEPS.includes(reason.code)));
+  }
+
+  // All that stands in the way is said at once, so that nobody mends one thing to hear of the next.
+  function tellMore(reasons) {
+    find("refusal-more").hidden = reasons.length === 0;
+    find("refusal-more").replaceChildren(...reasons.map((reason) => {
+      const line = document.createElement("li");
+      line.textContent = reason.sentence[locale];
+      return line;
+    }));
+  }
+
+  function explainProblem(problem) {
     const sentence = problem.detail || texts.failed;
     if (problem.sessions?.length) {
       return refuse(sentence, ...problem.sessions.map((other) => ({

@@ -245,3 +245,53 @@ async def test_a_film_goes_on_where_it_was_left_and_begins_anew_on_request(
     await cinema.page.evaluate(UNTIL_PICTURE, [picture["frames"] + 20, 0.5, WAIT])
     assert (await cinema.picture())["time"] < 14
     assert not await begin.is_visible()
+
+
+async def test_a_removed_device_asks_before_it_registers_again(
+    cinema: Cinema,
+    client: httpx.AsyncClient,
+    live_server: str,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    title: Title,
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    await cinema.frames_advance()
+    device_id = await owner.fetchval("SELECT id FROM store.devices")
+    assert (await client.delete(f"/v1/devices/{device_id}", headers=customer.headers)).status_code == 204
+    await cinema.page.reload()
+    assert "aus Ihrem Konto entfernt worden" in await cinema.refused()
+    assert await owner.fetchval("SELECT removed_at IS NOT NULL FROM store.devices")
+    await cinema.page.get_by_role("button", name="Dieses Gerät wieder anmelden").click()
+    await cinema.frames_advance()
+    assert await owner.fetchval("SELECT count(*) FROM store.devices WHERE removed_at IS NULL") == 1
+
+
+async def test_a_refusal_says_everything_that_stands_in_the_way(
+    cinema: Cinema,
+    client: httpx.AsyncClient,
+    live_server: str,
+    database: Database,
+    settings: Settings,
+    customer: Customer,
+    title: Title,
+) -> None:
+    """The sixth device, while two films play: the page names both, with the way out of the first."""
+    await make_right(database, customer, title, kind="buy")
+    for number in range(5):
+        device = TestDevice(settings.base_url)
+        await device.register(client, customer, name=f"Gerät {number}")
+        if number < 2:
+            other = await make_title(database)
+            await make_right(database, customer, other, kind="buy")
+            assert (await device.open(client, customer, other)).status_code == 201
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    assert "5 Geräte angemeldet" in await cinema.refused()
+    more = await cinema.page.locator('[data-part="refusal-more"] li').all_inner_texts()
+    assert [line.split(",")[0].split(".")[0] for line in more] == [
+        "In den letzten 30 Tagen sind 5 neue Geräte dazugekommen",
+        "Es laufen schon 2 Wiedergaben auf anderen Geräten",
+    ]
+    assert await cinema.page.get_by_role("link", name="Zu meinen Geräten").is_visible()
