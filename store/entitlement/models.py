@@ -248,9 +248,9 @@ class TrackChoice(Base):
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
     audio: Mapped[str | None] = mapped_column(String(35))
-    """Language tag (BCP 47); None: the film's own."""
+    """Language tag (BCP 47), or `original`."""
     subtitles: Mapped[str | None] = mapped_column(String(35))
-    """Language tag; None: off."""
+    """Language tag, or `off`."""
     chosen_at: Mapped[datetime]
     """Real time."""
 

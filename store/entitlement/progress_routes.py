@@ -16,7 +16,13 @@ from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import FilmUnknown, PlaybackNotFound
 from store.entitlement.models import TrackChoice
 from store.entitlement.progress import Progress, forget_progress, list_begun
-from store.entitlement.progress_schemas import BegunListOut, ProgressOut, ReportsCreate, TrackChoiceOut
+from store.entitlement.progress_schemas import (
+    BegunListOut,
+    ProgressOut,
+    ReportsCreate,
+    TrackChoiceCreate,
+    TrackChoiceOut,
+)
 from store.entitlement.proved_requests import CUSTOMER, PROVED
 
 
@@ -100,7 +106,7 @@ async def read_track_choice(
     responses=problems(*CUSTOMER, CrossSiteRequest),
 )
 async def keep_track_choice(
-    data: JSONBody[TrackChoiceOut],
+    data: JSONBody[TrackChoiceCreate],
     session: NamedDependency[AsyncSession],
     identity: NamedDependency[Identity],
     real_now: NamedDependency[datetime],
@@ -109,7 +115,7 @@ async def keep_track_choice(
     chosen = {"audio": data.audio, "subtitles": data.subtitles, "chosen_at": real_now}
     choice = insert(TrackChoice).values(account_id=identity.account_id, **chosen)
     await session.execute(choice.on_conflict_do_update(index_elements=[TrackChoice.account_id], set_=chosen))
-    return data
+    return TrackChoiceOut(data.audio, data.subtitles)
 
 
 handlers = [report_progress, read_progress, remove_progress, read_track_choice, keep_track_choice]

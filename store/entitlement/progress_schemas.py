@@ -78,15 +78,22 @@ class BegunListOut(msgspec.Struct, frozen=True):
         return cls([BegunOut(one.slug, one.title, one.position, one.seconds, one.seen_at) for one in begun])
 
 
-class TrackChoiceOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """In which language films are heard and read."""
+class TrackChoiceCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """In which language films are to be heard and read."""
 
-    audio: Language | None = None
-    """Language tag (BCP 47); null: the film's own."""
-    subtitles: Language | None = None
-    """Language tag; null: off."""
+    audio: Language
+    """Language tag (BCP 47), or `original`."""
+    subtitles: Language
+    """Language tag, or `off`."""
+
+
+class TrackChoiceOut(msgspec.Struct, frozen=True):
+    """In which language films are heard and read; null: never chosen."""
+
+    audio: str | None
+    subtitles: str | None
 
     @classmethod
     def of(cls, choice: TrackChoice | None) -> "TrackChoiceOut":
         """From its row."""
-        return cls(choice.audio, choice.subtitles) if choice is not None else cls()
+        return cls(choice.audio if choice else None, choice.subtitles if choice else None)

@@ -132,9 +132,9 @@ class PlaybackOut(msgspec.Struct, frozen=True):
     resume_at: float
     """Where to go on, in seconds; 0: at the beginning."""
     audio: str | None
-    """Language that was chosen last; null: the film's own."""
+    """Language that was chosen last, or `original`; null: never chosen."""
     subtitles: str | None
-    """Language that was chosen last; null: off."""
+    """Language that was chosen last, or `off`; null: never chosen."""
     server_time: datetime
     """Business time."""
 

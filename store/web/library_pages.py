@@ -61,7 +61,7 @@ def _line(frame: Frame, entry: LibraryEntry, film: TitleCard, begun: Begun | Non
         "film": film,
         "kind": entry.kind,
         "quality": entry.quality,
-        "started": begun is not None,
+        "started": begun is not None or entry.first_played_at is not None,
         "left": left,
         "part": part,
         "until": until,

@@ -169,7 +169,8 @@
     if (!shaka.Player.isBrowserSupported()) return refuse(texts.unsupported, toFilm);
     await player?.destroy();
     player = new shaka.Player();
-    player.addEventListener("error", (event) => fail(event.detail));
+    const attempt = { failed: false };
+    player.addEventListener("error", (event) => fail(event.detail, attempt));
     await player.attach(video);
     player.configure({
       drm: {
@@ -190,7 +191,7 @@
     try {
       await player.load(showing.manifest_url, reached || showing.resume_at || null);
     } catch (fault) {
-      return fail(fault);
+      return fail(fault, attempt);
     }
     find("stands-in").hidden = !showing.stands_in;
     find("from-start").hidden = !showing.resume_at || reached > 0;
@@ -202,12 +203,14 @@
   }
 
   // A refused licence says why; anything else is the player's own failure, which may give the start back.
-  async function fail(fault) {
-    if (page.dataset.refused) return;
+  // A player that failed may complain again while the viewer has tried anew already: that is no news.
+  async function fail(fault, attempt) {
+    if (page.dataset.refused || attempt.failed) return;
     page.dataset.refused = "true";
     page.dataset.fault = String(fault.code || fault);
     const problem = licenceProblem(fault);
     if (problem) {
+      attempt.failed = true;
       await player.unload();
       return refuseByProblem(problem);
     }
@@ -216,6 +219,7 @@
       delete page.dataset.refused;
       return;
     }
+    attempt.failed = true;
     const report = await device.ask("POST", `/v1/playback-sessions/${showing.id}/failures`).catch(() => null);
     // A start that was taken back is a question again: the next one stays.
     if (report?.body.start_taken_back) confirmed = false;
@@ -303,8 +307,8 @@
     selectTracks();
     // What this film does not offer stays as it was chosen for others.
     const choice = {
-      audio: audio.hidden ? showing.audio : audio.value,
-      subtitles: subtitles.hidden ? showing.subtitles : subtitles.value || null,
+      audio: audio.hidden ? showing.audio || "original" : audio.value,
+      subtitles: subtitles.hidden ? showing.subtitles || "off" : subtitles.value || "off",
     };
     Object.assign(showing, choice);
     await device.ask("PUT", "/v1/track-choice", choice).catch(() => null);

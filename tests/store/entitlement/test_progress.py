@@ -241,11 +241,13 @@ async def test_the_languages_chosen_on_one_device_are_those_of_the_next(
 ) -> None:
     nothing = await client.get("/v1/track-choice", headers=customer.headers)
     assert nothing.json() == {"audio": None, "subtitles": None}
-    for choice in ({"audio": "en", "subtitles": "de"}, {"audio": "pt-BR", "subtitles": None}):
+    for choice in ({"audio": "en", "subtitles": "de"}, {"audio": "pt-BR", "subtitles": "off"}):
         answer = await client.put("/v1/track-choice", json=choice, headers=customer.headers)
         assert (answer.status_code, answer.json()) == (200, choice)
     again = await Viewer.at(client, customer, train.device, film)
-    assert (again.opened["audio"], again.opened["subtitles"]) == ("pt-BR", None)
+    assert (again.opened["audio"], again.opened["subtitles"]) == ("pt-BR", "off")
     for wrong in ("", "deutsch bitte", "x" * 40, "d\n"):
-        refused = await client.put("/v1/track-choice", json={"audio": wrong}, headers=customer.headers)
+        refused = await client.put(
+            "/v1/track-choice", json={"audio": wrong, "subtitles": "off"}, headers=customer.headers
+        )
         assert refused.status_code == 400, wrong
