@@ -10,13 +10,15 @@ import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
-from sqlalchemy import delete, update
+from sqlalchemy import ForeignKey, String, delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.authentication import Identity
+from auth.models import Account
 from billing.errors import IdempotencyKeyReused
-from billing.models import IdempotentAnswer
+from billing.models import Base
 
 LIFETIME: Final = timedelta(hours=24)
 """How long an answer is kept; afterwards the key is as good as new."""
@@ -34,6 +36,21 @@ Key = Annotated[
         " for 24 hours; another request with it is refused.",
     ),
 ]
+
+
+class IdempotentAnswer(Base):
+    """What was answered to a request with an Idempotency-Key, kept for 24 hours."""
+
+    __tablename__ = "idempotent_answers"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_sha256: Mapped[bytes]
+    """Of method, path and body: another request with the same key is refused."""
+    status: Mapped[int | None]
+    body: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    """Real time."""
 
 
 class AnsweredBefore(Exception):

@@ -368,20 +368,6 @@ class Refund(Base):
         return Money(self.amount, self.currency)
 
 
-class RefundLimit(Base):
-    """How much of a currency support may give back alone; finance changes the rows."""
-
-    __tablename__ = "refund_limits"
-
-    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
-    needs_approval_above: Mapped[int]
-    """Minor units: a larger refund waits for a second person."""
-    per_agent_and_day: Mapped[int]
-    """Minor units that one member of staff may ask for within 24 hours."""
-
-    __table_args__ = (CheckConstraint("needs_approval_above >= 0 AND per_agent_and_day >= 0", name="amounts"),)
-
-
 class Dispute(Base):
     """A bank takes a payment back on its customer's word, until it is won or lost."""
 
@@ -404,18 +390,3 @@ class Dispute(Base):
         CheckConstraint("amount > 0", name="amount"),
         Index("ix_disputes_updated_at_open", "updated_at", postgresql_where=text("state IN ('inquiry', 'open')")),
     )
-
-
-class IdempotentAnswer(Base):
-    """What was answered to a request with an Idempotency-Key, kept for 24 hours."""
-
-    __tablename__ = "idempotent_answers"
-
-    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
-    key: Mapped[str] = mapped_column(String(255), primary_key=True)
-    request_sha256: Mapped[bytes]
-    """Of method, path and body: another request with the same key is refused."""
-    status: Mapped[int | None]
-    body: Mapped[bytes | None]
-    created_at: Mapped[datetime] = mapped_column(index=True)
-    """Real time."""

@@ -4,11 +4,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import CheckConstraint, String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.models import Refund, RefundLimit, RefundState
+from billing.models import Base, Refund, RefundState
 from billing.money import Money
+
+
+class RefundLimit(Base):
+    """How much of a currency support may give back alone; finance changes the rows."""
+
+    __tablename__ = "refund_limits"
+
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    needs_approval_above: Mapped[int]
+    """Minor units: a larger refund waits for a second person."""
+    per_agent_and_day: Mapped[int]
+    """Minor units that one member of staff may ask for within 24 hours."""
+
+    __table_args__ = (CheckConstraint("needs_approval_above >= 0 AND per_agent_and_day >= 0", name="amounts"),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from sqlalchemy.util import await_only
 
 import auth.models
 import billing.books
+import billing.idempotency
 import billing.models
 import billing.provider_records
+import billing.refund_allowance
 import billing.withdrawals
 import store.catalogue.models
 import store.catalogue.offer_records
@@ -34,7 +36,9 @@ EXTENSIONS = ("btree_gist", "pg_trgm")
 MODULES_WITH_TABLES = (
     auth.models,
     billing.models,
+    billing.idempotency,
     billing.provider_records,
+    billing.refund_allowance,
     billing.withdrawals,
     billing.books,
     store.catalogue.models,

@@ -38,7 +38,7 @@ from billing.sandbox.webhook_delivery import WebhookDelivery
 _log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
-_SCRIPT = (("stripe_methods.js", "stripe.js"), "text/javascript; charset=utf-8")
+_SCRIPT = (("stripe_methods.js", "stripe_look.js", "stripe.js"), "text/javascript; charset=utf-8")
 _FILES = {
     "/about": (("about.html",), "text/html; charset=utf-8"),
     "/v3": _SCRIPT,

@@ -221,7 +221,7 @@ def test_the_script_asks_for_no_card_and_writes_no_inline_style(sandbox: Sandbox
     answer = sandbox.http.get("/v3/")
     assert answer.headers["content-type"].startswith("text/javascript")
     static = Path(__file__).parents[3] / "billing" / "sandbox" / "static"
-    parts = [(static / name).read_text("utf-8") for name in ("stripe_methods.js", "stripe.js")]
-    assert answer.text == "{{\n{}\n{}\n}}\n".format(*parts)
+    parts = [(static / name).read_text("utf-8") for name in ("stripe_methods.js", "stripe_look.js", "stripe.js")]
+    assert answer.text == "{{\n{}\n{}\n{}\n}}\n".format(*parts)
     for word in ("cardnumber", "cc-number", "cvc", "innerHTML", ".style.", "eval("):
         assert word not in answer.text
