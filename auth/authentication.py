@@ -16,6 +16,7 @@ from litestar.types import Receive, Scope, Send
 from auth import audit
 from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
 from auth.identity import Identity as Identity
+from auth.known_devices import KEPT
 from auth.permissions import permissions_of
 from auth.ports import AuthSettings, OpenDatabase
 from auth.tokens import SESSION, hash_token
@@ -189,17 +190,29 @@ def set_session_cookie(response: Response[Any], token: str, *, kind: str, settin
     lead into a console.
     """
     max_age = int(ABSOLUTE[kind].total_seconds())
-    response.set_cookie(_cookie(settings, token, max_age=max_age, same_site="strict" if kind == "staff" else "lax"))
+    same_site: Literal["lax", "strict"] = "strict" if kind == "staff" else "lax"
+    cookie = _cookie(settings.session_cookie, token, settings=settings, max_age=max_age, same_site=same_site)
+    response.set_cookie(cookie)
+
+
+def set_device_cookie(response: Response[Any], token: str | None, *, settings: AuthSettings) -> None:
+    """Hand a browser the token by which it is known again, if it has none yet; signing out leaves it there."""
+    if token is None:
+        return
+    kept = int(KEPT.total_seconds())
+    response.set_cookie(_cookie(settings.device_cookie, token, settings=settings, max_age=kept, same_site="lax"))
 
 
 def clear_session_cookie(response: Response[Any], *, settings: AuthSettings) -> None:
     """Take the browser's session token away."""
-    response.set_cookie(_cookie(settings, "", max_age=0, same_site="lax"))
+    response.set_cookie(_cookie(settings.session_cookie, "", settings=settings, max_age=0, same_site="lax"))
 
 
-def _cookie(settings: AuthSettings, value: str, *, max_age: int, same_site: Literal["lax", "strict"]) -> Cookie:
+def _cookie(
+    name: str, value: str, *, settings: AuthSettings, max_age: int, same_site: Literal["lax", "strict"]
+) -> Cookie:
     return Cookie(
-        key=settings.session_cookie,
+        key=name,
         value=value,
         max_age=max_age,
         path="/",

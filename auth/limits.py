@@ -16,25 +16,48 @@ class Rule:
     name: str
     burst: int
     per: timedelta
+    announced: bool = True
+    """Whether answers say what is left. Not where addresses are counted: it would tell that their owner was here."""
 
     async def admit(self, throttle: Throttle, key: str) -> None:
         """Count one try; raises `TooManyAttempts`."""
-        await throttle.admit(rule=self.name, key=key, burst=self.burst, per=self.per)
+        await throttle.admit(rule=self.name, key=key, burst=self.burst, per=self.per, announced=self.announced)
 
     async def give_back(self, throttle: Throttle, key: str) -> None:
         """Take one try back."""
         await throttle.give_back(rule=self.name, key=key, burst=self.burst, per=self.per)
 
 
-SIGN_IN_PER_ADDRESS: Final = Rule("sign_in.account", 10, timedelta(minutes=15))
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A rule with the key that one request is counted under."""
+
+    rule: Rule
+    key: str
+
+    async def admit(self, throttle: Throttle) -> None:
+        """Count the try; raises `TooManyAttempts`."""
+        await self.rule.admit(throttle, self.key)
+
+    async def give_back(self, throttle: Throttle) -> None:
+        """Take the try back."""
+        await self.rule.give_back(throttle, self.key)
+
+
+SIGN_IN_PER_ADDRESS: Final = Rule("sign_in.account", 10, timedelta(minutes=15), announced=False)
+SIGN_IN_PER_DEVICE: Final = Rule("sign_in.device", 10, timedelta(minutes=15))
 SIGN_IN_PER_MINUTE: Final = Rule("sign_in.ip.minute", 30, timedelta(minutes=1))
 SIGN_IN_PER_HOUR: Final = Rule("sign_in.ip.hour", 300, timedelta(hours=1))
-FORGOT_PER_ADDRESS: Final = Rule("forgot.account", 5, timedelta(days=1))
+SIGN_IN_PER_NETWORK: Final = Rule("sign_in.network.hour", 2000, timedelta(hours=1))
+"""A /24 or /48: what someone rents who changes the address with each try."""
+FORGOT_PER_ORIGIN: Final = Rule("forgot.account.network", 5, timedelta(days=1), announced=False)
+FORGOT_PER_ADDRESS: Final = Rule("forgot.account", 20, timedelta(days=1), announced=False)
+FORGOT_PER_DEVICE: Final = Rule("forgot.device", 5, timedelta(days=1))
 FORGOT_PER_IP: Final = Rule("forgot.ip", 20, timedelta(hours=1))
-REGISTER_PER_ADDRESS: Final = Rule("register.account", 5, timedelta(days=1))
+REGISTER_PER_ADDRESS: Final = Rule("register.account", 5, timedelta(days=1), announced=False)
 REGISTER_PER_IP: Final = Rule("register.ip", 30, timedelta(hours=1))
 COMPLETE_PER_IP: Final = Rule("link.ip", 30, timedelta(hours=1))
-"""Tries with mailed links: confirming an address, completing a reset."""
+"""Tries with mailed links that confirm an address, and with any that are not valid."""
 
 RESETS_PER_AGENT_AND_HOUR: Final = 10
 RESETS_PER_AGENT_AND_DAY: Final = 30
@@ -42,17 +65,35 @@ RESETS_PER_CUSTOMER_AND_DAY: Final = 3
 """Counted in PostgreSQL from the resets themselves, under a lock (self-service included for the customer)."""
 
 
-async def admit_sign_in(throttle: Throttle, *, address: EmailAddress, visit: Visit) -> None:
-    """Count a try to sign in, first against where it comes from and then against the address, known or not."""
-    await SIGN_IN_PER_MINUTE.admit(throttle, visit.limit_key)
-    await SIGN_IN_PER_HOUR.admit(throttle, visit.limit_key)
-    await SIGN_IN_PER_ADDRESS.admit(throttle, address.key)
+async def admit_sign_in(throttle: Throttle, *, address: EmailAddress, visit: Visit, is_known: bool) -> Count:
+    """Count a try to sign in; answers what to give back if it succeeds.
+
+    On a device that is known to the account only its own tries count, so that nobody keeps the owner out by
+    guessing. Any other try counts against where it comes from and then against the address, known or not.
+    """
+    if is_known:
+        count = Count(SIGN_IN_PER_DEVICE, _device_key(address, visit))
+    else:
+        await SIGN_IN_PER_MINUTE.admit(throttle, visit.limit_key)
+        await SIGN_IN_PER_HOUR.admit(throttle, visit.limit_key)
+        await SIGN_IN_PER_NETWORK.admit(throttle, visit.network)
+        count = Count(SIGN_IN_PER_ADDRESS, address.key)
+    await count.admit(throttle)
+    return count
 
 
-async def admit_forgotten(throttle: Throttle, *, address: EmailAddress, visit: Visit) -> None:
-    """Count a request for a reset link."""
+async def admit_forgotten(throttle: Throttle, *, address: EmailAddress, visit: Visit, is_known: bool) -> None:
+    """Count a request for a reset link: apart for a known device, and by network so that no other closes the way."""
+    if is_known:
+        await FORGOT_PER_DEVICE.admit(throttle, _device_key(address, visit))
+        return
     await FORGOT_PER_IP.admit(throttle, visit.limit_key)
+    await FORGOT_PER_ORIGIN.admit(throttle, f"{visit.network}|{address.key}")
     await FORGOT_PER_ADDRESS.admit(throttle, address.key)
+
+
+def _device_key(address: EmailAddress, visit: Visit) -> str:
+    return f"{(visit.device or b'').hex()}|{address.key}"
 
 
 async def admit_registration(throttle: Throttle, *, address: EmailAddress, visit: Visit) -> None:

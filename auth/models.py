@@ -143,6 +143,23 @@ class Session(Base):
     """For a rotation of tokens; not used yet."""
 
 
+class KnownDevice(Base):
+    """A browser or app on which an account was signed in: known again by a token of its own, signed in or not."""
+
+    __tablename__ = "known_devices"
+    __table_args__ = (
+        CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
+        Index(None, "token_hash"),
+    )
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"), primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    """SHA-256 of the whole token text; the same for all accounts that share a browser."""
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    """When it signed in last."""
+
+
 class Registration(Base):
     """A wish for an account: no account until its mailed link and its password meet (pre-hijacking)."""
 

@@ -21,6 +21,7 @@ from auth.errors import (
 )
 from auth.identity import Identity
 from auth.ids import new_id
+from auth.known_devices import forget_devices, is_known
 from auth.limits import (
     COMPLETE_PER_IP,
     RESETS_PER_AGENT_AND_DAY,
@@ -71,10 +72,12 @@ class PasswordReset:
         """Note that a link is wanted for an address; the same work and answer for every one.
 
         No account is looked up here: the worker does that when it mails, so that neither the answer nor its time
-        tells anything. Raises `EmailAddressInvalid` or `TooManyAttempts`.
+        tells anything. Only a device that brings a token is looked for, and alike for every address. Raises
+        `EmailAddressInvalid` or `TooManyAttempts`.
         """
         address = parse_email(email)
-        await admit_forgotten(self.throttle, address=address, visit=visit)
+        known = await is_known(self.database, address=address, visit=visit)
+        await admit_forgotten(self.throttle, address=address, visit=visit, is_known=known)
         wish = models.PasswordReset(
             id=new_id(),
             email_key=address.key,
@@ -121,10 +124,11 @@ class PasswordReset:
         A refused password leaves the link usable. Of any number of tries at once one succeeds. Raises
         `LinkNotValid` (unknown, used, replaced, expired), `PasswordRefused`, `Overloaded`, `TooManyAttempts`.
         """
-        await COMPLETE_PER_IP.admit(self.throttle, visit.limit_key)
         digest = hash_token(token, kind=PASSWORD_RESET)
         found = await self.database.reads.fetchrow(_OPEN_RESET, digest, at) if digest else None
         if found is None:
+            # Only what is not valid counts, so that no neighbour in the same network uses up the owner's way back.
+            await COMPLETE_PER_IP.admit(self.throttle, visit.limit_key)
             raise LinkNotValid
         # Hashed before anything is locked: it takes longer than all the rest.
         words = parse_email(found["email_key"]).words
@@ -168,9 +172,10 @@ class PasswordReset:
         return account_id
 
     async def _set_password(self, account_id: UUID, hashed: str, *, at: datetime) -> None:
-        """Set the hash, end all sessions and every other open link."""
+        """Set the hash, end all sessions and every other open link, and know no device any more."""
         await self.session.execute(update(Account).where(Account.id == account_id).values(password_hash=hashed))
         await end_every_session(self.session, account_id=account_id, at=at, reason="password_reset")
+        await forget_devices(self.session, account_id=account_id)
         await self.session.execute(
             update(models.PasswordReset)
             .where(

@@ -46,10 +46,13 @@ class Outbox(Protocol):
 class Throttle(Protocol):
     """Limits over time; implemented by `store/throttling.py`."""
 
-    async def admit(self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1) -> None:
+    async def admit(
+        self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1, announced: bool = True
+    ) -> None:
         """Count `cost` against `key` under `rule`: at most `burst` at once, refilled evenly over `per`.
 
-        Raises `TooManyAttempts`, and then counts nothing. Counted exactly, across processes.
+        Raises `TooManyAttempts`, and then counts nothing. Counted exactly, across processes. What is left is said on
+        the answer (`RateLimit`) if it is `announced`, and always once nothing is left.
         """
         ...
 
@@ -109,6 +112,11 @@ class AuthSettings(Protocol):
     @property
     def session_cookie(self) -> str:
         """Name of the session cookie."""
+        ...
+
+    @property
+    def device_cookie(self) -> str:
+        """Name of the cookie by which a browser is known again."""
         ...
 
     @property

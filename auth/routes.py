@@ -13,6 +13,7 @@ from auth.authentication import (
     Identity,
     clear_session_cookie,
     csrf_token_of,
+    set_device_cookie,
     set_session_cookie,
     signed_in,
 )
@@ -122,7 +123,7 @@ async def sign_in(
         password=data.password,
         client=data.client,
         at=real_now,
-        visit=visit,
+        visit=visit.on_device(data.device_token),
         previous=visitor,
     )
     by_cookie = data.client == "web"
@@ -133,12 +134,14 @@ async def sign_in(
             kind=opened.kind,
             token=None if by_cookie else opened.token,
             csrf_token=csrf_token_of(opened.csrf_secret) if by_cookie else None,
+            device_token=None if by_cookie else opened.device_token,
             expires_at=opened.expires_at,
         ),
         status_code=201,
     )
     if by_cookie:
         set_session_cookie(response, opened.token, kind=opened.kind, settings=settings)
+        set_device_cookie(response, opened.device_token, settings=settings)
     return response
 
 
@@ -248,6 +251,7 @@ async def request_password_reset(
     visit: NamedDependency[Visit],
 ) -> Accepted:
     """Have a link mailed, if the address has an account. The answer does not tell."""
+    visit = visit.on_device(data.device_token)
     await password_reset.request(email=data.email, locale=locale, at=real_now, visit=visit)
     return Accepted()
 

@@ -39,6 +39,15 @@ TokenText = Annotated[
         examples=["vt1_reset_8l1mB5kQyZr0c3J9u2hXwF7dTn4sVaEoGpRiLxKjYqA"],
     ),
 ]
+DeviceTokenText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=NO_CONTROLS,
+        examples=["vt1_device_8l1mB5kQyZr0c3J9u2hXwF7dTn4sVaEoGpRiLxKjYqA"],
+    ),
+]
 Country = Annotated[str, Meta(pattern="^[A-Z][A-Z]$", max_length=2, description="ISO 3166-1 alpha-2.", examples=["DE"])]
 ProfileName = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS, examples=["Anna"])]
 Reason = Annotated[
@@ -78,12 +87,16 @@ class SessionCreate(Struct, frozen=True, forbid_unknown_fields=True):
     password: PasswordText
     client: Literal["web", "app"] = "app"
     """`app` gets a bearer token in the answer, `web` a cookie."""
+    device_token: DeviceTokenText | None = None
+    """What an earlier sign-in of this app gave: its tries are then counted apart. Browsers have a cookie for it."""
 
 
 class PasswordResetCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """Asking for a link that sets a new password."""
 
     email: EmailText
+    device_token: DeviceTokenText | None = None
+    """What an earlier sign-in of this app gave: its requests are then counted apart."""
 
 
 class PasswordResetCompletionCreate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +129,8 @@ class SessionOpened(Struct, frozen=True):
     """The bearer token, shown here only; null where a cookie was set."""
     csrf_token: str | None
     """For a cookie session: to be sent as `X-CSRF-Token` with every change."""
+    device_token: str | None
+    """To be kept, also after signing out, and sent at the next sign-in; null where there is one already."""
     expires_at: datetime
 
 

@@ -16,7 +16,8 @@ from auth.email_addresses import parse_email
 from auth.errors import AccountDisabled, EmailAddressInvalid, SessionNotFound, SignInRefused
 from auth.identity import Identity
 from auth.ids import new_id
-from auth.limits import SIGN_IN_PER_ADDRESS, admit_sign_in
+from auth.known_devices import is_known, remember
+from auth.limits import admit_sign_in
 from auth.models import Account, Session
 from auth.passwords import PasswordHasher, normalise
 from auth.ports import OpenDatabase, Throttle
@@ -40,6 +41,8 @@ class SignedIn:
     csrf_secret: bytes = field(repr=False)
     expires_at: datetime
     """The latest end; the session ends earlier when it is not used."""
+    device_token: str | None = field(repr=False)
+    """By which a device is known again that was not known before; shown here, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,17 @@ class Sessions:
             address = parse_email(email)
         except EmailAddressInvalid as fault:
             raise SignInRefused from fault
-        await admit_sign_in(self.throttle, address=address, visit=visit)
+        known = await is_known(self.database, address=address, visit=visit)
+        tried = await admit_sign_in(self.throttle, address=address, visit=visit, is_known=known)
         # Read outside the request's transaction, so that no connection is held while the password is hashed.
         row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
         is_staff = row is not None and row["kind"] == "staff"
-        matches, renewed = await self.hasher.verify(normal, row["password_hash"] if row else None, urgent=is_staff)
+        stored = row["password_hash"] if row else None
+        matches, renewed = await self.hasher.verify(normal, stored, urgent=is_staff or known)
         if row is None or not matches:
             await self._note_failure(row["id"] if row else None, at=at, visit=visit)
             raise SignInRefused
-        await SIGN_IN_PER_ADDRESS.give_back(self.throttle, address.key)
+        await tried.give_back(self.throttle)
         if row["status"] != "active":
             raise AccountDisabled
         if renewed is not None:
@@ -96,7 +101,7 @@ class Sessions:
         )
 
     async def open(self, *, account_id: UUID, kind: str, epoch: int, at: datetime, visit: Visit) -> SignedIn:
-        """Open a session for an account that has just proved who it is; always with a new token.
+        """Open a session for an account that has just proved who it is, always with a new token, and know its device.
 
         `epoch` is the account's when the proof was read: if a reset came in between, the session is dead at birth.
         """
@@ -120,6 +125,7 @@ class Sessions:
         )
         self.session.add(opened)
         await self.session.flush()
+        device_token = await remember(self.session, account_id=account_id, visit=visit, at=at)
         await audit.record(
             self.session,
             at=at,
@@ -138,6 +144,7 @@ class Sessions:
             kind=kind,
             csrf_secret=opened.csrf_secret,
             expires_at=opened.expires_at,
+            device_token=device_token,
         )
 
     async def end(self, *, identity: Identity, session_id: UUID, at: datetime, visit: Visit) -> None:

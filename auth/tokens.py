@@ -15,6 +15,8 @@ PASSWORD_RESET: Final = "reset"  # noqa: S105 - the name of a kind
 """The link that sets a new password."""
 REGISTRATION: Final = "confirm"
 """The link that confirms an address."""
+DEVICE: Final = "device"
+"""A browser or app that someone signed in on, known again at the next sign-in."""
 
 _SHAPE: Final = re.compile(r"vt1_([a-z]{1,16})_([A-Za-z0-9_-]{43})", re.ASCII)
 

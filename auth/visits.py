@@ -1,12 +1,15 @@
 """Where a request comes from: the one function that decides a client's address, and what is kept of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
+from typing import Any, Self
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+
+from auth.ports import AuthSettings
+from auth.tokens import DEVICE, hash_token
 
 _UNKNOWN = "0.0.0.0"  # noqa: S104 - what is said of a peer without an address; nothing binds to it
 _LONGEST_AGENT = 120
@@ -21,6 +24,12 @@ class Visit:
     user_agent: str = ""
     """As sent, shortened to printable characters."""
     request_id: str | None = None
+    device: bytes | None = field(default=None, repr=False)
+    """SHA-256 of the token by which the browser or app may be known again."""
+
+    def on_device(self, token: str | None) -> Self:
+        """The visit of an app that sends the token of its device in the body; without one, the visit as it is."""
+        return replace(self, device=hash_token(token, kind=DEVICE)) if token else self
 
     @property
     def limit_key(self) -> str:
@@ -39,16 +48,18 @@ class Visit:
 
 def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
     """The origin of a request, by the settings' trusted proxies."""
+    settings: AuthSettings = connection.app.state.settings
     peer = connection.client.host if connection.client else _UNKNOWN
     forwarded = [value for name, value in connection.scope["headers"] if name == b"x-forwarded-for"]
     return Visit(
         ip=client_address(
             peer,
             b",".join(forwarded).decode("latin-1"),
-            trusted_proxies=connection.app.state.settings.trusted_proxies,
+            trusted_proxies=settings.trusted_proxies,
         ),
         user_agent=_printable(connection.headers.get("user-agent", "")),
         request_id=connection.scope["state"].get("request_id"),
+        device=hash_token(connection.cookies.get(settings.device_cookie, ""), kind=DEVICE),
     )
 
 

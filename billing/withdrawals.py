@@ -29,7 +29,7 @@ log = structlog.get_logger("withdrawals")
 RECEIPT_MAIL: Final = "withdrawal_receipt"
 """Kind of the mail that confirms that a declaration has arrived, with its content and time (BGB 356a(4))."""
 
-PER_ADDRESS: Final = Rule("withdrawal.address", 5, timedelta(days=1))
+PER_ADDRESS: Final = Rule("withdrawal.address", 5, timedelta(days=1), announced=False)
 PER_IP: Final = Rule("withdrawal.ip", 20, timedelta(hours=1))
 """Declarations are mailed to an address that somebody typed: nobody's mailbox is flooded."""
 

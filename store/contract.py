@@ -8,7 +8,7 @@ from typing import Any, Final
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
 
-from auth.errors import NotSignedIn, Refusal
+from auth.errors import NotSignedIn, Refusal, TooManyAttempts
 from store.entitlement.errors import ProofInvalid
 from store.errors import BodyTooLarge, InternalError, MalformedRequest, UnsupportedMediaType
 
@@ -63,6 +63,20 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "year": 2013,
 }
 """Examples of fields by their names."""
+
+LIMIT_HEADERS: Final[Schema] = {
+    "RateLimit-Policy": {
+        "description": "Each limit with its quota (q) and window in seconds (w).",
+        "schema": {"type": "string"},
+        "example": '"sign_in.ip.minute";q=30;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of each limit (r), and the seconds (t) until it is whole again.",
+        "schema": {"type": "string"},
+        "example": '"sign_in.ip.minute";r=29;t=2',
+    },
+}
+"""Headers of every answer of an operation that is limited (draft-ietf-httpapi-ratelimit-headers)."""
 
 _BY_FORMAT: Final = {
     "uuid": "01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10",
@@ -159,6 +173,8 @@ def _complete(operation: Schema, document: Schema) -> None:
             _add(responses, refusal)
     for status, response in responses.items():
         _give_examples(response, int(status), document)
+        if TooManyAttempts.code in own:
+            response["headers"] = {**response.get("headers", {}), **LIMIT_HEADERS}
     for parameter in parameters:
         _describe(parameter, document)
     for content in operation.get("requestBody", {}).get("content", {}).values():

@@ -16,6 +16,7 @@ from store.head import headers_only
 from store.headers import header_of
 from store.logs import Answered, log_answer
 from store.problems import preferred_locale, problem_body
+from store.rate_limits import Standing, collected_in, headers_of
 
 API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """Content security policy of answers that are not pages; a page brings its own."""
@@ -63,11 +64,14 @@ class Envelope:
         scope["state"]["request_id"] = request_id
         status, asked = 0, scope
 
+        standings: list[Standing] = []
+
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._completed(message["headers"], scope["path"], request_id)
+                headers = [*message["headers"], *headers_of(standings)]
+                message["headers"] = self._completed(headers, scope["path"], request_id)
             await send(message)
 
         answer: Send = send_with_headers
@@ -77,7 +81,8 @@ class Envelope:
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             if header_of(scope, b"host") in self.allowed_hosts or scope["path"].startswith("/health/"):
-                await self.app(asked, receive, answer)
+                with collected_in(standings):
+                    await self.app(asked, receive, answer)
             else:
                 await _refuse_host(asked, answer)
         finally:

@@ -96,6 +96,11 @@ class Settings:
         return "__Host-sid" if self.secure else "sid"
 
     @property
+    def device_cookie(self) -> str:
+        """Name of the cookie by which a browser is known again after signing out."""
+        return "__Host-device" if self.secure else "device"
+
+    @property
     def secure(self) -> bool:
         """Whether customers reach us by https."""
         return self.base_url.startswith("https://")

@@ -17,6 +17,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from auth.errors import TooManyAttempts
+from store.rate_limits import Standing, forget, note
 
 log = structlog.get_logger("throttling")
 
@@ -27,11 +28,12 @@ local increment, span = tonumber(ARGV[1]), tonumber(ARGV[2])
 local arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + increment
 local wait = arrival - span - now
 if wait > 0 then
-  return wait
+  return math.ceil(wait)
 end
 redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', math.ceil(arrival - now) + 1000)
-return 0
+return math.ceil(wait)
 """
+"""Milliseconds to wait; if admitted, how far ahead of the limit the bucket still is, as a negative number."""
 
 _GIVE_BACK_SCRIPT: Final = """
 local stored = redis.call('GET', KEYS[1])
@@ -47,7 +49,7 @@ _ADMIT_ROW: Final = """
     ON CONFLICT (key) DO UPDATE
        SET theoretical_arrival = greatest(b.theoretical_arrival, clock_timestamp()) + $2::interval
      WHERE greatest(b.theoretical_arrival, clock_timestamp()) + $2::interval - $3::interval <= clock_timestamp()
-    RETURNING true
+    RETURNING extract(epoch FROM b.theoretical_arrival - $3::interval - clock_timestamp())::float8
 """
 
 _WAIT_FOR_ROW: Final = """
@@ -102,20 +104,29 @@ class Throttling:
     redis: Redis | None = None
     _redis_rests_until: float = 0.0
 
-    async def admit(self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1) -> None:
+    async def admit(
+        self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1, announced: bool = True
+    ) -> None:
         """Count one try of `cost`; raises `TooManyAttempts` with the time to wait, and then counts nothing."""
         bucket, increment = self._bucket(rule, key), per / burst * cost
         wait = await self._run_script(_ADMIT_SCRIPT, bucket, _milliseconds(increment), _milliseconds(per))
         if wait is None:
             wait = await self._admit_by_row(bucket, increment, per)
         if wait > 0:
+            note(Standing(rule, burst, per.total_seconds(), left=0, reset=wait / 1000))
             raise TooManyAttempts(retry_after=wait / 1000)
+        if announced:
+            # A millisecond more, as the script rounds to whole ones.
+            left = int((1 - wait) / _milliseconds(per / burst))
+            reset = (_milliseconds(per) + wait) / 1000
+            note(Standing(rule, burst, per.total_seconds(), left=left, reset=reset))
 
     async def give_back(self, *, rule: str, key: str, burst: int, per: timedelta, cost: int = 1) -> None:
         """Take back what a success had counted."""
         bucket, increment = self._bucket(rule, key), per / burst * cost
         if await self._run_script(_GIVE_BACK_SCRIPT, bucket, _milliseconds(increment)) is None:
             await self.pool.execute(_GIVE_BACK_ROW, bucket, increment)
+        forget(rule)
 
     async def forget_old(self) -> None:
         """Remove buckets of PostgreSQL that are full again: a periodic sweep."""
@@ -137,9 +148,9 @@ class Throttling:
             return None
 
     async def _admit_by_row(self, bucket: str, increment: timedelta, per: timedelta) -> float:
-        admitted = await self.pool.fetchval(_ADMIT_ROW, bucket, increment, per)
-        if admitted:
-            return 0.0
+        ahead: float | None = await self.pool.fetchval(_ADMIT_ROW, bucket, increment, per)
+        if ahead is not None:
+            return min(0.0, ahead * 1000)
         wait: float | None = await self.pool.fetchval(_WAIT_FOR_ROW, bucket, increment, per)
         return max(1.0, (wait or 0.0) * 1000)
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import (
     clear_session_cookie,
+    set_device_cookie,
     set_session_cookie,
 )
 from auth.errors import PasswordRefused, Refusal
@@ -113,6 +114,7 @@ async def sign_in(
         return refused(frame, "account/sign_in.html", refusal, needed=False, **values)
     response = frame.go(onward)
     set_session_cookie(response, opened.token, kind=opened.kind, settings=frame.settings)
+    set_device_cookie(response, opened.device_token, settings=frame.settings)
     return response
 
 
@@ -204,6 +206,7 @@ async def confirm(
     opened = await sessions.open(account_id=account.id, kind="web", epoch=account.auth_epoch, at=real_now, visit=visit)
     response = frame.go("", done="account_ready")
     set_session_cookie(response, opened.token, kind=opened.kind, settings=frame.settings)
+    set_device_cookie(response, opened.device_token, settings=frame.settings)
     return response
 
 

@@ -1,6 +1,5 @@
 """Fixtures of the tests about accounts."""
 
-import os
 from collections.abc import Iterator
 
 import httpx
@@ -8,14 +7,14 @@ import pytest
 from litestar import Litestar
 
 from store.settings import Settings
-from tests.auth.people import parts_of
+from tests.auth.people import with_unused_limits
 from tests.auth.post_office import PostOffice, open_post_office
 
 
 @pytest.fixture
 def client(app: Litestar, client: httpx.AsyncClient) -> httpx.AsyncClient:
     """The client of all tests, with limits that nobody has used yet."""
-    parts_of(app).throttle.key = os.urandom(32)
+    with_unused_limits(app)
     return client
 
 

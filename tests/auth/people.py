@@ -1,6 +1,8 @@
 """People that tests need: customers, staff, where they come from, and signing them in."""
 
-from collections.abc import Collection
+import os
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -37,6 +39,19 @@ class Bearer:
 def parts_of(app: Litestar) -> Parts:
     parts: Parts = app.state.parts
     return parts
+
+
+def with_unused_limits(app: Litestar) -> None:
+    """Forget every try that was counted until now."""
+    parts_of(app).throttle.key = os.urandom(32)
+
+
+@asynccontextmanager
+async def someone_at(app: Litestar, ip: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with another address than that of the other tests."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(ip, 50_000))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url=parts_of(app).settings.base_url) as client:
+        yield client
 
 
 def an_address(word: str = "anna") -> str:

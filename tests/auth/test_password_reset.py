@@ -19,6 +19,7 @@ from tests.auth.people import (
     an_address,
     parts_of,
     sign_in,
+    with_unused_limits,
 )
 from tests.auth.post_office import PostOffice, deliver_mails, text_of, token_in
 
@@ -76,10 +77,10 @@ async def test_every_address_gets_the_same_answer(
 ) -> None:
     customer, colleague, disabled = await a_customer(app), await a_colleague(app), await a_customer(app)
     await owner.execute("UPDATE auth.accounts SET status = 'disabled' WHERE id = $1", disabled.id)
-    answers = [
-        await forgot(client, email)
-        for email in (customer.email, colleague.email, disabled.email, an_address("niemand"))
-    ]
+    answers = []
+    for email in (customer.email, colleague.email, disabled.email, an_address("niemand")):
+        with_unused_limits(app)
+        answers.append(await forgot(client, email))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.text for answer in answers}) == 1
     assert len({str({**answer.headers, "x-request-id": ""}) for answer in answers}) == 1

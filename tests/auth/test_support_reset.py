@@ -1,5 +1,4 @@
 import asyncio
-import os
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,7 +8,15 @@ import pytest
 from litestar import Litestar
 
 from auth.ids import new_id
-from tests.auth.people import GOOD_PASSWORD, OTHER_PASSWORD, Bearer, a_colleague, a_customer, parts_of, sign_in
+from tests.auth.people import (
+    GOOD_PASSWORD,
+    OTHER_PASSWORD,
+    Bearer,
+    a_colleague,
+    a_customer,
+    sign_in,
+    with_unused_limits,
+)
 from tests.auth.post_office import PostOffice, deliver_mails, text_of, token_in
 
 REASON = "Anruf der Kundin, Passwort vergessen"
@@ -155,7 +162,7 @@ async def test_forgetting_what_redis_counted_lifts_no_limit_of_support(
     agent = await sign_in(client, await a_colleague(app))
     for _ in range(10):
         await start(client, agent, (await a_customer(app)).id)
-    parts_of(app).throttle.key = os.urandom(32)
+    with_unused_limits(app)
     assert (await start(client, agent, (await a_customer(app)).id)).status_code == 429
 
 

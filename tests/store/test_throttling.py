@@ -8,6 +8,7 @@ import pytest
 
 from auth.errors import TooManyAttempts
 from store.database import Database
+from store.rate_limits import Standing, collected_in, headers_of
 from store.settings import Settings
 from store.throttling import Throttling, open_redis
 
@@ -36,6 +37,19 @@ async def test_of_a_hundred_at_once_exactly_the_burst_is_admitted(throttle: Thro
     assert sum(outcomes) == 10
 
 
+@pytest.mark.parametrize("with_redis", [True, False])
+async def test_several_processes_admit_the_burst_together(
+    database: Database, settings: Settings, with_redis: bool
+) -> None:
+    key, address = os.urandom(32), settings.redis_url if with_redis else None
+    processes = [Throttling(database.reads, key, open_redis(address)) for _ in range(3)]
+    outcomes = await asyncio.gather(*(is_admitted(one) for _ in range(8) for one in processes))
+    for one in processes:
+        if one.redis is not None:
+            await one.redis.aclose()
+    assert sum(outcomes) == 10
+
+
 async def test_a_refusal_says_how_long_to_wait_and_counts_nothing(throttle: Throttling) -> None:
     for _ in range(10):
         assert await is_admitted(throttle)
@@ -45,6 +59,29 @@ async def test_a_refusal_says_how_long_to_wait_and_counts_nothing(throttle: Thro
             await throttle.admit(rule="test", key="anna", burst=10, per=HOUR)
         waits.append(refused.value.retry_after)
     assert all(355 <= wait <= 360 for wait in waits)
+
+
+async def test_what_is_left_is_noted_for_the_answer(throttle: Throttling) -> None:
+    standings: list[Standing] = []
+    with collected_in(standings):
+        outcomes = [await is_admitted(throttle, burst=3) for _ in range(4)]
+        assert await is_admitted(throttle, rule="other")
+        await throttle.give_back(rule="other", key="anna", burst=10, per=HOUR)
+        await throttle.admit(rule="silent", key="anna", burst=3, per=HOUR, announced=False)
+    assert outcomes == [True, True, True, False]
+    assert [(one.rule, one.burst, one.per, one.left) for one in standings] == [
+        ("test", 3, 3600, left) for left in (2, 1, 0, 0)
+    ]
+    assert [round(one.reset / 10) for one in standings] == [120, 240, 360, 120]
+
+
+def test_an_answer_names_its_limits_in_the_fields_of_the_draft() -> None:
+    standings = [Standing("sign_in.ip.minute", 30, 60.0, 29, 1.5), Standing("link.ip", 30, 3600.0, 0, 119.2)]
+    assert headers_of(standings) == (
+        (b"ratelimit-policy", b'"sign_in.ip.minute";q=30;w=60, "link.ip";q=30;w=3600'),
+        (b"ratelimit", b'"sign_in.ip.minute";r=29;t=2, "link.ip";r=0;t=120'),
+    )
+    assert headers_of([]) == ()
 
 
 async def test_limits_are_counted_by_key_and_by_rule(throttle: Throttling) -> None:
