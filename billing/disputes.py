@@ -1,7 +1,7 @@
 """Disputes: a bank takes a payment back; the right waits with it, comes back when won and ends when lost."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ids import new_id
 from billing.books import Journal
+from billing.disputed_refunds import list_owed, settle_by_dispute
 from billing.ledger import CLEARING, DISPUTE_FEES, DISPUTED, LOST, book, vat_account
-from billing.models import Dispute, DisputeState, Order, OrderLine, Payment, PaymentState
+from billing.models import Dispute, DisputeState, Order, OrderLine, Payment, PaymentState, RefundState
 from billing.orders import lines_of, lock_order
 from billing.ports import Fulfilment, Movement, ProviderDispute
 from billing.provider_records import BlockedCard
@@ -62,6 +63,8 @@ async def note_dispute(
     await session.flush()
     if payment.state is PaymentState.SUCCEEDED:
         await _act(session, fulfilment, order, payment, dispute, at)
+    elif dispute.state is DisputeState.LOST:
+        await _book_loss(session, order, payment, dispute, (), at)
     return True
 
 
@@ -144,18 +147,38 @@ async def _book_movement(
 async def _book_loss(
     session: AsyncSession, order: Order, payment: Payment, dispute: Dispute, lines: Sequence[OrderLine], at: datetime
 ) -> None:
-    """Book a lost dispute: the net price is lost, its VAT is no longer owed (UStG 17(2) no. 1)."""
+    """Book a lost dispute: the net price is lost, its VAT is no longer owed (UStG 17(2) no. 1).
+
+    What was not of the sale any more pays what is owed, and is lost where the customer had it back already. A refund
+    that the provider may have is left to `Refunds`, which asks for it first.
+    """
     source = ("dispute", dispute.id)
     if await _is_booked(session, source, "dispute_lost"):
         return
-    before = await given_back(session, order.id, booked=True)
-    sides: dict[str, int] = defaultdict(int)
-    for share in share_out(lines, before=before, amount=min(dispute.amount, order.gross - before)):
+    owed = await list_owed(session, payment)
+    before = await given_back(session, order.id, booked=True) if lines else order.gross
+    of_sale = min(dispute.amount, order.gross - before)
+    had_twice = max(0, dispute.amount - of_sale - sum(refund.amount for refund in owed))
+    sides: dict[str, int] = defaultdict(int, {LOST: had_twice, DISPUTED: -had_twice})
+    for share in share_out(lines, before=before, amount=of_sale) if of_sale else ():
         sides[LOST] += share.net
         sides[vat_account(order, share.line)] += share.tax
         sides[DISPUTED] -= share.gross
-    if not sides:
-        return
+    if any(sides.values()):
+        await _book_lost(session, order, payment, source, sides, at)
+    for refund in owed:
+        if refund.state in (RefundState.FAILED, RefundState.CANCELED):
+            await settle_by_dispute(session, refund, at=at)
+
+
+async def _book_lost(
+    session: AsyncSession,
+    order: Order,
+    payment: Payment,
+    source: tuple[str, UUID],
+    sides: Mapping[str, int],
+    at: datetime,
+) -> None:
     await book(
         session,
         kind="dispute_lost",

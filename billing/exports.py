@@ -5,7 +5,8 @@ The columns of the CSV (comma, UTF-8, a header line, one line per money event, o
     date               accounting day in the seller's zone
     booked_at          instant, RFC 3339 UTC
     journal_id         key of the journal
-    kind               sale | refund | refund_paid | refund_reversal | unfulfilled_receipt | unfulfilled_refund |
+    kind               sale | refund | refund_paid | refund_reversal | refund_settled | refund_lost |
+                       unfulfilled_receipt | unfulfilled_refund |
                        dispute_withdrawn | dispute_reinstated | dispute_lost | fee | provider_fee
     order_number       what customers and support say; empty, as customer, country and payment_id are, for a
                        provider_fee, which belongs to no order

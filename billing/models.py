@@ -106,6 +106,8 @@ class RefundState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
+    SETTLED = "settled"
+    """The customer's bank paid it, by a dispute that we lost: nothing is sent any more."""
 
 
 class DisputeState(StrEnum):

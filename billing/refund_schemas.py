@@ -48,7 +48,8 @@ class RefundOut(msgspec.Struct, frozen=True):
     id: UUID
     order_id: UUID
     state: str
-    """`awaiting_approval`, `rejected`, `requested`, `pending`, `succeeded`, `failed` or `canceled`."""
+    """`awaiting_approval`, `rejected`, `requested`, `pending`, `succeeded`, `failed`, `canceled` or
+    `settled` (by a dispute that was lost)."""
     amount: MoneyOut
     reason: str
     created_at: datetime

@@ -7,15 +7,17 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ids import new_id
 from auth.ports import Jobs, OpenDatabase, Outbox
-from billing.errors import BillingError
+from billing.disputed_refunds import is_waiting_for_bank, left_of_lost_dispute, settle_by_dispute
+from billing.errors import BillingError, PaymentProviderRefused
 from billing.ledger import book_owed
 from billing.models import Order, Payment, Refund, RefundKind, RefundState
+from billing.orders import lock_order
 from billing.ports import Intent, PaymentGateway, ProviderRefund
 
 log = structlog.get_logger("refunds")
@@ -38,6 +40,7 @@ _NEXT: Final[dict[RefundState, frozenset[RefundState]]] = {
     RefundState.SUCCEEDED: frozenset({RefundState.FAILED}),
     RefundState.FAILED: frozenset(),
     RefundState.CANCELED: frozenset(),
+    RefundState.SETTLED: frozenset(),
 }
 """Which states may follow which; anything else is old news."""
 
@@ -123,9 +126,11 @@ async def note_refund(session: AsyncSession, observed: ProviderRefund, *, at: da
     mine = [Refund.provider_refund_id == observed.id]
     if observed.refund_id is not None:
         mine.append(Refund.id == observed.refund_id)
-    refund = await session.scalar(select(Refund).where(or_(*mine)).with_for_update().limit(1))
-    if refund is None:
+    found = (await session.execute(select(Refund.id, Refund.order_id).where(or_(*mine)).limit(1))).one_or_none()
+    if found is None:
         return False
+    await lock_order(session, found.order_id)
+    refund = await session.get_one(Refund, found.id, with_for_update=True, populate_existing=True)
     refund.provider_refund_id = refund.provider_refund_id or observed.id
     if observed.state not in _NEXT[refund.state]:
         return True
@@ -137,6 +142,8 @@ async def note_refund(session: AsyncSession, observed: ProviderRefund, *, at: da
         log.error("refund failed: a person has to send the money", refund_id=str(refund.id), before=before)
         if before is RefundState.SUCCEEDED:
             await _book(session, refund, kind="refund_reversal", sign=1, at=at)
+    if observed.state is not RefundState.PENDING:
+        await settle_by_dispute(session, refund, at=at)
     return True
 
 
@@ -163,24 +170,57 @@ class Refunds:
     async def request(self, *, refund_id: UUID, at: datetime) -> None:
         """Ask for one refund with its persisted key and note the answer; safe to repeat.
 
-        Raises `PaymentOutcomeUnknown` when no answer came: the job is tried again with the same key.
+        While a bank has the money it waits; what the bank keeps is not sent any more. Raises `PaymentOutcomeUnknown`
+        when no answer came: the job is tried again with the same key.
         """
         async with self.database.sessions() as session:
-            refund = await session.get(Refund, refund_id)
-        if refund is None or refund.state not in (RefundState.REQUESTED, RefundState.PENDING):
+            refund = await session.scalar(select(Refund).where(Refund.id == refund_id, ~is_waiting_for_bank()))
+            if refund is None or refund.state not in (RefundState.REQUESTED, RefundState.PENDING):
+                return
+            is_lost = await left_of_lost_dispute(session, refund) > 0
+        if is_lost and refund.provider_refund_id is None:
+            await self._settle(refund, at)
             return
-        observed = await self._ask(refund, at)
+        try:
+            observed = await self._ask(refund, at)
+        except PaymentProviderRefused:
+            await self._note_refusal(refund, at)
+            raise
         async with self.database.sessions.begin() as session:
             await note_refund(session, observed, at=at)
 
+    async def _settle(self, refund: Refund, at: datetime) -> None:
+        """Close a refund whose money a bank took, unless it went before and only its answer was lost."""
+        observed = await self.gateway.find_refund(intent_id=refund.intent_id, refund_id=refund.id)
+        async with self.database.sessions.begin() as session:
+            if observed is not None:
+                await note_refund(session, observed, at=at)
+                return
+            await lock_order(session, refund.order_id)
+            locked = await session.get_one(Refund, refund.id, with_for_update=True)
+            if locked.state is RefundState.REQUESTED and locked.provider_refund_id is None:
+                await settle_by_dispute(session, locked, at=at)
+
+    async def _note_refusal(self, refund: Refund, at: datetime) -> None:
+        """Keep when the provider refused, so that it is asked less and less often."""
+        async with self.database.sessions.begin() as session:
+            await session.execute(
+                update(Refund)
+                .where(Refund.id == refund.id, Refund.state == RefundState.REQUESTED)
+                .values(updated_at=at)
+            )
+
     async def sweep(self, *, at: datetime) -> int:
         """Ask again for every refund that has not arrived and was not looked at lately; answers how many."""
+        waiting = at - Refund.updated_at
         async with self.database.sessions() as session:
             stale = (
                 await session.scalars(
                     select(Refund.id)
-                    .where(Refund.state.in_((RefundState.REQUESTED, RefundState.PENDING)))
+                    .where(Refund.state.in_((RefundState.REQUESTED, RefundState.PENDING)), ~is_waiting_for_bank())
                     .where(Refund.updated_at <= at - SWEEP_AFTER)
+                    # What was refused is asked for again after half of the time that it has been waiting already.
+                    .where(waiting + waiting >= Refund.updated_at - Refund.created_at)
                     .order_by(Refund.updated_at)
                     .limit(100)
                 )

@@ -17,6 +17,7 @@ from auth.errors import Refusal
 from auth.ids import new_id
 from auth.ports import Jobs, Outbox
 from billing.books import Document
+from billing.disputed_refunds import next_try
 from billing.errors import (
     AmountInvalid,
     DecidedByRequester,
@@ -219,25 +220,7 @@ class SaleRefunds:
         is_tried = await self.session.scalar(select(Refund.id).where(Refund.replaces_id == failed.id))
         if failed.state not in _GONE_WRONG or is_tried is not None:
             raise RefundNotFailed()
-        again = Refund(
-            id=(again_id := new_id()),
-            order_id=failed.order_id,
-            payment_id=failed.payment_id,
-            intent_id=failed.intent_id,
-            kind=failed.kind,
-            amount=failed.amount,
-            net=failed.net,
-            tax=failed.tax,
-            currency=failed.currency,
-            reason=failed.reason,
-            note=failed.note,
-            requested_by=agent_id,
-            replaces_id=failed.id,
-            idempotency_key=f"refund:{again_id}",
-            state=RefundState.REQUESTED,
-            created_at=at,
-            updated_at=at,
-        )
+        again = next_try(failed, amount=failed.amount, at=at, requested_by=agent_id)
         self.session.add(again)
         await self.session.flush()
         await send_off(self.session, self.jobs, again.id)

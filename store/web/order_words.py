@@ -25,6 +25,7 @@ from store.web.wording import Wording
 _CHECKING: Final = (PaymentState.PROCESSING, PaymentState.UNKNOWN, PaymentState.REQUIRES_CONFIRMATION)
 _UNDECIDED: Final = (RefundState.AWAITING_APPROVAL, RefundState.REJECTED)
 _GONE_WRONG: Final = (RefundState.FAILED, RefundState.CANCELED)
+_THERE: Final = (RefundState.SUCCEEDED, RefundState.SETTLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _of_refunds(decided: list[Refund]) -> Standing:
     last = [refund.state for refund in decided if refund.id not in tried_again]
     if any(state in _GONE_WRONG for state in last):
         return Standing("refund_delayed", "warn")
-    return Standing("refunded" if all(state is RefundState.SUCCEEDED for state in last) else "refunding")
+    return Standing("refunded" if all(state in _THERE for state in last) else "refunding")
 
 
 def _of_payment(payments: list[Payment]) -> Standing:

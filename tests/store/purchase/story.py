@@ -295,6 +295,17 @@ class Story:
         ]
         return captured - sum(arrived) + sum(moved)
 
+    async def owed_to_the_customer(self) -> int:
+        """What was decided to go back and did not arrive; a new try is the same debt."""
+        return int(
+            await self.owner.fetchval(
+                "SELECT coalesce(sum(amount), 0) FROM billing.refunds AS r WHERE r.order_id = $1 "
+                "AND state IN ('requested', 'pending', 'failed', 'canceled') "
+                "AND NOT EXISTS (SELECT FROM billing.refunds AS again WHERE again.replaces_id = r.id)",
+                self.order_id,
+            )
+        )
+
     def _open(self) -> Intent:
         intent = self.intent(PaymentState.REQUIRES_PAYMENT_METHOD)
         assert intent is not None

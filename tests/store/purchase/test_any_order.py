@@ -159,6 +159,9 @@ class Purchase(RuleBasedStateMachine):
         assert await story.broken_invariants() == {}
         end, paid = await story.end(), story.intent(PaymentState.SUCCEEDED)
         assert end["books"].get("clearing:stripe", 0) == story.money_at_the_provider()
+        assert -end["books"].get("liability:refunds", 0) == await story.owed_to_the_customer()
+        if not story.is_disputed() and not story.refunds_in(RefundState.PENDING):
+            assert "receivable:disputes" not in end["books"], "what a bank took is booked as something"
         if paid is None:
             assert (end["order"], end["right"], end["books"]) in (("open", "none", {}), ("cancelled", "none", {}))
             return
