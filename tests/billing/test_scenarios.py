@@ -1,14 +1,11 @@
 """The ways in which shops have lost money or rights between paying and watching, and which tests hold each of them."""
 
-import ast
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 import pytest
 
-TESTS: Final = Path(__file__).parent.parent
+from tests.named_tests import missing
 
 SCENARIOS: Final[Mapping[int, tuple[str, tuple[str, ...]]]] = {
     1: (
@@ -173,16 +170,8 @@ SCENARIOS: Final[Mapping[int, tuple[str, tuple[str, ...]]]] = {
 """By number: what happens, and the tests that hold it. There are no vouchers in this store, so there is no 20."""
 
 
-@cache
-def names_in(path: Path) -> frozenset[str]:
-    """Names of the tests of a file."""
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return frozenset(node.name for node in ast.parse(path.read_text()).body if isinstance(node, functions))
-
-
 @pytest.mark.parametrize("number", SCENARIOS)
 def test_every_scenario_is_held_by_tests_that_there_are(number: int) -> None:
     _, held_by = SCENARIOS[number]
-    places = [place.split("::") for place in held_by]
-    assert places
-    assert [name for file, name in places if name not in names_in(TESTS / file)] == []
+    assert held_by
+    assert missing(held_by) == []

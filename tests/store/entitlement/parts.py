@@ -1,5 +1,6 @@
 """What the tests of rights and playback are made of: accounts, films, rights, and a device that signs."""
 
+import base64
 import hashlib
 import secrets
 import time
@@ -31,6 +32,18 @@ TEST_FILM = read_film(TEST_FILM_FOLDER)
 KIDS = {track: kid for track, kid, _ in TEST_FILM.keys}
 KEYS = {track: key for track, _, key in TEST_FILM.keys}
 ALL_KIDS = [encode(kid.bytes) for kid in KIDS.values()]
+SPELLINGS = [
+    spelling
+    for key in KEYS.values()
+    for spelling in (
+        key.hex(),
+        key.hex().upper(),
+        base64.b64encode(key).decode(),
+        encode(key),
+        base64.b64encode(key).decode().rstrip("="),
+    )
+]
+"""Every way in which a key of the test film could stand in a text."""
 
 
 def kid_of(track: str) -> str:

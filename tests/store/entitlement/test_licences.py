@@ -1,7 +1,6 @@
 """Licences: who gets which keys, when a rental's hours begin, and how every misuse is refused."""
 
 import asyncio
-import base64
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +24,7 @@ from tests.store.entitlement.parts import (
     ALL_KIDS,
     KEYS,
     LICENCE_PATH,
+    SPELLINGS,
     Customer,
     TestDevice,
     kid_of,
@@ -33,19 +33,6 @@ from tests.store.entitlement.parts import (
     make_right,
     make_title,
 )
-
-SPELLINGS = [
-    spelling
-    for key in KEYS.values()
-    for spelling in (
-        key.hex(),
-        key.hex().upper(),
-        base64.b64encode(key).decode(),
-        encode(key),
-        base64.b64encode(key).decode().rstrip("="),
-    )
-]
-"""Every way in which a key of the test film could stand in a text."""
 
 
 def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
