@@ -55,8 +55,8 @@ Reason = Annotated[
     Meta(
         min_length=10,
         max_length=500,
-        pattern=NO_CONTROLS,
-        description="Why; it stays in the audit trail. At least ten characters.",
+        pattern=NO_CONTROLS + r"\s*\S[\s\S]{8,}\S",
+        description="Why; it stays in the audit trail. At least ten characters between the spaces around it.",
         examples=["Anruf der Kundin, hat ihr Passwort vergessen (Vorgang 4711)."],
     ),
 ]

@@ -182,7 +182,7 @@ class StripeGateway:
             raise WebhookNotVerified()
         try:
             return read_event(json.loads(body))
-        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as fault:
             raise WebhookNotVerified() from fault
 
     def _is_signed(self, body: bytes, signature: str, real_now: datetime) -> bool:

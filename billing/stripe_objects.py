@@ -39,13 +39,12 @@ _DECLINES: Final = {
 }
 """Stripe's codes and decline codes -> keys of `billing.declines`; all others are simply `declined`."""
 
-_INTENT_STATES: Final = {
-    # We never capture by hand, so this one has to be looked into by a person; until then it is under way.
-    "requires_capture": PaymentState.PROCESSING,
-}
+_INTENT_STATES: Final = {state.value: state for state in PaymentState}
+"""Stripe's words are ours. Others, `requires_capture` (we never capture by hand) and what is yet to come, count as
+under way until a person has looked."""
 
-_REFUND_STATES: Final = {"requires_action": RefundState.PENDING}
-
+_REFUND_STATES: Final = {state.value: state for state in RefundState}
+"""As above; `requires_action`, none and words that are yet to come: it has not arrived."""
 
 _DISPUTE_STATES: Final = {
     "warning_needs_response": DisputeState.INQUIRY,
@@ -64,7 +63,7 @@ def read_intent(intent: Any) -> Intent:
     metadata = _metadata(intent)
     return Intent(
         id=intent.id,
-        state=_INTENT_STATES.get(intent.status) or PaymentState(intent.status),
+        state=_INTENT_STATES.get(intent.status, PaymentState.PROCESSING),
         amount=Money(intent.amount, currency),
         received=Money(intent.amount_received, currency),
         order_id=_uuid(metadata.get("order_id")),
@@ -109,7 +108,7 @@ def read_refund(refund: Any) -> ProviderRefund:
     return ProviderRefund(
         id=refund.id,
         intent_id=key_of(refund.payment_intent),
-        state=_REFUND_STATES.get(refund.status) or RefundState(refund.status),
+        state=_REFUND_STATES.get(refund.status, RefundState.PENDING),
         amount=Money(refund.amount, refund.currency.upper()),
         refund_id=_uuid(_metadata(refund).get("refund_id")),
     )
@@ -161,7 +160,7 @@ def read_movement(movement: Any) -> Movement:
 
 
 def read_event(event: Mapping[str, Any]) -> Notice:
-    """An event's JSON; raises KeyError, TypeError or AttributeError for anything that is none."""
+    """An event's JSON; raises KeyError, TypeError, AttributeError or OverflowError for anything that is none."""
     subject = event["data"]["object"]
     created = event.get("created")
     return Notice(

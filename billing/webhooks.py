@@ -115,8 +115,9 @@ class Webhooks:
             .values(
                 source=SOURCE,
                 event_id=notice.event_id,
-                type=notice.type,
-                object_kind=notice.object_kind,
+                # Kinds that are yet to come may have longer names than there is room for.
+                type=notice.type[:80],
+                object_kind=notice.object_kind[:40],
                 object_id=notice.object_id,
                 outcome="received",
                 received_at=at,

@@ -135,3 +135,19 @@ async def test_an_absurd_amount_is_refused_and_nothing_happens(
     wish = {"order_id": order_id, "reason": "goodwill", "note": NOTE, "amount": amount}
     assert 400 <= (await support.post("/v1/refunds", wish)).status_code < 500
     assert await owner.fetchval("SELECT count(*) FROM billing.refunds") == 0
+
+
+@pytest.mark.parametrize("note", ["", "Kulanz", " " * 12, "  Kulanz    ", "Kulanz\n\n\n\n\n"])
+async def test_a_refund_without_a_reason_in_words_is_refused_and_nothing_happens(
+    buyer: Buyer,
+    client: httpx.AsyncClient,
+    database: Database,
+    gateway: FakeGateway,
+    owner: asyncpg.Connection,
+    note: str,
+) -> None:
+    order_id = await a_paid_order(buyer, database, gateway)
+    support = Buyer(client, await sign_in_staff(database, "support"))
+    refused = await support.post("/v1/refunds", {"order_id": order_id, "reason": "goodwill", "note": note})
+    assert (refused.status_code, refused.json()["place"]) == (400, "body.note")
+    assert await owner.fetchval("SELECT count(*) FROM billing.refunds") == 0
