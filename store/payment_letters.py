@@ -38,12 +38,14 @@ class ComposePaymentFailure:
         order = await session.get_one(Order, payment.order_id)
         if order.state is OrderState.PAID:
             return None
+        # Until when an order waits is business time, as is when its payment failed; `at` is real.
+        is_waiting = order.state is OrderState.OPEN and payment.updated_at < order.expires_at
         values = {
             "order_number": order.order_number,
             "lines": [line.description[locale] for line in await lines_of(session, order.id)],
             "amount": order.price.format(locale),
             "reason": decline_reason(payment.decline or "declined", locale),
-            "can_be_paid": order.state is OrderState.OPEN and at < order.expires_at,
+            "can_be_paid": is_waiting,
             "order_page": f"{self.base_url}/{locale}/orders/{order.id}/pay",
         }
         return Letter(recipient=account.email, values=values, locale=locale)

@@ -69,8 +69,8 @@ class Part:
 def environment_of(folder: Path, ports: Ports, engines: EngineAddresses, env: Mapping[str, str]) -> dict[str, str]:
     """Variables of the sandbox's processes.
 
-    Of our settings only the database's owner and the market are taken from the caller's environment `env`, so that
-    a live Stripe key in somebody's shell never reaches the sandbox.
+    Of our settings only the database's owner, the market and whether debits are taken come from the caller's
+    environment `env`, so that a live Stripe key in somebody's shell never reaches the sandbox.
     """
     ours = Settings.variables()
     return {
@@ -84,6 +84,7 @@ def environment_of(folder: Path, ports: Ports, engines: EngineAddresses, env: Ma
         "STRIPE_API_BASE": f"http://127.0.0.1:{ports.stripe}",
         "STRIPE_JS_URL": f"http://127.0.0.1:{ports.stripe}/v3/",
         "DEFAULT_MARKET": env.get("DEFAULT_MARKET") or "DE",
+        "SEPA_DEBIT": env.get("SEPA_DEBIT") or "off",
     }
 
 

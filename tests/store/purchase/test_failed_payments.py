@@ -18,14 +18,21 @@ from tests.store.purchase.shops import Buyer, intent_of, make_offer, send_event
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
-async def a_failed_debit(buyer: Buyer, gateway: FakeGateway, offer: object, clock: MovableTestClock) -> str:
-    """Order, allow a debit, and have it fail three days later; gives the order's id."""
+async def a_failed_debit(
+    buyer: Buyer,
+    gateway: FakeGateway,
+    offer: object,
+    clock: MovableTestClock,
+    *,
+    after: timedelta = timedelta(days=3),
+) -> str:
+    """Order, allow a debit, and have it fail later; gives the order's id."""
     clock.fixed = NOON
     order = await buyer.order(offer)  # type: ignore[arg-type]
     intent = intent_of(gateway, await buyer.payment(order["id"]))
     gateway.begin_debit(intent)
     assert (await buyer.check(order["id"]))["payment"]["state"] == "processing"
-    clock.fixed = NOON + timedelta(days=3)
+    clock.fixed = NOON + after
     gateway.end_debit(intent, is_paid=False)
     await send_event(buyer.client, intent)
     return str(order["id"])
@@ -87,6 +94,25 @@ async def test_a_debit_that_failed_is_told_by_mail_with_reason_and_way_out(
     assert f"{settings.base_url}/{language}/orders/{order_id}/pay" in text
     assert (await buyer.get(f"/v1/orders/{order_id}")).json()["order"]["state"] == "cancelled"
     assert await owner.fetchval("SELECT count(*) FROM store.entitlements") == 0
+
+
+async def test_the_mail_about_an_order_that_still_waits_asks_for_another_way_to_pay(
+    buyer: Buyer,
+    database: Database,
+    gateway: FakeGateway,
+    clock: MovableTestClock,
+    app: Litestar,
+    settings: Settings,
+    owner: asyncpg.Connection,
+) -> None:
+    offer = await make_offer(database, kind="buy")
+    await a_failed_debit(buyer, gateway, offer, clock, after=timedelta(minutes=59))
+
+    with open_post_office(settings.smtp_url) as office:
+        await run_due_jobs(owner, parts_of(app))
+
+    (letter,) = office.letters
+    assert "Ihre Bestellung ist noch offen." in text_of(letter)
 
 
 async def test_the_mail_is_dropped_if_the_order_was_paid_meanwhile(

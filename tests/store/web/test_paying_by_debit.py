@@ -47,7 +47,9 @@ async def test_a_debit_that_takes_days_says_so_and_is_not_paid_a_second_time(
 
     page = (await browser.get(f"/de/orders/{order_id}/return")).text
     again = await browser.get(f"/de/orders/{order_id}/pay")
+    history = [(await browser.get(path)).text for path in ("/de/orders", f"/de/orders/{order_id}")]
 
     assert faults_of(page, locale="de") == []
     assert "Sobald sie eingegangen ist, schalten wir den Film frei" in page
     assert (again.status_code, again.headers["location"]) == (303, f"/de/orders/{order_id}/return")
+    assert ["Zahlung wird geprüft" in shown and "Jetzt bezahlen" not in shown for shown in history] == [True, True]
