@@ -1,0 +1,42 @@
+"""The engine's pool: what the server closed is replaced before it is used, and who rested long is asked first."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from store.database import ASK_AFTER, Database
+
+
+async def backend(database: Database) -> asyncpg.Connection:
+    """The connection that the next transaction runs on, given back."""
+    async with database.engine.begin() as connection:
+        await connection.exec_driver_sql("SELECT 1")
+        driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+    return driver
+
+
+async def test_a_connection_that_the_server_closed_is_replaced_before_it_is_used(
+    owner_url: str, owner: asyncpg.Connection
+) -> None:
+    database = await Database.connect(owner_url, pool_size=1)
+    closed = await backend(database)
+    gone = asyncio.Event()
+    closed.add_termination_listener(lambda _connection: gone.set())
+    await owner.execute("SELECT pg_terminate_backend($1)", closed.get_server_pid())
+    await gone.wait()
+
+    assert await backend(database) is not closed
+    await database.close()
+
+
+@pytest.mark.parametrize(("ask_after", "last_said"), [(0.0, "ROLLBACK;"), (ASK_AFTER, "COMMIT;")])
+async def test_only_a_connection_that_rested_is_asked_whether_the_server_is_there(
+    owner_url: str, owner: asyncpg.Connection, ask_after: float, last_said: str
+) -> None:
+    database = await Database.connect(owner_url, pool_size=1, ask_after=ask_after)
+    pid = (await backend(database)).get_server_pid()
+
+    async with database.engine.connect():
+        assert await owner.fetchval("SELECT query FROM pg_stat_activity WHERE pid = $1", pid) == last_said
+    await database.close()
