@@ -14,7 +14,7 @@ from billing.errors import BillingError, PaymentOutcomeUnknown
 from billing.ports import Notice, PaymentGateway
 from billing.provider_lists import note_read, read_from
 from billing.provider_records import WebhookEvent
-from billing.webhooks import DUPLICATE, OBSERVED_KINDS, SOURCE, Webhooks
+from billing.webhooks import DUPLICATE, SOURCE, SUBSCRIBED, Webhooks
 
 log = structlog.get_logger("lost_events")
 
@@ -72,8 +72,8 @@ class LostEvents:
         return found
 
     async def _missing(self, arrived: Sequence[Dated]) -> Sequence[Dated]:
-        """Those of a kind that we act upon which are not recorded, the oldest first."""
-        wanted = [dated for dated in arrived if dated[1].object_kind in OBSERVED_KINDS]
+        """Those that an endpoint is subscribed to and are not recorded, the oldest first."""
+        wanted = [dated for dated in arrived if dated[1].type in SUBSCRIBED]
         keys = literal([notice.event_id for _, notice in wanted], ARRAY(String))
         async with self.database.sessions() as session:
             known = set(

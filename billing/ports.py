@@ -96,8 +96,8 @@ class ProviderCharge:
     """What the provider says of one try to pay at this moment."""
 
     id: str
-    intent_id: str | None
-    """None for a charge without an intent, which is none of ours."""
+    intent: Intent | None
+    """The intent that it belongs to; None for a charge without one, which is none of ours."""
     movement: Movement | None = None
     """What it moved on our account; known some time after it was paid."""
     tried: Charge | None = None

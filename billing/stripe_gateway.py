@@ -1,10 +1,11 @@
 """The one door to Stripe: PaymentIntents, refunds and signed webhooks in billing's own words."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
+from urllib.parse import quote
 from uuid import UUID
 
 import stripe
@@ -28,6 +29,7 @@ from billing.ports import (
     ProviderRefund,
 )
 from billing.stripe_objects import (
+    Facts,
     read_charge,
     read_dispute,
     read_event,
@@ -45,7 +47,7 @@ TOLERANCE: Final = 300
 TIMEOUT: Final = 20.0
 """Seconds to wait for an answer before its outcome counts as unknown."""
 
-_WITH_CHARGE: Final[Any] = {"expand": ["latest_charge"]}
+_ALL_OF_CHARGE: Final = ("balance_transaction", "payment_intent.latest_charge")
 _PAGE: Final = 100
 
 
@@ -96,21 +98,18 @@ class StripeGateway:
         }
         if not allows_debit:
             asked["excluded_payment_method_types"] = sorted(DEBITS)
-        intents = self.client.v1.payment_intents
-        return read_intent(await _answer(intents.create_async(cast(Any, asked), {"idempotency_key": idempotency_key})))
+        return read_intent(await self._post("payment_intents", **asked, idempotency_key=idempotency_key))
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
         """Retrieve a PaymentIntent."""
-        return read_intent(await _answer(self.client.v1.payment_intents.retrieve_async(intent_id, _WITH_CHARGE)))
+        return read_intent(await self._get("payment_intents", intent_id, expand=["latest_charge"]))
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """Cancel a PaymentIntent; one that is paid or under way comes back unchanged."""
         try:
+            # Without a key of ours: a refusal would be replayed for a day, also when it is no longer true.
             return read_intent(
-                await _answer(
-                    # Without a key of ours: a refusal would be replayed for a day, also when it is no longer true.
-                    self.client.v1.payment_intents.cancel_async(intent_id, {"cancellation_reason": "abandoned"})
-                )
+                await self._post("payment_intents", intent_id, "cancel", cancellation_reason="abandoned")
             )
         except PaymentProviderRefused:
             return await self.retrieve_intent(intent_id)
@@ -119,62 +118,93 @@ class StripeGateway:
         self, *, intent_id: str, amount: Money, idempotency_key: str, refund_id: UUID
     ) -> ProviderRefund:
         """Create a refund of an intent; Stripe takes its currency from the charge."""
-        refund = await _answer(
-            self.client.v1.refunds.create_async(
-                {
-                    "payment_intent": intent_id,
-                    "amount": amount.minor,
-                    "metadata": {"refund_id": str(refund_id)},
-                },
-                {"idempotency_key": idempotency_key},
+        return read_refund(
+            await self._post(
+                "refunds",
+                payment_intent=intent_id,
+                amount=amount.minor,
+                metadata={"refund_id": str(refund_id)},
+                idempotency_key=idempotency_key,
             )
         )
-        return read_refund(refund)
 
     async def retrieve_refund(self, provider_refund_id: str) -> ProviderRefund:
         """Retrieve a refund."""
-        return read_refund(await _answer(self.client.v1.refunds.retrieve_async(provider_refund_id)))
+        return read_refund(await self._get("refunds", provider_refund_id))
 
     async def find_refund(self, *, intent_id: str, refund_id: UUID) -> ProviderRefund | None:
         """Look through an intent's refunds (a handful at most) for the one with our id."""
-        page = await _answer(self.client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
-        refunds = [read_refund(refund) for refund in page.data]
+        page = await self._get("refunds", payment_intent=intent_id, limit=_PAGE)
+        refunds = [read_refund(refund) for refund in page["data"]]
         return next((refund for refund in refunds if refund.refund_id == refund_id), None)
 
     async def retrieve_dispute(self, provider_dispute_id: str) -> ProviderDispute:
         """Retrieve a dispute; its balance transactions come with it."""
-        return read_dispute(await _answer(self.client.v1.disputes.retrieve_async(provider_dispute_id)))
+        return read_dispute(await self._get("disputes", provider_dispute_id))
 
     async def retrieve_fraud_warning(self, warning_id: str) -> FraudWarning:
         """Retrieve an early fraud warning with its charge, which knows the intent."""
-        warnings = self.client.v1.radar.early_fraud_warnings
-        return read_fraud_warning(await _answer(warnings.retrieve_async(warning_id, {"expand": ["charge"]})))
+        return read_fraud_warning(await self._get("radar", "early_fraud_warnings", warning_id, expand=["charge"]))
 
     async def retrieve_charge(self, charge_id: str) -> ProviderCharge:
-        """Retrieve a charge with its balance transaction."""
-        charges = self.client.v1.charges
-        return read_charge(await _answer(charges.retrieve_async(charge_id, {"expand": ["balance_transaction"]})))
+        """Retrieve a charge with its balance transaction and its intent."""
+        return read_charge(await self._get("charges", charge_id, expand=_ALL_OF_CHARGE))
 
     async def list_movements(
         self, *, since: datetime | None = None, payout_id: str | None = None
     ) -> AsyncIterator[Movement]:
         """List balance transactions with their sources by the page, the newest first."""
-        asked: dict[str, Any] = {"limit": _PAGE, "expand": ["data.source"]}
+        asked: dict[str, Any] = {"expand": ["data.source"]}
         if since is not None:
             asked["created"] = {"gte": int(since.timestamp())}
         if payout_id is not None:
             asked["payout"] = payout_id
-        page = await _answer(self.client.v1.balance_transactions.list_async(cast(Any, asked)))
-        async for movement in _pages(page):
+        async for movement in self._list("balance_transactions", **asked):
             yield read_movement(movement)
 
     async def list_notices(self, *, since: datetime) -> AsyncIterator[Notice]:
         """List events by the page, the newest first; Stripe keeps them for 30 days."""
-        page = await _answer(
-            self.client.v1.events.list_async({"created": {"gte": int(since.timestamp())}, "limit": _PAGE})
-        )
-        async for event in _pages(page):
-            yield read_event(event.to_dict())
+        async for event in self._list("events", created={"gte": int(since.timestamp())}):
+            yield read_event(event)
+
+    async def _list(self, what: str, **asked: Any) -> AsyncIterator[Facts]:
+        """Everything of a list, asking for the next page when one is read."""
+        has_more = True
+        while has_more:
+            page = await self._get(what, **asked, limit=_PAGE)
+            for item in page["data"]:
+                yield item
+            has_more = page["has_more"]
+            asked["starting_after"] = page["data"][-1]["id"] if has_more else None
+
+    async def _get(self, *address: str, **asked: Any) -> Facts:
+        return await self._call("get", address, asked)
+
+    async def _post(self, *address: str, **asked: Any) -> Facts:
+        return await self._call("post", address, asked)
+
+    async def _call(self, method: str, address: Sequence[str], asked: Mapping[str, Any]) -> Facts:
+        """Call Stripe, and turn its errors into billing's refusals.
+
+        What it answers is read as plain JSON: the library's objects of it would cost as much as the call itself.
+        """
+        url = "/v1/" + "/".join(quote(part, safe="") for part in address)
+        try:
+            answer: Facts = (await self.client.raw_request_async(method, url, **asked)).data
+        except (stripe.APIConnectionError, stripe.RateLimitError) as fault:
+            raise PaymentOutcomeUnknown() from fault
+        except stripe.IdempotencyError as fault:
+            if fault.http_status == 409:  # the same key is being worked on at this moment
+                raise PaymentOutcomeUnknown() from fault
+            raise PaymentProviderRefused() from fault
+        except stripe.StripeError as fault:
+            if fault.http_status is None or fault.http_status >= 500 or fault.http_status == 409:
+                raise PaymentOutcomeUnknown() from fault
+            if fault.http_status == 404:
+                raise PaymentUnknownToProvider() from fault
+            log.warning("refused", status=fault.http_status, code=fault.code, provider_request_id=fault.request_id)
+            raise PaymentProviderRefused() from fault
+        return answer
 
     def read_notice(self, body: bytes, signature: str | None, *, real_now: datetime) -> Notice:
         """Verify a webhook's raw bytes against every secret, and its time on both sides."""
@@ -198,32 +228,3 @@ class StripeGateway:
                 continue
             return abs(real_now.timestamp() - signed_at) <= TOLERANCE
         return False
-
-
-async def _pages(page: Any) -> AsyncIterator[Any]:
-    """Everything of a list, asking for the next page when one is read."""
-    while True:
-        for item in page.data:
-            yield item
-        if not page.has_more:
-            return
-        page = await _answer(page.next_page_async())
-
-
-async def _answer(question: Awaitable[Any]) -> Any:
-    """Wait for Stripe, and turn its errors into billing's refusals."""
-    try:
-        return await question
-    except (stripe.APIConnectionError, stripe.RateLimitError) as fault:
-        raise PaymentOutcomeUnknown() from fault
-    except stripe.IdempotencyError as fault:
-        if fault.http_status == 409:  # the same key is being worked on at this moment
-            raise PaymentOutcomeUnknown() from fault
-        raise PaymentProviderRefused() from fault
-    except stripe.StripeError as fault:
-        if fault.http_status is None or fault.http_status >= 500 or fault.http_status == 409:
-            raise PaymentOutcomeUnknown() from fault
-        if fault.http_status == 404:
-            raise PaymentUnknownToProvider() from fault
-        log.warning("refused", status=fault.http_status, code=fault.code, provider_request_id=fault.request_id)
-        raise PaymentProviderRefused() from fault

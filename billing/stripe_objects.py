@@ -1,4 +1,4 @@
-"""Stripe's objects in billing's own words; it reads attributes only and needs nothing of Stripe's library."""
+"""Stripe's objects, as the JSON that it answers, in billing's own words; nothing of Stripe's library is needed."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +20,9 @@ from billing.ports import (
     ProviderDispute,
     ProviderRefund,
 )
+
+Facts = Mapping[str, Any]
+"""An object of Stripe's."""
 
 _DECLINES: Final = {
     "insufficient_funds": "insufficient_funds",
@@ -57,31 +60,31 @@ _DISPUTE_STATES: Final = {
 """Stripe's words -> ours; `needs_response`, `under_review` and words that are yet to come: the bank has the money."""
 
 
-def read_intent(intent: Any) -> Intent:
+def read_intent(intent: Facts) -> Intent:
     """A PaymentIntent; its last charge is known only where it was expanded."""
-    currency = intent.currency.upper()
+    currency = intent["currency"].upper()
     metadata = _metadata(intent)
     return Intent(
-        id=intent.id,
-        state=_INTENT_STATES.get(intent.status, PaymentState.PROCESSING),
-        amount=Money(intent.amount, currency),
-        received=Money(intent.amount_received, currency),
+        id=intent["id"],
+        state=_INTENT_STATES.get(intent["status"], PaymentState.PROCESSING),
+        amount=Money(intent["amount"], currency),
+        received=Money(intent["amount_received"], currency),
         order_id=_uuid(metadata.get("order_id")),
         payment_id=_uuid(metadata.get("payment_id")),
-        client_secret=intent.client_secret,
+        client_secret=intent["client_secret"],
         decline=_decline(intent),
-        charge=_charge(intent.latest_charge),
+        charge=_charge(intent["latest_charge"]),
     )
 
 
-def _charge(charge: Any) -> Charge | None:
-    if charge is None or isinstance(charge, str):
+def _charge(charge: Facts | str | None) -> Charge | None:
+    if not isinstance(charge, Mapping):
         return None
-    facts = charge.payment_method_details.to_dict() if charge.payment_method_details else {}
+    facts = charge["payment_method_details"] or {}
     kind = facts.get("type", "unknown")
     details = facts.get(kind) or {}
     return Charge(
-        id=charge.id,
+        id=charge["id"],
         paid_by=PaidBy(
             kind=kind,
             brand=details.get("brand"),
@@ -89,77 +92,81 @@ def _charge(charge: Any) -> Charge | None:
             country=details.get("country"),
             fingerprint=details.get("fingerprint"),
         ),
-        is_declined=charge.status == "failed",
+        is_declined=charge["status"] == "failed",
     )
 
 
-def _decline(intent: Any) -> str | None:
-    error = intent.last_payment_error
-    if error is None or intent.status != "requires_payment_method":
+def _decline(intent: Facts) -> str | None:
+    error = intent["last_payment_error"]
+    if error is None or intent["status"] != "requires_payment_method":
         return None
-    facts = error.to_dict()
-    if (facts.get("payment_method") or {}).get("type") in DEBITS:
+    if (error.get("payment_method") or {}).get("type") in DEBITS:
         return "debit_failed"
-    return _DECLINES.get(facts.get("decline_code") or "") or _DECLINES.get(facts.get("code") or "") or "declined"
+    return _DECLINES.get(error.get("decline_code") or "") or _DECLINES.get(error.get("code") or "") or "declined"
 
 
-def read_refund(refund: Any) -> ProviderRefund:
+def read_refund(refund: Facts) -> ProviderRefund:
     """A Refund."""
     return ProviderRefund(
-        id=refund.id,
-        intent_id=key_of(refund.payment_intent),
-        state=_REFUND_STATES.get(refund.status, RefundState.PENDING),
-        amount=Money(refund.amount, refund.currency.upper()),
+        id=refund["id"],
+        intent_id=key_of(refund["payment_intent"]),
+        state=_REFUND_STATES.get(refund["status"], RefundState.PENDING),
+        amount=Money(refund["amount"], refund["currency"].upper()),
         refund_id=_uuid(_metadata(refund).get("refund_id")),
     )
 
 
-def read_charge(charge: Any) -> ProviderCharge:
-    """A Charge; what it moved is known only where it was expanded."""
-    intent_id, moved = key_of(charge.payment_intent), charge.balance_transaction
-    movement = None if moved is None or isinstance(moved, str) else replace(read_movement(moved), intent_id=intent_id)
-    return ProviderCharge(id=charge.id, intent_id=intent_id, movement=movement, tried=_charge(charge))
+def read_charge(charge: Facts) -> ProviderCharge:
+    """A Charge whose intent was expanded; what it moved is known only where that was expanded, too."""
+    intent, moved = charge["payment_intent"], charge["balance_transaction"]
+    movement = read_movement(moved) if isinstance(moved, Mapping) else None
+    return ProviderCharge(
+        id=charge["id"],
+        intent=read_intent(intent) if intent is not None else None,
+        movement=replace(movement, intent_id=key_of(intent)) if movement is not None else None,
+        tried=_charge(charge),
+    )
 
 
-def read_dispute(dispute: Any) -> ProviderDispute:
+def read_dispute(dispute: Facts) -> ProviderDispute:
     """A Dispute with the balance transactions that it caused."""
-    due_by = dispute.evidence_details.due_by if dispute.evidence_details else None
+    due_by = (dispute["evidence_details"] or {}).get("due_by")
     return ProviderDispute(
-        id=dispute.id,
-        intent_id=key_of(dispute.payment_intent),
-        state=_DISPUTE_STATES.get(dispute.status, DisputeState.OPEN),
-        reason=dispute.reason,
-        amount=Money(dispute.amount, dispute.currency.upper()),
+        id=dispute["id"],
+        intent_id=key_of(dispute["payment_intent"]),
+        state=_DISPUTE_STATES.get(dispute["status"], DisputeState.OPEN),
+        reason=dispute["reason"],
+        amount=Money(dispute["amount"], dispute["currency"].upper()),
         evidence_due_by=_instant(due_by) if due_by else None,
-        movements=tuple(read_movement(movement) for movement in dispute.balance_transactions),
+        movements=tuple(read_movement(movement) for movement in dispute["balance_transactions"]),
     )
 
 
-def read_fraud_warning(warning: Any) -> FraudWarning:
+def read_fraud_warning(warning: Facts) -> FraudWarning:
     """An early fraud warning whose charge was expanded."""
-    charge = warning.charge
+    charge = warning["charge"]
     return FraudWarning(
-        id=warning.id,
-        intent_id=None if isinstance(charge, str) else key_of(charge.payment_intent),
-        is_actionable=warning.actionable,
+        id=warning["id"],
+        intent_id=key_of(charge["payment_intent"]) if isinstance(charge, Mapping) else None,
+        is_actionable=warning["actionable"],
     )
 
 
-def read_movement(movement: Any) -> Movement:
+def read_movement(movement: Facts) -> Movement:
     """A balance transaction; its payment is known only where its source was expanded."""
-    currency = movement.currency.upper()
+    currency, source = movement["currency"].upper(), movement["source"]
     return Movement(
-        id=movement.id,
-        kind=movement.type,
-        source_id=key_of(movement.source),
-        amount=Money(movement.amount, currency),
-        fee=Money(movement.fee, currency),
-        created_at=_instant(movement.created),
-        intent_id=key_of(getattr(movement.source, "payment_intent", None)),
+        id=movement["id"],
+        kind=movement["type"],
+        source_id=key_of(source),
+        amount=Money(movement["amount"], currency),
+        fee=Money(movement["fee"], currency),
+        created_at=_instant(movement["created"]),
+        intent_id=key_of(source.get("payment_intent")) if isinstance(source, Mapping) else None,
     )
 
 
-def read_event(event: Mapping[str, Any]) -> Notice:
+def read_event(event: Facts) -> Notice:
     """An event's JSON; raises KeyError, TypeError, AttributeError or OverflowError for anything that is none."""
     subject = event["data"]["object"]
     created = event.get("created")
@@ -172,17 +179,17 @@ def read_event(event: Mapping[str, Any]) -> Notice:
     )
 
 
-def key_of(thing: Any) -> str | None:
+def key_of(thing: Facts | str | None) -> str | None:
     """The key of something that is expanded or not."""
-    return thing if isinstance(thing, str) or thing is None else str(thing.id)
+    return thing if isinstance(thing, str) or thing is None else str(thing["id"])
 
 
 def _instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _metadata(thing: Any) -> Mapping[str, str]:
-    return thing.metadata.to_dict() if thing.metadata is not None else {}
+def _metadata(thing: Facts) -> Mapping[str, str]:
+    return thing["metadata"] or {}
 
 
 def _uuid(text: str | None) -> UUID | None:

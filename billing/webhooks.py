@@ -33,10 +33,31 @@ SOURCE: Final = "stripe"
 DUPLICATE: Final = "duplicate"
 PARKED: Final = "parked"
 
-OBSERVED_KINDS: Final = frozenset(
-    {"payment_intent", "charge", "refund", "dispute", "radar.early_fraud_warning", "payout"}
+SUBSCRIBED: Final = (
+    "payment_intent.succeeded",
+    "payment_intent.processing",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    "charge.failed",
+    "charge.updated",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "radar.early_fraud_warning.created",
+    "radar.early_fraud_warning.updated",
+    "payout.created",
+    "payout.updated",
+    "payout.paid",
+    "payout.failed",
+    "payout.canceled",
+    "payout.reconciliation_completed",
 )
-"""Kinds of objects that `observe` asks for; events of others are parked."""
+"""Types of events that an endpoint is to be subscribed to: each tells something that no other one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +198,9 @@ async def observe(gateway: PaymentGateway, object_kind: str, object_id: str | No
                 return await gateway.retrieve_intent(object_id)
             case "charge":
                 charge = await gateway.retrieve_charge(object_id)
-                if charge.intent_id is None:
+                if charge.intent is None:
                     return "a charge without an intent"
-                return Charged(await gateway.retrieve_intent(charge.intent_id), charge.movement, charge.tried)
+                return Charged(charge.intent, charge.movement, charge.tried)
             case "refund":
                 return await _with_intent(gateway, await gateway.retrieve_refund(object_id))
             case "dispute":

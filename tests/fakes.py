@@ -151,7 +151,8 @@ class FakeGateway:
         self._called("retrieve_charge")
         moved = (movement for movement, _ in self.movements if movement.source_id == charge_id)
         intent_id, tried = self.charges.get(charge_id, (None, None))
-        return self._answer(ProviderCharge(charge_id, intent_id, next(moved, None), tried))
+        intent = self.intents[intent_id] if intent_id is not None else None
+        return self._answer(ProviderCharge(charge_id, intent, next(moved, None), tried))
 
     async def list_movements(
         self, *, since: datetime | None = None, payout_id: str | None = None

@@ -26,6 +26,8 @@ class Configuration:
     """STRIPE_WEBHOOK_URL: where events are posted; empty: events are only listed."""
     webhook_secret: str = field(repr=False)
     """STRIPE_WEBHOOK_SECRET: key of the signatures; needed with an address."""
+    webhook_events: tuple[str, ...]
+    """STRIPE_WEBHOOK_EVENTS: the types that are posted there, with commas; empty: all."""
     settle_seconds: int
     """STRIPE_SANDBOX_SETTLE_SECONDS (default 5): how long after a charge its fee becomes known,
     and after a payout what is in it."""
@@ -58,6 +60,7 @@ class Configuration:
             store=Path(env["STRIPE_SANDBOX_STORE"]),
             webhook_url=env.get("STRIPE_WEBHOOK_URL", ""),
             webhook_secret=env.get("STRIPE_WEBHOOK_SECRET", ""),
+            webhook_events=tuple(filter(None, env.get("STRIPE_WEBHOOK_EVENTS", "").split(","))),
             settle_seconds=int(spans["STRIPE_SANDBOX_SETTLE_SECONDS"]),
             debit_seconds=int(spans["STRIPE_SANDBOX_DEBIT_SECONDS"]),
         )

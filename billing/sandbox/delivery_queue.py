@@ -40,11 +40,14 @@ class DeliveryQueue:
     switches: Switches
     has_configured: bool
     """False without a webhook address in the configuration."""
+    configured_events: Sequence[str] = ()
+    """What that address wants; empty: everything."""
 
     def recipients(self, kind: str) -> Sequence[str]:
         """Which endpoints want events of this type."""
         made = [row["id"] for row in self.connection.execute(_RECIPIENTS, (kind,))]
-        return [CONFIGURED, *made] if self.has_configured else made
+        is_wanted = not self.configured_events or kind in self.configured_events
+        return [CONFIGURED, *made] if self.has_configured and is_wanted else made
 
     def add(self, event: str, recipients: Sequence[str], *, at: float) -> None:
         """Queue a new event, in the transaction that it tells of; later than now where a control wants it."""

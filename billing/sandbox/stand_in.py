@@ -45,7 +45,12 @@ class StandIn:
             configuration=configuration,
             connection=connection,
             objects=ObjectStore(connection),
-            deliveries=DeliveryQueue(connection, switches, has_configured=bool(configuration.webhook_url)),
+            deliveries=DeliveryQueue(
+                connection,
+                switches,
+                has_configured=bool(configuration.webhook_url),
+                configured_events=configuration.webhook_events,
+            ),
             agenda=Agenda(
                 connection,
                 settle_seconds=configuration.settle_seconds,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from billing.webhooks import SUBSCRIBED
 from store.sandbox.engines import EngineAddresses
 from store.sandbox.processes import CannotStart, port_is_free
 from store.sandbox.secrets import sandbox_variables
@@ -100,6 +101,7 @@ def parts_of_the_sandbox(folder: Path, ports: Ports, environment: Mapping[str, s
         "STRIPE_SANDBOX_DEBIT_SECONDS": "60",
         "STRIPE_WEBHOOK_URL": f"{environment['BASE_URL']}/webhooks/stripe",
         "STRIPE_WEBHOOK_SECRET": environment["STRIPE_WEBHOOK_SECRETS"].partition(",")[0],
+        "STRIPE_WEBHOOK_EVENTS": ",".join(SUBSCRIBED),
     }
     catcher = ("--folder", str(folder / "mail"), "--smtp-port", str(ports.smtp), "--page-port", str(ports.mail))
     return [

@@ -100,6 +100,18 @@ async def test_events_of_no_concern_are_not_recorded(till: Till, owner: asyncpg.
     assert await count(owner, "billing.webhook_events") == 0
 
 
+async def test_events_that_no_endpoint_is_subscribed_to_are_not_missed(till: Till) -> None:
+    intent = await a_paid_intent(till)
+    till.gateway.notices.append(
+        Notice("evt_1", "charge.succeeded", "charge", next(iter(till.gateway.charges)), HAPPENED)
+    )
+    till.gateway.notices.append(Notice("evt_2", "payment_intent.created", "payment_intent", intent.id, HAPPENED))
+    till.gateway.calls.clear()
+
+    assert await search_of(till).search(at=NOON) == 0
+    assert till.gateway.calls == ["list_notices"]
+
+
 async def test_a_silent_provider_loses_nothing(till: Till, owner: asyncpg.Connection) -> None:
     first, second = await a_paid_intent(till), await a_paid_intent(till)
     happens(till, first.id, at=HAPPENED)

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,6 +16,7 @@ from billing.errors import PaymentOutcomeUnknown, WebhookNotVerified
 from billing.models import OrderState, PaymentState, RefundState
 from billing.money import Money
 from billing.ports import Intent, ProviderRefund
+from billing.webhooks import SUBSCRIBED
 from tests.billing.test_sale_refunds import sums
 from tests.billing.tills import NOON, Till, count, jobs_named
 from tests.fakes import WEBHOOK_SECRETS
@@ -319,3 +323,11 @@ async def test_a_failure_of_the_first_attempt_told_of_after_the_second_one_succe
     found, payment = await till.find(order)
     assert (found.state, payment.state, payment.decline) == (OrderState.PAID, PaymentState.SUCCEEDED, None)
     assert await count(owner, "billing.refunds") == 0
+
+
+def test_the_readme_names_the_events_that_an_endpoint_is_subscribed_to() -> None:
+    step = (Path(__file__).parents[2] / "README.md").read_text().partition("**Webhooks.**")[2].partition("\n7. ")[0]
+    named = re.findall(r"`([a-z_]+(?:\.[a-z_]+)*\.(?:[a-z_]+|\*))`", step)
+
+    assert [kind for kind in SUBSCRIBED if not any(fnmatch(kind, name) for name in named)] == []
+    assert [name for name in named if not any(fnmatch(kind, name) for kind in SUBSCRIBED)] == []

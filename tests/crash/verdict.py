@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from billing.webhooks import OBSERVED_KINDS
+from billing.webhooks import SUBSCRIBED
 from store.invariants import INVARIANTS
 
 _TABLES: Final = """
@@ -165,9 +165,7 @@ def rows_of(stripe_store: Path) -> Rows:
         ],
         "provider_refunds": [(one["id"], one["payment_intent"], one["amount"]) for one in _of_kind(objects, "refund")],
         "movements": [(one["id"], one["net"]) for one in _of_kind(objects, "balance_transaction")],
-        "events": [
-            (one["id"],) for one in _of_kind(objects, "event") if one["data"]["object"]["object"] in OBSERVED_KINDS
-        ],
+        "events": [(one["id"],) for one in _of_kind(objects, "event") if one["type"] in SUBSCRIBED],
     }
 
 

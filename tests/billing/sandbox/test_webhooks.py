@@ -1,11 +1,12 @@
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 import stripe
 
 from billing.sandbox.database import open_database
-from billing.sandbox.delivery_queue import KEEP_TRYING_SECONDS, DeliveryQueue
+from billing.sandbox.delivery_queue import CONFIGURED, KEEP_TRYING_SECONDS, DeliveryQueue
 from billing.sandbox.switches import Switches
 from billing.sandbox.webhook_delivery import signature_header
 from tests.billing.sandbox.purchases import an_intent, paid
@@ -70,6 +71,17 @@ async def test_an_event_that_is_refused_comes_again(api: stripe.StripeClient, we
     first = await webhooks.next(intent.id, "payment_intent.created")
     second = await webhooks.next(intent.id, "payment_intent.created")
     assert second["id"] == first["id"]
+
+
+def test_the_configured_address_gets_the_events_that_it_wants(own_sandbox: SandboxProcess) -> None:
+    own_sandbox.stop()
+    connection = open_database(own_sandbox.store)
+    everything = DeliveryQueue(connection, Switches(connection), has_configured=True)
+    some = replace(everything, configured_events=("charge.updated",))
+
+    assert everything.recipients("charge.succeeded") == [CONFIGURED]
+    assert (some.recipients("charge.succeeded"), some.recipients("charge.updated")) == ([], [CONFIGURED])
+    connection.close()
 
 
 def test_pauses_double_and_end_after_three_days(own_sandbox: SandboxProcess) -> None:
