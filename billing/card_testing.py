@@ -6,11 +6,12 @@ Counted per account, network address, device and card, in PostgreSQL alone: losi
 import hmac
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Self
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Select, exists, func, literal, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, bindparam, exists, func, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -64,8 +65,7 @@ async def admit_opening(session: AsyncSession, order: Order, *, address: str | N
             .with_for_update()
         )
     ).one()
-    counts = _declines(payer, at) + (_openings(payer, at) if payment.opened_at is None else [])
-    free_at = await _when_free(session, counts)
+    free_at = await _when_free(session, payer, at=at, is_opening=payment.opened_at is None)
     if free_at is not None:
         raise TooManyPaymentTries((free_at - at).total_seconds())
     payment.opened_at, payment.address_key, payment.device_id = payment.opened_at or at, address, device_id
@@ -108,7 +108,7 @@ async def count_try(session: AsyncSession, order: Order, payment: Payment, charg
 
 async def is_testing(session: AsyncSession, payer: Payer, *, at: datetime) -> bool:
     """Whether the payer has been declined so often that nothing more may be tried on an open payment."""
-    free_at = await _when_free(session, _declines(payer, at))
+    free_at = await _when_free(session, payer, at=at)
     if free_at is not None:
         log.warning("too many declines", account_id=str(payer.account_id), until=free_at.isoformat())
     return free_at is not None
@@ -126,55 +126,61 @@ Count = Select[Any]
 """Gives one row, if a limit is reached: when there is room again."""
 
 
-def _openings(payer: Payer, at: datetime) -> list[Count]:
+async def _when_free(session: AsyncSession, payer: Payer, *, at: datetime, is_opening: bool = False) -> datetime | None:
+    """When the last of the payer's reached limits has room again; None: none is reached."""
+    facts = {name: fact for name, fact in asdict(payer).items() if fact is not None}
+    statement = _counts(frozenset(facts), is_opening=is_opening)
+    found: list[datetime] = [row[0] for row in await session.execute(statement, {**facts, "at": at})]
+    return max(found, default=None)
+
+
+@cache
+def _counts(known: frozenset[str], *, is_opening: bool) -> CompoundSelect[Any]:
+    """The counts for a payer of whom this much is known; kept, since to write them costs more than to ask them."""
+    return union_all(*_declines(known), *(_openings(known) if is_opening else ()))
+
+
+def _openings(known: frozenset[str]) -> list[Count]:
     """Payments that were opened and not paid."""
     unpaid = Payment.state != PaymentState.SUCCEEDED
-    mine = Payment.order_id.in_(select(Order.id).where(Order.account_id == payer.account_id))
-    counts = [_reached("account_openings", func.count(), Payment.opened_at, mine & unpaid, at)]
-    if payer.address_key is not None:
-        from_here = Payment.address_key == payer.address_key
-        counts.append(_reached("address_openings", func.count(), Payment.opened_at, from_here & unpaid, at))
+    mine = Payment.order_id.in_(select(Order.id).where(Order.account_id == bindparam("account_id")))
+    counts = [_reached("account_openings", func.count(), Payment.opened_at, mine & unpaid)]
+    if "address_key" in known:
+        from_here = Payment.address_key == bindparam("address_key")
+        counts.append(_reached("address_openings", func.count(), Payment.opened_at, from_here & unpaid))
     return counts
 
 
-def _declines(payer: Payer, at: datetime) -> list[Count]:
+def _declines(known: frozenset[str]) -> list[Count]:
     def reached(name: str, number: ColumnElement[int], mine: ColumnElement[bool]) -> Count:
-        return _reached(name, number, PaymentTry.at, mine & PaymentTry.is_declined, at)
+        return _reached(name, number, PaymentTry.at, mine & PaymentTry.is_declined)
 
-    mine = PaymentTry.account_id == payer.account_id
+    mine = PaymentTry.account_id == bindparam("account_id")
     counts = [
         reached("account_declines", func.count(), mine),
         reached("account_cards", func.count(PaymentTry.fingerprint.distinct()), mine),
     ]
-    if payer.address_key is not None:
-        counts.append(reached("address_declines", func.count(), PaymentTry.address_key == payer.address_key))
-    if payer.device_id is not None:
-        counts.append(reached("device_declines", func.count(), PaymentTry.device_id == payer.device_id))
-    if payer.card is not None:
-        of_card = PaymentTry.fingerprint == payer.card
+    if "address_key" in known:
+        from_here = PaymentTry.address_key == bindparam("address_key")
+        counts.append(reached("address_declines", func.count(), from_here))
+    if "device_id" in known:
+        on_device = PaymentTry.device_id == bindparam("device_id")
+        counts.append(reached("device_declines", func.count(), on_device))
+    if "card" in known:
+        of_card = PaymentTry.fingerprint == bindparam("card")
         counts.append(reached("card_declines", func.count(), of_card))
         counts.append(reached("card_accounts", func.count(PaymentTry.account_id.distinct()), of_card))
     return counts
 
 
 def _reached(
-    name: str,
-    number: ColumnElement[int],
-    instant: InstrumentedAttribute[Any],
-    counted: ColumnElement[bool],
-    at: datetime,
+    name: str, number: ColumnElement[int], instant: InstrumentedAttribute[Any], counted: ColumnElement[bool]
 ) -> Count:
     return (
         select(func.min(instant) + TryLimit.within)
         .select_from(TryLimit)
-        .join(instant.class_, instant > literal(at) - TryLimit.within)
+        .join(instant.class_, instant > bindparam("at", type_=instant.type) - TryLimit.within)
         .where(TryLimit.name == name, counted)
         .group_by(TryLimit.name)
         .having(number >= TryLimit.most)
     )
-
-
-async def _when_free(session: AsyncSession, counts: list[Count]) -> datetime | None:
-    """When the last of the reached limits has room again; None: none is reached."""
-    found: list[datetime] = [row[0] for row in await session.execute(union_all(*counts))]
-    return max(found, default=None)
