@@ -14,7 +14,8 @@ from rich.table import Table
 from benchmarks.film_page import compare
 from benchmarks.load import Load
 from benchmarks.processes import free_port
-from benchmarks.purchase import measure_purchases
+from benchmarks.purchase import LIMIT, Purchases, measure_purchases
+from billing.webhooks import SUBSCRIBED
 from store.catalogue.demo.loading import load_demo_catalogue
 from store.catalogue.film_page import prepare_pages
 from store.clock import SystemClock
@@ -86,6 +87,39 @@ def show(loads: list[Load]) -> None:
     console.print(cost, waits)
 
 
+def show_purchases(found: Purchases) -> None:
+    """Print what a purchase cost, what that is of its limit, and what it asked of the database and the provider."""
+    cost = _table(
+        "CPU per purchase: ms (user + system), and as a multiple of the one-query handler beside it",
+        "web",
+        "worker",
+        "database",
+        "all",
+        "query",
+        "x query",
+    )
+    parts = {
+        "quote to granted film": found.purchase,
+        "its fee, told of later": found.fee,
+    }
+    for name, spent in parts.items():
+        times = (spent.web_ms, spent.worker_ms, spent.database_ms, spent.cpu_ms)
+        cost.add_row(name, *(f"{time:.1f}" for time in times), f"{spent.one_query_ms:.3f}", _short(spent.multiple))
+    console.print(cost)
+    console.print(
+        f"{found.number} purchases of {found.purchase.wait_ms:.0f} ms each; the limit is {LIMIT} x query.\n"
+        "In it: four requests of a signed-in customer, the provider's webhook, the confirmation's job\n"
+        "and mail, and what both processes do besides. Not in it: the stand-in, the mail server, the\n"
+        "customer's own program, and signing in."
+    )
+    asked = _table("What one purchase asks, its fee included", "times")
+    asked.add_row("database: statements", f"{sum(found.statements.values()):.1f}")
+    for what, number in (found.statements | found.calls).items():
+        asked.add_row(f"  {what}", f"{number:.1f}")
+    asked.add_row("provider: SDK calls", f"{sum(found.calls.values()):.1f}")
+    console.print(asked)
+
+
 def _short(multiple: float) -> str:
     return f"{multiple:.2f}" if multiple < 10 else f"{multiple:.0f}"
 
@@ -113,10 +147,14 @@ def main() -> int:
         settings = Settings.from_env(environment)
         environment["STRIPE_WEBHOOK_URL"] = f"{settings.base_url}/webhooks/stripe"
         environment["STRIPE_WEBHOOK_SECRET"] = settings.stripe_webhook_secrets[0]
+        environment["STRIPE_WEBHOOK_EVENTS"] = ",".join(SUBSCRIBED)
         asyncio.run(prepare(settings))
         loads = asyncio.run(compare(settings, engines.database_url, environment=environment))
-        loads.append(asyncio.run(measure_purchases(settings, environment=environment)))
+        purchases = asyncio.run(
+            measure_purchases(settings, engines.database_url, folder=FOLDER, environment=environment)
+        )
     show(loads)
+    show_purchases(purchases)
     return 0
 
 

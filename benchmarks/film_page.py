@@ -50,9 +50,14 @@ async def compare(settings: Settings, owner_url: str, *, environment: dict[str, 
 
 
 async def _drawn_films(settings: Settings) -> list[str]:
-    """Slugs of films drawn at random (always the same ones)."""
+    """Slugs of films with a page, drawn at random (always the same ones)."""
     database = await Database.connect(settings.database_url, pool_size=2)
-    rows = await database.reads.fetch("SELECT slug FROM store.titles WHERE kind = 'film' ORDER BY slug")
+    rows = await database.reads.fetch(
+        """
+        SELECT slug FROM store.titles JOIN store.title_pages USING (slug)
+         WHERE kind = 'film' AND market = 'DE' AND locale = 'de' ORDER BY slug
+        """
+    )
     await database.close()
     return random.Random(2013).sample([row["slug"] for row in rows], k=TITLES)  # noqa: S311 - no secret is drawn
 

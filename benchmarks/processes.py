@@ -1,29 +1,29 @@
-"""The processes of a measurement: a server on a free port, and the CPU time that it and PostgreSQL spend."""
+"""The processes of a measurement: servers on free ports, and the CPU time that they and PostgreSQL spend."""
 
 import contextlib
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import httpx
 import psutil
 
 
 class CpuMeter:
-    """CPU time (user + system) spent since it was made, by a server process and by PostgreSQL."""
+    """CPU time (user + system) spent since it was made, by each of some processes and by PostgreSQL."""
 
-    def __init__(self, server: psutil.Process) -> None:
-        self._server = server
-        self._server_before = _seconds([server])
-        self._database_before = _seconds(database_processes())
+    def __init__(self, *servers: psutil.Process) -> None:
+        self._servers = servers
+        self._before = self._seconds()
 
-    def milliseconds(self) -> tuple[float, float]:
-        """CPU milliseconds so far: of the server, of the database."""
-        server = _seconds([self._server]) - self._server_before
-        database = _seconds(database_processes()) - self._database_before
-        return server * 1000, database * 1000
+    def milliseconds(self) -> list[float]:
+        """CPU milliseconds so far: of each process in its place, and of the database at last."""
+        return [(now - before) * 1000 for now, before in zip(self._seconds(), self._before, strict=True)]
+
+    def _seconds(self) -> list[float]:
+        return [*(_seconds(server) for server in self._servers), _database_seconds()]
 
 
 def database_processes() -> list[psutil.Process]:
@@ -38,13 +38,20 @@ def serving(
     """Run an application factory (`module:function`) in one uvicorn process; gives its address and process."""
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--port", str(port)]
+    command = ["uvicorn", "--factory", factory, "--port", str(port)]
     options = ["--log-level", "error", "--no-access-log", "--no-proxy-headers", "--no-server-header"]
     hosts = {"ALLOWED_HOSTS": f"127.0.0.1:{port}", "BASE_URL": environment.get("BASE_URL", address)}
-    process = subprocess.Popen([*command, *options], env={**environment, **hosts}, stdout=subprocess.DEVNULL)
-    try:
+    with running([*command, *options], {**environment, **hosts}) as process:
         _wait_for(address, process)
-        yield address, psutil.Process(process.pid)
+        yield address, process
+
+
+@contextlib.contextmanager
+def running(module: Sequence[str], environment: dict[str, str]) -> Iterator[psutil.Process]:
+    """Run a module with its arguments (`python -m …`) until the block ends."""
+    process = subprocess.Popen([sys.executable, "-m", *module], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        yield psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(timeout=15)
@@ -57,9 +64,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while process.poll() is None and time.monotonic() < deadline:
+def _wait_for(address: str, process: psutil.Process) -> None:
+    deadline = time.monotonic() + 120
+    while process.is_running() and time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
             httpx.get(address, timeout=2)
             return
@@ -67,10 +74,16 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"nothing answers at {address}")
 
 
-def _seconds(processes: list[psutil.Process]) -> float:
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _database_seconds() -> float:
+    """Of all its processes; the time of those that ended is kept by the one that started them."""
     total = 0.0
-    for process in processes:
+    for process in database_processes():
         with contextlib.suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
-            total += times.user + times.system
+            total += times.user + times.system + times.children_user + times.children_system
     return total
