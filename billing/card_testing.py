@@ -53,9 +53,10 @@ async def admit_opening(session: AsyncSession, order: Order, *, address: str | N
     """
     device_id = await session.scalar(select(Quote.device_id).where(Quote.id == order.quote_id))
     payer = Payer(order.account_id, address, device_id)
-    for key in filter(None, (str(payer.account_id), address)):
-        # Two at once are counted one after the other.
-        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"payment-tries:{key}", 0))))
+    # Two at once are counted one after the other: all take the account's lock first, then the address's.
+    keys = filter(None, (str(payer.account_id), address))
+    locks = [func.pg_advisory_xact_lock(func.hashtextextended(f"payment-tries:{key}", 0)) for key in keys]
+    await session.execute(select(*locks))
     payment = (
         await session.scalars(
             select(Payment)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,11 +25,13 @@ from billing.errors import (
 from billing.invoices import issue_invoice
 from billing.ledger import book_sale
 from billing.models import FINAL, Order, OrderLine, OrderState, Payment, PaymentState, Quote
-from billing.orders import lines_of, lock_order, new_order_number
+from billing.orders import lines_of, new_order_number
 from billing.ports import DEBITS, Charge, Fulfilment, Intent, Seller
 from billing.refunds import give_back
 
 log = structlog.get_logger("checkout")
+
+Row = TypeVar("Row")
 
 ORDER_LIFETIME: Final = timedelta(hours=1)
 """How long an order waits for its payment.
@@ -160,10 +162,10 @@ class Checkout:
         A payment that succeeded is either granted (paid, booked, invoiced, delivered, confirmed by mail) or goes
         back; both in this transaction.
         """
-        payment = await self._locked_payment(intent)
-        if payment is None:
+        locked = await self._lock(intent)
+        if locked is None:
             return Settlement(Outcome.FOREIGN)
-        order = await self.session.get_one(Order, payment.order_id)
+        order, payment = locked
         if payment.intent_id not in (None, intent.id):
             return await self._settle_second_intent(intent, order, payment, at)
         payment.intent_id = intent.id
@@ -204,10 +206,10 @@ class Checkout:
 
     async def count_older_try(self, intent: Intent, charge: Charge, *, at: datetime) -> None:
         """Count a declined try that is not the intent's last: of many within a moment an intent tells of one only."""
-        payment = await self._locked_payment(intent)
-        if payment is None:
+        locked = await self._lock(intent)
+        if locked is None:
             return
-        order = await self.session.get_one(Order, payment.order_id)
+        order, payment = locked
         if await count_try(self.session, order, payment, charge, at=at):
             await self._stop_testing(order, payment, charge, at)
 
@@ -221,22 +223,20 @@ class Checkout:
         )
         await self._release_subjects(order, at)
 
-    async def _locked_payment(self, intent: Intent) -> Payment | None:
-        """The payment of an intent, its order locked first and itself second: every caller in this order."""
+    async def _lock(self, intent: Intent) -> tuple[Order, Payment] | None:
+        """Order and payment of an intent, the order locked first and the payment second: every caller in this order."""
         mine = [Payment.intent_id == intent.id]
         if intent.payment_id is not None:
             mine.append(Payment.id == intent.payment_id)
         # Two rows match only if somebody wrote another payment's id into the metadata: the intent's own row wins.
         by_intent_first = (Payment.intent_id == intent.id).desc().nulls_last()
-        found = (
-            await self.session.execute(
-                select(Payment.id, Payment.order_id).where(or_(*mine)).order_by(by_intent_first).limit(1)
-            )
-        ).one_or_none()
-        if found is None:
+        order_id = select(Payment.order_id).where(or_(*mine)).order_by(by_intent_first).limit(1).scalar_subquery()
+        order = await self.session.scalar(_locked(select(Order).where(Order.id == order_id)))
+        if order is None:
             return None
-        await lock_order(self.session, found.order_id)
-        return await self.session.get_one(Payment, found.id, with_for_update=True, populate_existing=True)
+        payments = select(Payment).where(Payment.order_id == order.id, or_(*mine)).order_by(by_intent_first).limit(1)
+        payment = (await self.session.scalars(_locked(payments))).one()
+        return order, payment
 
     async def _note_decline(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> None:
         """Stop who tests cards, and write to whom nobody could tell on the page."""
@@ -318,6 +318,11 @@ class Checkout:
         await self.session.execute(
             update(OrderLine).where(OrderLine.order_id == order.id, OrderLine.is_open).values(is_open=False)
         )
+
+
+def _locked(rows: Select[Row]) -> Select[Row]:
+    """The rows as they are once nobody else holds them, also where the session has read them before."""
+    return rows.with_for_update().execution_options(populate_existing=True)
 
 
 def _order(quote: Quote, account: Account, order_number: str, at: datetime) -> Order:

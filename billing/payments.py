@@ -17,12 +17,13 @@ from billing.errors import (
     BillingError,
     OrderAlreadyPaid,
     OrderClosed,
+    OrderNotFound,
     PaymentOutcomeUnknown,
     PaymentUnderWay,
 )
 from billing.models import Order, OrderState, Payment, PaymentState
 from billing.money import Money
-from billing.orders import find_order, latest_payment, lock_order
+from billing.orders import lock_order
 from billing.ports import Intent, PaymentGateway
 from billing.refunds import KEY_LIFETIME
 
@@ -189,6 +190,15 @@ class Payments:
             await self.checkouts(session).settle(intent, at=at)
 
     async def _read(self, order_id: UUID, account_id: UUID) -> tuple[Order, Payment]:
+        newest_first = (
+            select(Order, Payment)
+            .join(Payment, Payment.order_id == Order.id)
+            .where(Order.id == order_id, Order.account_id == account_id)
+            .order_by(Payment.attempt.desc())
+            .limit(1)
+        )
         async with self.database.sessions() as session:
-            order = await find_order(session, order_id=order_id, account_id=account_id)
-            return order, await latest_payment(session, order_id)
+            found = (await session.execute(newest_first)).one_or_none()
+        if found is None:
+            raise OrderNotFound()
+        return found[0], found[1]

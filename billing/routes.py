@@ -17,7 +17,7 @@ from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
 from auth.ports import OpenDatabase
 from auth.schemas import problems
 from auth.visits import Visit
-from billing.checkout import Checkout
+from billing.checkout import Checkout, Outcome
 from billing.cursors import cursor_of, place_of
 from billing.errors import (
     CursorInvalid,
@@ -112,7 +112,10 @@ async def check_payment(
     """Retrieve the payment from the provider first, then settle it as a webhook would."""
     intent = await payments.check(order_id=order_id, account_id=identity.account_id, at=at)
     if intent is not None:
-        await checkout.settle(intent, at=at)
+        settlement = await checkout.settle(intent, at=at)
+        if settlement.outcome is Outcome.PAID and settlement.order is not None and settlement.payment is not None:
+            paid = PaymentOut.of(settlement.payment, locale)
+            return PaymentCheckOut(order_state=settlement.order.state.value, payment=paid)
     order = await find_order(session, order_id=order_id, account_id=identity.account_id)
     payment = await latest_payment(session, order_id)
     return PaymentCheckOut(order_state=order.state.value, payment=PaymentOut.of(payment, locale))

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -123,10 +124,14 @@ class Webhooks:
 
     async def _conclude(self, event_id: str, observed: Observed, at: datetime) -> str:
         outcome, note = await self._apply(observed, at)
-        event = await self.session.get_one(WebhookEvent, (SOURCE, event_id))
-        event.outcome, event.note = outcome, note
+        event_type = await self.session.scalar(
+            update(WebhookEvent)
+            .where(WebhookEvent.source == SOURCE, WebhookEvent.event_id == event_id)
+            .values(outcome=outcome, note=note)
+            .returning(WebhookEvent.type)
+        )
         if outcome == PARKED:
-            log.info("parked", type=event.type, event_id=event_id, reason=note)
+            log.info("parked", type=event_type, event_id=event_id, reason=note)
         return outcome
 
     async def _is_new(self, notice: Notice, at: datetime) -> bool:

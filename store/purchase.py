@@ -13,8 +13,7 @@ from billing.checkout import Checkout, Consents
 from billing.models import Order, OrderLine, Quote
 from billing.money import Money
 from billing.quotes import ForSale, QuoteSeal, write_quote
-from store.catalogue.models import Market
-from store.catalogue.offer_records import Offer, Product
+from store.catalogue.offer_records import Offer
 from store.catalogue.offers import SellableOffer, find_sellable_offer
 from store.entitlement.device_fit import Capabilities, fit_of
 from store.entitlement.errors import DeviceNotFound
@@ -50,7 +49,7 @@ class Purchase:
         found = await find_sellable_offer(self.session, offer_id=offer_id, market=market, at=at)
         device_name = await self._name_of_device(device_id, account_id) if device_id is not None else None
         fit = await fit_of(self.session, offered=found, capabilities=capabilities, device_name=device_name)
-        sale = await self._for_sale(found, fit)
+        sale = _for_sale(found, fit)
         await self._require_deliverable(account_id, sale, at)
         return await write_quote(
             self.session, account_id=account_id, market=market, device_id=device_id, sale=sale, at=at
@@ -99,38 +98,37 @@ class Purchase:
         if refusal is not None:
             raise refusal
 
-    async def _for_sale(self, found: SellableOffer, fit: Mapping[str, Any]) -> ForSale:
-        offer = found.offer
-        market = await self.session.get_one(Market, offer.market)
-        product = await self.session.get_one(Product, offer.product_id)
-        return ForSale(
-            item=f"offer:{offer.id}",
-            subject=f"title:{found.title_id}",
-            kind=offer.kind,
-            description=describe(found),
-            price=Money(offer.gross, offer.currency),
-            tax_country=market.country,
-            tax_category=market.tax_category,
-            terms={
-                "kind": offer.kind,
-                "quality": offer.quality,
-                "start_days": offer.start_days,
-                "watch_hours": offer.watch_hours,
-                "near_end": offer.near_end,
-                "title_id": str(found.title_id),
-                "offer_id": str(offer.id),
-                "words": explain_terms(offer),
-            },
-            licensor_terms={
-                "licensor_id": str(product.licensor_id),
-                "alid": product.alid,
-                "cost": offer.cost,
-                "minimum_price": offer.minimum_price,
-                "currency": offer.currency,
-            },
-            texts=current_versions(),
-            device_fit=fit,
-        )
+
+def _for_sale(found: SellableOffer, fit: Mapping[str, Any]) -> ForSale:
+    offer, product, market = found.offer, found.product, found.market
+    return ForSale(
+        item=f"offer:{offer.id}",
+        subject=f"title:{found.title_id}",
+        kind=offer.kind,
+        description=describe(found),
+        price=Money(offer.gross, offer.currency),
+        tax_country=market.country,
+        tax_category=market.tax_category,
+        terms={
+            "kind": offer.kind,
+            "quality": offer.quality,
+            "start_days": offer.start_days,
+            "watch_hours": offer.watch_hours,
+            "near_end": offer.near_end,
+            "title_id": str(found.title_id),
+            "offer_id": str(offer.id),
+            "words": explain_terms(offer),
+        },
+        licensor_terms={
+            "licensor_id": str(product.licensor_id),
+            "alid": product.alid,
+            "cost": offer.cost,
+            "minimum_price": offer.minimum_price,
+            "currency": offer.currency,
+        },
+        texts=current_versions(),
+        device_fit=fit,
+    )
 
 
 def describe(found: SellableOffer) -> Mapping[str, str]:

@@ -171,11 +171,12 @@ async def show_legal_text(name: FromPath[str], locale: NamedDependency[str]) -> 
 
 async def _detail(session: AsyncSession, order_id: UUID, account_id: UUID, locale: str) -> OrderDetailOut:
     order = await find_order(session, order_id=order_id, account_id=account_id)
+    was_paid = order.paid_at is not None
     return OrderDetailOut.of(
         order,
         await latest_payment(session, order_id),
-        invoice=await invoice_of(session, order_id),
-        confirmed_at=await confirmed_at(session, order_id),
+        invoice=await invoice_of(session, order_id) if was_paid else None,
+        confirmed_at=await confirmed_at(session, order_id) if was_paid else None,
         locale=locale,
     )
 

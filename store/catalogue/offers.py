@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.catalogue.errors import OfferNotOnSale
-from store.catalogue.models import Title, TitleText
+from store.catalogue.models import Market, Title, TitleText
 from store.catalogue.offer_records import Edition, Offer, Product
 
 ON_SALE_SQL: Final = "(o.starts_at <= {at} AND (o.ends_at IS NULL OR o.ends_at > {at}))"
@@ -45,6 +45,8 @@ class SellableOffer:
     """An offer with the title that it sells."""
 
     offer: Offer
+    product: Product
+    market: Market
     title_id: UUID
     slug: str
     kind: str
@@ -63,18 +65,21 @@ async def find_sellable_offer(session: AsyncSession, *, offer_id: UUID, market: 
     """The offer if it can be sold in this market at this instant; raises `OfferNotOnSale`."""
     row = (
         await session.execute(
-            select(Offer, Title)
+            select(Offer, Title, Product, Market)
             .join(Product, Product.id == Offer.product_id)
             .join(Edition, Edition.id == Product.edition_id)
             .join(Title, Title.id == Edition.title_id)
+            .join(Market, Market.code == Offer.market)
             .where(Offer.id == offer_id, Offer.market == market, on_sale(at))
         )
     ).one_or_none()
     if row is None:
         raise OfferNotOnSale(offer_id=str(offer_id))
-    offer, title = row
+    offer, title, product, sold_in = row
     return SellableOffer(
         offer=offer,
+        product=product,
+        market=sold_in,
         title_id=title.id,
         slug=title.slug,
         kind=title.kind,
