@@ -1,11 +1,12 @@
 """Card testing and stolen cards: what is kept of every try to pay, how many are too many, which cards are refused.
 
 Counted per account, network address, device and card, in PostgreSQL alone: losing a cache lifts none of these limits.
+They are security: their times are real, so moving the business clock frees nobody.
 """
 
 import hmac
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Self
 from uuid import UUID
@@ -46,7 +47,7 @@ def address_key(secret: bytes, address: str) -> str:
     return hmac.digest(secret, address.encode(), "sha256").hex()[:32]
 
 
-async def admit_opening(session: AsyncSession, order: Order, *, address: str | None, at: datetime) -> None:
+async def admit_opening(session: AsyncSession, order: Order, *, address: str | None) -> None:
     """Count that the order's last payment is being opened for a customer.
 
     Raises `TooManyPaymentTries` if this payer, or anybody from this address, opened too many or was declined too often.
@@ -66,25 +67,25 @@ async def admit_opening(session: AsyncSession, order: Order, *, address: str | N
             .with_for_update()
         )
     ).one()
-    free_at = await _when_free(session, payer, at=at, is_opening=payment.opened_at is None)
+    # Read behind the locks: waiting for them must not make this try older than those that it waited for.
+    now = datetime.now(UTC)
+    free_at = await _when_free(session, payer, now=now, is_opening=payment.opened_at is None)
     if free_at is not None:
-        raise TooManyPaymentTries((free_at - at).total_seconds())
-    payment.opened_at, payment.address_key, payment.device_id = payment.opened_at or at, address, device_id
+        raise TooManyPaymentTries((free_at - now).total_seconds())
+    payment.opened_at, payment.address_key, payment.device_id = payment.opened_at or now, address, device_id
 
 
-async def note_try(
-    session: AsyncSession, order: Order, payment: Payment, charge: Charge | None, *, at: datetime
-) -> bool:
+async def note_try(session: AsyncSession, order: Order, payment: Payment, charge: Charge | None) -> bool:
     """Keep what paid, or tried to; whether this is news of a decline. Noted before, it changes nothing."""
     if charge is None or (payment.charge_id == charge.id and not charge.is_declined):
         return False
     if payment.state not in FINAL:
         # What paid stays known, also when an older try is told of later.
         payment.charge_id, payment.method = charge.id, asdict(charge.paid_by)
-    return await count_try(session, order, payment, charge, at=at)
+    return await count_try(session, order, payment, charge)
 
 
-async def count_try(session: AsyncSession, order: Order, payment: Payment, charge: Charge, *, at: datetime) -> bool:
+async def count_try(session: AsyncSession, order: Order, payment: Payment, charge: Charge) -> bool:
     """Keep a try to pay; whether this is news of a decline."""
     noting = insert(PaymentTry).values(
         charge_id=charge.id,
@@ -93,7 +94,7 @@ async def count_try(session: AsyncSession, order: Order, payment: Payment, charg
         address_key=payment.address_key,
         device_id=payment.device_id,
         is_declined=charge.is_declined,
-        at=at,
+        at=datetime.now(UTC),
     )
     # A debit that was under way when it was noted can be declined days later.
     declined = {"is_declined": noting.excluded.is_declined, "at": noting.excluded.at}
@@ -107,9 +108,9 @@ async def count_try(session: AsyncSession, order: Order, payment: Payment, charg
     return bool(noted)
 
 
-async def is_testing(session: AsyncSession, payer: Payer, *, at: datetime) -> bool:
+async def is_testing(session: AsyncSession, payer: Payer) -> bool:
     """Whether the payer has been declined so often that nothing more may be tried on an open payment."""
-    free_at = await _when_free(session, payer, at=at)
+    free_at = await _when_free(session, payer, now=datetime.now(UTC))
     if free_at is not None:
         log.warning("too many declines", account_id=str(payer.account_id), until=free_at.isoformat())
     return free_at is not None
@@ -127,11 +128,13 @@ Count = Select[Any]
 """Gives one row, if a limit is reached: when there is room again."""
 
 
-async def _when_free(session: AsyncSession, payer: Payer, *, at: datetime, is_opening: bool = False) -> datetime | None:
+async def _when_free(
+    session: AsyncSession, payer: Payer, *, now: datetime, is_opening: bool = False
+) -> datetime | None:
     """When the last of the payer's reached limits has room again; None: none is reached."""
     facts = {name: fact for name, fact in asdict(payer).items() if fact is not None}
     statement = _counts(frozenset(facts), is_opening=is_opening)
-    found: list[datetime] = [row[0] for row in await session.execute(statement, {**facts, "at": at})]
+    found: list[datetime] = [row[0] for row in await session.execute(statement, {**facts, "now": now})]
     return max(found, default=None)
 
 
@@ -180,7 +183,7 @@ def _reached(
     return (
         select(func.min(instant) + TryLimit.within)
         .select_from(TryLimit)
-        .join(instant.class_, instant > bindparam("at", type_=instant.type) - TryLimit.within)
+        .join(instant.class_, instant > bindparam("now", type_=instant.type) - TryLimit.within)
         .where(TryLimit.name == name, counted)
         .group_by(TryLimit.name)
         .having(number >= TryLimit.most)

@@ -169,7 +169,7 @@ class Checkout:
         if payment.intent_id not in (None, intent.id):
             return await self._settle_second_intent(intent, order, payment, at)
         payment.intent_id = intent.id
-        is_decline = await note_try(self.session, order, payment, intent.charge, at=at)
+        is_decline = await note_try(self.session, order, payment, intent.charge)
         if payment.state in FINAL:
             return Settlement(Outcome.ALREADY, order, payment)
         if intent.state is not PaymentState.SUCCEEDED:
@@ -204,14 +204,14 @@ class Checkout:
         )
         return Settlement(Outcome.PAID, order, payment)
 
-    async def count_older_try(self, intent: Intent, charge: Charge, *, at: datetime) -> None:
+    async def count_older_try(self, intent: Intent, charge: Charge) -> None:
         """Count a declined try that is not the intent's last: of many within a moment an intent tells of one only."""
         locked = await self._lock(intent)
         if locked is None:
             return
         order, payment = locked
-        if await count_try(self.session, order, payment, charge, at=at):
-            await self._stop_testing(order, payment, charge, at)
+        if await count_try(self.session, order, payment, charge):
+            await self._stop_testing(order, payment, charge)
 
     async def close(self, order: Order, *, at: datetime) -> None:
         """Mark a locked, open order as cancelled; the caller has cancelled its payment at the provider before."""
@@ -240,7 +240,7 @@ class Checkout:
 
     async def _note_decline(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> None:
         """Stop who tests cards, and write to whom nobody could tell on the page."""
-        await self._stop_testing(order, payment, intent.charge, at)
+        await self._stop_testing(order, payment, intent.charge)
         is_delayed = intent.charge is not None and intent.charge.paid_by.kind in DEBITS
         if is_delayed and (order.failure_told_at is None or at - order.failure_told_at >= FAILURES_APART):
             order.failure_told_at = at
@@ -248,9 +248,9 @@ class Checkout:
                 self.session, kind=FAILURE_MAIL, account_id=order.account_id, reference=payment.id, locale=order.locale
             )
 
-    async def _stop_testing(self, order: Order, payment: Payment, charge: Charge | None, at: datetime) -> None:
+    async def _stop_testing(self, order: Order, payment: Payment, charge: Charge | None) -> None:
         """Have an open payment cancelled on which, or by whose payer, too much was declined."""
-        if await is_testing(self.session, Payer.of(order, payment, charge), at=at):
+        if await is_testing(self.session, Payer.of(order, payment, charge)):
             await self.jobs.enqueue(
                 self.session, "stop_payment", dedupe_key=f"stop_payment:{payment.id}", payment_id=str(payment.id)
             )

@@ -286,7 +286,7 @@ class Payment(Base):
     method: Mapped[dict[str, Any] | None]
     """What paid, as `billing.ports.PaidBy`: kind, brand, last four digits, country, fingerprint; never a number."""
     opened_at: Mapped[datetime | None]
-    """When the provider was first asked to open it."""
+    """When the provider was first asked to open it; real time."""
     address_key: Mapped[str | None] = mapped_column(String(32))
     """Keyed hash of the network address that it was last opened from."""
     device_id: Mapped[UUID | None]

@@ -61,13 +61,13 @@ class Payments:
             raise OrderAlreadyPaid(order_number=order.order_number)
         if order.state is not OrderState.OPEN or at >= order.expires_at:
             raise OrderClosed(order_number=order.order_number)
-        await self._admit(order, address, at)
+        await self._admit(order, address)
         intent = await self._ask(order, payment, at)
         if intent.state is PaymentState.CANCELED:
             # Cancelled at the provider: noting it opens the next attempt, with a key of its own.
             await self._settle(intent, at)
             order, payment = await self._read(order_id, account_id)
-            await self._admit(order, address, at)
+            await self._admit(order, address)
             intent = await self._ask(order, payment, at)
         return intent
 
@@ -152,10 +152,10 @@ class Payments:
         if state is OrderState.OPEN:
             raise PaymentUnderWay(order_number=order.order_number)
 
-    async def _admit(self, order: Order, address: str | None, at: datetime) -> None:
+    async def _admit(self, order: Order, address: str | None) -> None:
         key = address_key(self.address_secret, address) if address is not None else None
         async with self.database.sessions.begin() as session:
-            await admit_opening(session, order, address=key, at=at)
+            await admit_opening(session, order, address=key)
 
     async def _ask(self, order: Order, payment: Payment, at: datetime) -> Intent:
         """Retrieve the intent, or open it with the payment's key; no answer is kept as `unknown`."""

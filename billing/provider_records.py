@@ -25,6 +25,7 @@ class PaymentTry(Base):
     device_id: Mapped[UUID | None]
     is_declined: Mapped[bool]
     at: Mapped[datetime]
+    """Real time."""
 
     __table_args__ = (
         Index("ix_payment_tries_account_id_at", "account_id", "at"),
