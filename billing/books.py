@@ -83,6 +83,17 @@ class Document(Base):
     )
 
 
+class ClosedUntil(Base):
+    """Up to which instant the books are closed: a locked row, so that what is under way is in or behind it."""
+
+    __tablename__ = "closed_until"
+
+    code: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """`books`: there is one row."""
+    closed_until: Mapped[datetime]
+    """Exclusive end of what was exported: nothing is booked before it any more."""
+
+
 class Journal(Base):
     """One money event of the books; its postings sum up to nothing. Nobody can change or remove it."""
 

@@ -4,19 +4,19 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, TypeVar
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
-from sqlalchemy import ForeignKey, String, delete, update
+from sqlalchemy import String, delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.authentication import Identity
-from auth.models import Account
+from auth.ports import OpenDatabase
 from billing.errors import IdempotencyKeyReused
 from billing.models import Base
 
@@ -43,7 +43,8 @@ class IdempotentAnswer(Base):
 
     __tablename__ = "idempotent_answers"
 
-    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """Whose key it is: an account, or what `key_owner` makes of an address of somebody who is not signed in."""
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_sha256: Mapped[bytes]
     """Of method, path and body: another request with the same key is refused."""
@@ -70,6 +71,18 @@ class Once:
     key: str | None
     request_sha256: bytes
 
+    async def recall(self, database: OpenDatabase) -> None:
+        """Answer as before in a transaction of its own, for what must ask the provider before it claims.
+
+        Raises what `claim` raises; what was not answered before must be safe to do twice.
+        """
+        if self.key is None:
+            return
+        async with database.sessions() as session:
+            kept = await session.get(IdempotentAnswer, (self.account_id, self.key))
+        if kept is not None and kept.created_at > datetime.now(UTC) - LIFETIME:
+            self._give(kept)
+
     async def claim(self) -> None:
         """Claim the key before anything is done; a twin that is being answered at this moment is waited for.
 
@@ -92,7 +105,9 @@ class Once:
         )
         if await self.session.scalar(claim) is not None:
             return
-        kept = await self.session.get_one(IdempotentAnswer, (self.account_id, self.key))
+        self._give(await self.session.get_one(IdempotentAnswer, (self.account_id, self.key)))
+
+    def _give(self, kept: IdempotentAnswer) -> None:
         if kept.request_sha256 != self.request_sha256 or kept.status is None or kept.body is None:
             raise IdempotencyKeyReused()
         raise AnsweredBefore(kept.status, kept.body)
@@ -115,7 +130,17 @@ async def provide_once(
     idempotency_key: Key = None,
 ) -> Once:
     """The request with its key. The handler claims: what a dependency raises would leave the transaction open."""
-    return Once(session, identity.account_id, idempotency_key, await _sha256_of(request))
+    return await once_of(request, session, owner=identity.account_id, key=idempotency_key)
+
+
+async def once_of(request: Request[Any, Any, Any], session: AsyncSession, *, owner: UUID, key: str | None) -> Once:
+    """A request with the key of an owner."""
+    return Once(session, owner, key, await _sha256_of(request))
+
+
+def key_owner(address: str) -> UUID:
+    """Whose keys are those of somebody who is not signed in: his mailbox's, so that strangers' keys never meet."""
+    return uuid5(NAMESPACE_URL, f"mailto:{address}")
 
 
 async def forget_old_answers(session: AsyncSession, *, real_now: datetime) -> None:

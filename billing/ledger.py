@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.books import Journal, LedgerAccount, Posting
+from billing.closing import booking_time
 from billing.models import Order, OrderLine, Refund
 from billing.money import Money
 from billing.refund_shares import LineShare
@@ -23,6 +24,9 @@ TO_REFUND: Final = "liability:refunds"
 
 DISPUTED: Final = "receivable:disputes"
 """Money that a bank took until it has decided."""
+
+UNRESOLVED: Final = "receivable:unresolved"
+"""Movements at the provider that finance acknowledged as none of ours, until somebody knows whose they are."""
 
 FEES: Final = "fees:stripe"
 """What the provider keeps of payments."""
@@ -146,13 +150,13 @@ async def book(
 ) -> Journal:
     """Write one journal with its postings (account -> minor units; zeros are left out).
 
-    The same source and kind are booked once, by constraint. The database refuses, at commit, a journal whose
-    postings do not sum up to nothing.
+    What comes after its period was closed is booked behind it. The same source and kind are booked once, by
+    constraint. The database refuses, at commit, a journal whose postings do not sum up to nothing.
     """
     sides = {account: minor for account, minor in sides.items() if minor}
     await _open_accounts(session, sides)
     journal = Journal(
-        booked_at=at,
+        booked_at=await booking_time(session, at=at),
         source=source[0],
         source_id=source[1],
         kind=kind,

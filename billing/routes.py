@@ -18,9 +18,11 @@ from auth.ports import OpenDatabase
 from auth.schemas import problems
 from auth.visits import Visit
 from billing.checkout import Checkout, Outcome
+from billing.closing import close_books
 from billing.cursors import cursor_of, place_of
 from billing.errors import (
     CursorInvalid,
+    IdempotencyKeyReused,
     OrderAlreadyPaid,
     OrderClosed,
     OrderNotFound,
@@ -32,6 +34,7 @@ from billing.errors import (
     WebhookNotVerified,
 )
 from billing.exports import Period, export_csv, list_transactions
+from billing.idempotency import Once
 from billing.models import OrderState
 from billing.orders import find_order, latest_payment
 from billing.payments import Payments
@@ -126,12 +129,20 @@ async def check_payment(
     guards=[customer_only],
     status_code=200,
     responses=problems(
-        *CUSTOMER, OrderNotFound, OrderAlreadyPaid, PaymentUnderWay, PaymentOutcomeUnknown, PaymentProviderRefused
+        *CUSTOMER,
+        OrderNotFound,
+        OrderAlreadyPaid,
+        PaymentUnderWay,
+        PaymentOutcomeUnknown,
+        PaymentProviderRefused,
+        IdempotencyKeyReused,
     ),
     summary="Cancel an unpaid order",
 )
 async def cancel_order(
     order_id: FromPath[UUID],
+    once: NamedDependency[Once],
+    database: NamedDependency[SkipValidation[OpenDatabase]],
     identity: NamedDependency[Identity],
     payments: NamedDependency[Payments],
     session: NamedDependency[AsyncSession],
@@ -139,10 +150,13 @@ async def cancel_order(
     locale: NamedDependency[str],
 ) -> PaymentCheckOut:
     """Cancel at the provider first, then here; a cancelled order stays cancelled."""
+    await once.recall(database)
     await payments.cancel(order_id=order_id, account_id=identity.account_id, at=at)
+    await once.claim()
     order = await find_order(session, order_id=order_id, account_id=identity.account_id)
     payment = await latest_payment(session, order_id)
-    return PaymentCheckOut(order_state=order.state.value, payment=PaymentOut.of(payment, locale))
+    answer = PaymentCheckOut(order_state=order.state.value, payment=PaymentOut.of(payment, locale))
+    return await once.keep(answer, status=200)
 
 
 @post(
@@ -193,6 +207,8 @@ async def show_transactions(
     guards=[requires(TRANSACTIONS_EXPORT)],
     responses=problems(NotSignedIn, NotPermitted, PeriodInvalid),
     summary="Transactions of a period as CSV",
+    description="A period that is over is closed by it: exported again, it is the same to the byte, for what comes "
+    "late is booked behind it.",
     media_type="text/csv",
 )
 async def export_transactions(
@@ -202,10 +218,12 @@ async def export_transactions(
     identity: NamedDependency[Identity],
     session: NamedDependency[AsyncSession],
     database: NamedDependency[SkipValidation[OpenDatabase]],
+    at: NamedDependency[datetime],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Stream the period's money events; who fetched them is in the audit trail before the first byte leaves."""
     period = Period.of(first, end)
+    await close_books(session, end=period.instants[1], at=at)
     await audit.record(
         session,
         at=real_now,

@@ -53,17 +53,21 @@ CUSTOMER = (NotSignedIn, CustomersOnly)
 @post(
     "/quotes",
     guards=[customer_only],
-    responses=problems(*CUSTOMER, OfferNotOnSale, AlreadyEntitled, DeviceNotFound, TaxRateUnknown),
+    responses=problems(
+        *CUSTOMER, OfferNotOnSale, AlreadyEntitled, DeviceNotFound, TaxRateUnknown, IdempotencyKeyReused
+    ),
     summary="Ask for a price",
 )
 async def make_quote(
     data: JSONBody[QuoteIn],
+    once: NamedDependency[Once],
     identity: NamedDependency[Identity],
     purchase: NamedDependency[Purchase],
     at: NamedDependency[datetime],
     locale: NamedDependency[str],
 ) -> QuoteOut:
     """Promise the price of an offer for ten minutes, with all that has to be said before ordering."""
+    await once.claim()
     can = data.capabilities
     quote = await purchase.quote(
         offer_id=data.offer_id,
@@ -73,7 +77,7 @@ async def make_quote(
         capabilities=Capabilities(can.lines, can.decrypts) if can is not None else None,
         at=at,
     )
-    return QuoteOut.of(quote, locale, name=purchase.seal.name(quote))
+    return await once.keep(QuoteOut.of(quote, locale, name=purchase.seal.name(quote)))
 
 
 @post(
