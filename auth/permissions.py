@@ -19,6 +19,8 @@ TRANSACTIONS_READ: Final = "finance.transactions.read"
 """See transactions; orders by number and pseudonym, no names or addresses."""
 TRANSACTIONS_EXPORT: Final = "finance.transactions.export"
 """Download transactions of a period."""
+MOVEMENTS_ACKNOWLEDGE: Final = "finance.movements.acknowledge"
+"""Book a movement at the payment provider that is none of ours."""
 CATALOGUE_EDIT: Final = "catalogue.edit"
 """Change titles, texts and offers."""
 STAFF_MANAGE: Final = "staff.manage"
@@ -34,7 +36,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     "customer": frozenset(),
     "support": _SUPPORT,
     "support_lead": _SUPPORT | {REFUND_APPROVE, AUDIT_READ, WORK_REPLAY},
-    "finance": frozenset({TRANSACTIONS_READ, TRANSACTIONS_EXPORT, REFUND_APPROVE}),
+    "finance": frozenset({TRANSACTIONS_READ, TRANSACTIONS_EXPORT, REFUND_APPROVE, MOVEMENTS_ACKNOWLEDGE}),
     "editor": frozenset({CATALOGUE_EDIT}),
     "admin": frozenset({STAFF_MANAGE, AUDIT_READ, WORK_REPLAY}),
 }

@@ -270,6 +270,22 @@ class PeriodInvalid(BillingError):
     en = "The period is invalid: it must end after it begins and last at most {longest_days} days."
 
 
+class MovementNotFound(BillingError):
+    """The provider told us of no such movement."""
+
+    status, code = 404, "movement_not_found"
+    de = "Diese Bewegung gibt es nicht."
+    en = "There is no such movement."
+
+
+class MovementNotUnexplained(BillingError):
+    """The movement is matched, or it is ours and waits for its booking."""
+
+    status, code = 409, "movement_not_unexplained"
+    de = "Diese Bewegung gehört zu einer Buchung oder wartet noch auf ihre. Es wurde nichts gebucht."
+    en = "This movement belongs to a booking or still waits for its own. Nothing was booked."
+
+
 class CursorInvalid(BillingError):
     """The cursor was not made by this list."""
 

@@ -7,9 +7,10 @@ The columns of the CSV (comma, UTF-8, a header line, one line per money event, o
     journal_id         key of the journal
     kind               sale | refund | refund_paid | refund_reversal | refund_settled | refund_lost |
                        unfulfilled_receipt | unfulfilled_refund |
-                       dispute_withdrawn | dispute_reinstated | dispute_lost | fee | provider_fee
+                       dispute_withdrawn | dispute_reinstated | dispute_lost | fee | provider_fee |
+                       acknowledged
     order_number       what customers and support say; empty, as customer, country and payment_id are, for a
-                       provider_fee, which belongs to no order
+                       provider_fee or an acknowledged movement, which belong to no order
     invoice_number     empty where no invoice belongs to the event
     customer           pseudonym; the only customer key in the books
     country            where the supply is taxed, ISO 3166-1
@@ -20,7 +21,7 @@ The columns of the CSV (comma, UTF-8, a header line, one line per money event, o
     tax_minor          of that VAT
     to_refund_minor    of that money without a claim of ours, which goes back
     fees_minor         of that fees and losses (negative)
-    elsewhere_minor    of that money that a bank holds until a dispute is decided
+    elsewhere_minor    of that money that a bank holds until a dispute is decided, or that is not known to be ours
                        amount = net + tax + to_refund + fees + elsewhere
     amount, net, tax, to_refund, fees, elsewhere     the same six as decimal numbers with a point
     payment_id         key of the payment

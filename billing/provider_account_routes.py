@@ -3,23 +3,33 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, QueryParameter, SkipValidation
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, SkipValidation
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import Identity, requires
-from auth.errors import NotPermitted, NotSignedIn
-from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
+from auth.errors import CrossSiteRequest, NotPermitted, NotSignedIn
+from auth.permissions import MOVEMENTS_ACKNOWLEDGE, TRANSACTIONS_EXPORT, TRANSACTIONS_READ
 from auth.ports import OpenDatabase
 from auth.schemas import problems
+from auth.visits import Visit
+from billing.acknowledgements import acknowledge
 from billing.cursors import cursor_of, text_place_of
-from billing.errors import CursorInvalid, PeriodInvalid
+from billing.errors import CursorInvalid, IdempotencyKeyReused, MovementNotFound, MovementNotUnexplained, PeriodInvalid
 from billing.exports import Period
+from billing.idempotency import Once
 from billing.provider_account import export_payouts, list_account_movements, list_payouts
-from billing.provider_account_schemas import PayoutOut, PayoutsOut, ProviderTransactionOut, ProviderTransactionsOut
+from billing.provider_account_schemas import (
+    AcknowledgementIn,
+    AcknowledgementOut,
+    PayoutOut,
+    PayoutsOut,
+    ProviderTransactionOut,
+    ProviderTransactionsOut,
+)
 from billing.routes import EndDay, FirstDay
 
 STAFF = (NotSignedIn, NotPermitted)
@@ -44,6 +54,48 @@ async def show_provider_transactions(
     return ProviderTransactionsOut(
         provider_transactions=[ProviderTransactionOut.of(movement) for movement in page],
         next_cursor=cursor_of((page[-1].created_at, page[-1].id)) if len(found) > limit else None,
+    )
+
+
+@post(
+    "/provider-transactions/{movement_id:str}/acknowledgements",
+    guards=[requires(MOVEMENTS_ACKNOWLEDGE)],
+    responses=problems(*STAFF, CrossSiteRequest, MovementNotFound, MovementNotUnexplained, IdempotencyKeyReused),
+    summary="Acknowledge a movement that is none of ours",
+    description="Of another program on the same account, or a top-up: booked as unresolved, with a reason that stays "
+    "in the audit trail. Refused for what is matched, and for what is ours and waits for its booking.",
+)
+async def acknowledge_movement(
+    movement_id: FromPath[str],
+    data: JSONBody[AcknowledgementIn],
+    once: NamedDependency[Once],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    visit: NamedDependency[Visit],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> AcknowledgementOut:
+    """Book it; nothing is ever taken back but by another booking."""
+    await once.claim()
+    row = await acknowledge(session, movement_id=movement_id, at=at)
+    await record_acknowledgement(session, identity, visit, movement_id, reason=data.reason, real_now=real_now)
+    return await once.keep(AcknowledgementOut.of(row, data.reason))
+
+
+async def record_acknowledgement(
+    session: AsyncSession, identity: Identity, visit: Visit, movement_id: str, *, reason: str, real_now: datetime
+) -> None:
+    """Note in the audit trail who acknowledged a movement, and why."""
+    await audit.record(
+        session,
+        at=real_now,
+        actor=identity,
+        action="movement.acknowledged",
+        target_kind="provider_transaction",
+        target_id=movement_id,
+        reason=reason,
+        request_id=visit.request_id,
+        ip=visit.ip,
     )
 
 
@@ -99,6 +151,6 @@ async def export_payout_contents(
 
 router = Router(
     "/v1/finance",
-    route_handlers=[show_provider_transactions, show_payouts, export_payout_contents],
+    route_handlers=[show_provider_transactions, acknowledge_movement, show_payouts, export_payout_contents],
     tags=["Paying and books"],
 )

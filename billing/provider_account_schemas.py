@@ -5,8 +5,10 @@ from typing import Self
 
 import msgspec
 
-from billing.money import MoneyOut
+from auth.schemas import Reason
+from billing.money import Money, MoneyOut
 from billing.provider_account import AccountMovement, Payout
+from billing.provider_records import ProviderTransaction
 
 
 class ProviderTransactionOut(msgspec.Struct, frozen=True):
@@ -45,6 +47,28 @@ class ProviderTransactionOut(msgspec.Struct, frozen=True):
             is_matched=movement.is_matched,
             reason=movement.note,
         )
+
+
+class AcknowledgementIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A movement is none of ours."""
+
+    reason: Reason
+
+
+class AcknowledgementOut(msgspec.Struct, frozen=True):
+    """A movement that was booked as unresolved."""
+
+    provider_transaction_id: str
+    amount: MoneyOut
+    """Positive to us, before the fee."""
+    fee: MoneyOut
+    reason: str
+
+    @classmethod
+    def of(cls, row: ProviderTransaction, reason: str) -> Self:
+        """The answer's form of an acknowledged movement."""
+        amount, fee = Money(row.amount, row.currency), Money(row.fee, row.currency)
+        return cls(row.id, MoneyOut.of(amount), MoneyOut.of(fee), reason)
 
 
 class ProviderTransactionsOut(msgspec.Struct, frozen=True):

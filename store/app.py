@@ -22,6 +22,7 @@ import store.entitlement.routes
 import store.invariant_routes
 import store.metrics_routes
 import store.purchase_routes
+import store.staff_work_routes
 import store.support_routes
 import store.web.routes
 from auth.authentication import AuthenticationMiddleware
@@ -102,6 +103,7 @@ def create_app(
             store.purchase_routes.router,
             store.invariant_routes.router,
             store.support_routes.router,
+            store.staff_work_routes.router,
             *store.web.routes.routers(),
             *extra_routes,
         ],

@@ -196,6 +196,12 @@ async def check_invariants(database: OpenDatabase) -> Sequence[Finding]:
     return findings
 
 
+async def check_if_never_checked(database: OpenDatabase) -> None:
+    """Count once on the first start: a new store does not wait for its first night to know how it stands."""
+    if not await last_findings(database):
+        await check_invariants(database)
+
+
 async def last_findings(database: OpenDatabase) -> Sequence[LastFinding]:
     """What was found last, in the order of the invariants; one that was never counted is left out."""
     rows = await database.reads.fetch("SELECT name, count, checked_at, broken_since FROM store.invariant_findings")

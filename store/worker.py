@@ -19,6 +19,7 @@ from pgqueuer.models import Job, Schedule
 from store.clock import Clock, SystemClock
 from store.composition import JobHandler, Parts, assemble, job_handlers, periodic_jobs
 from store.database import DATABASE_AWAY, Database
+from store.invariants import check_if_never_checked
 from store.jobs import job_queries
 from store.logs import configure_logs
 from store.settings import Settings, UnsafeSettings
@@ -92,6 +93,7 @@ async def work(settings: Settings, *, clock: Clock | None = None) -> None:
         loop.add_signal_handler(number, stop.set)
     log.info("working", mode=settings.mode)
     try:
+        await check_if_never_checked(database)
         while not stop.is_set():
             await _work_until(stop, parts)
     finally:

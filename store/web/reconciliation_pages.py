@@ -2,27 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery, URLEncodedBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import Identity, requires
-from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
+from auth.permissions import MOVEMENTS_ACKNOWLEDGE, TRANSACTIONS_EXPORT, TRANSACTIONS_READ
 from auth.visits import Visit
+from billing.acknowledgements import ACKNOWLEDGEABLE, acknowledge, find_movement
 from billing.cursors import cursor_of, text_place_of
 from billing.errors import PeriodInvalid
 from billing.exports import Period
 from billing.money import Money
 from billing.provider_account import MonthAtProvider, list_account_movements, list_payouts, total_by_month
+from billing.provider_account_routes import record_acknowledgement
 from billing.tax import accounting_day
 from store.database import Database
 from store.web.charts import MonthChart, chart_months
 from store.web.finance_pages import month_before, month_of, month_text, read_month
 from store.web.pages import Frame
+from store.web.support_pages import LONGEST_REASON, SHORTEST_REASON, ReasonForm
 
 PAGE: Final = 100
 """Movements on one page."""
@@ -41,8 +44,12 @@ async def show_reconciliation(
     real_now: NamedDependency[datetime],
     month: FromQuery[str] = "",
     after: FromQuery[str | None] = None,
+    short: FromQuery[str] = "",
 ) -> Response[str]:
-    """A month's payouts, by default the present one's; what is unmatched is shown of all times."""
+    """A month's payouts, by default the present one's; what is unmatched is shown of all times.
+
+    `short` names the movement whose reason was too short.
+    """
     errors: dict[str, str] = {}
     present = accounting_day(frame.at)
     try:
@@ -78,8 +85,30 @@ async def show_reconciliation(
         charts=charts_of(year, months),
         money_of=Money,
         may_export=TRANSACTIONS_EXPORT in identity.permissions,
+        acknowledgeable=ACKNOWLEDGEABLE if MOVEMENTS_ACKNOWLEDGE in identity.permissions else (),
+        short=short,
+        longest=LONGEST_REASON,
         errors=errors,
     )
+
+
+@post("/finance/reconciliation/{movement_id:str}/acknowledgements", guards=[requires(MOVEMENTS_ACKNOWLEDGE)])
+async def acknowledge_movement(
+    frame: NamedDependency[Frame],
+    movement_id: FromPath[str],
+    data: URLEncodedBody[ReasonForm],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    visit: NamedDependency[Visit],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Book a movement that is none of ours."""
+    movement, reason = await find_movement(session, movement_id), data.reason.strip()
+    if len(reason) < SHORTEST_REASON:
+        return frame.go(frame.url("/finance/reconciliation", short=movement.id))
+    await acknowledge(session, movement_id=movement_id, at=frame.at)
+    await record_acknowledgement(session, identity, visit, movement_id, reason=reason, real_now=real_now)
+    return frame.go("/finance/reconciliation", done="movement_acknowledged")
 
 
 def months_until(period: Period) -> Sequence[date]:
@@ -105,4 +134,4 @@ def _bars(row: MonthAtProvider | None) -> Sequence[int]:
     return [row.charges.minor, row.refunds.minor, row.fees.minor, -row.payouts.minor]
 
 
-handlers = [show_reconciliation]
+handlers = [show_reconciliation, acknowledge_movement]

@@ -22,7 +22,7 @@ REFUND_REASONS = ("technical_fault", "wrong_purchase", "duplicate_purchase", "go
 JOURNALS = (
     *("sale", "refund", "refund_paid", "refund_reversal", "unfulfilled_receipt", "unfulfilled_refund"),
     *("dispute_withdrawn", "dispute_reinstated", "dispute_lost", "fee", "provider_fee"),
-    *("refund_settled", "refund_lost"),
+    *("refund_settled", "refund_lost", "acknowledged"),
 )
 WHY_A_PERSON = (
     *(CONTRACT_UNKNOWN, ADDRESS_DIFFERS, WithdrawalOver.code, WithdrawalLost.code),
