@@ -36,8 +36,9 @@ _SESSION_QUERY: Final = """
            ARRAY(SELECT r.role FROM auth.role_assignments r WHERE r.account_id = a.id) AS roles
       FROM auth.sessions s JOIN auth.accounts a ON a.id = s.account_id
      WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > $2 AND s.expires_at > $2
-       AND s.epoch = a.auth_epoch AND a.status = 'active'
+       AND s.epoch = a.auth_epoch AND a.status = 'active' AND (a.kind <> 'staff' OR 'mfa' = ANY (s.amr))
 """
+"""A session of staff counts only if a second factor opened it, whatever else may be in the table."""
 
 _TOUCH: Final = """
     UPDATE auth.sessions SET last_seen_at = $2, idle_expires_at = least($2 + $3, expires_at)

@@ -206,6 +206,51 @@ class ConfirmationRefused(AuthError):
     en = "This is not the password chosen at registration. If you do not know it, register again."
 
 
+class StepNotValid(AuthError):
+    """A begun sign-in that is unknown, used, too old, or overtaken by a new password."""
+
+    status, code = 401, "step_not_valid"
+    de = "Diese Anmeldung ist abgelaufen. Bitte beginnen Sie noch einmal mit Ihrem Passwort."
+    en = "This sign-in has expired. Please start again with your password."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The scheme that programs use (RFC 9110, 11.6.1)."""
+        return {"WWW-Authenticate": 'Bearer realm="videothek"'}
+
+
+class CodeRefused(AuthError):
+    """A code of the second factor that is wrong, too old or used already: one answer for all."""
+
+    status, code = 400, "code_refused"
+    de = "Dieser Code stimmt nicht oder wurde schon benutzt. Warten Sie auf den nächsten und geben Sie ihn ein."
+    en = "This code is wrong or was used already. Wait for the next one and enter it."
+
+
+class SecondFactorMissing(AuthError):
+    """The account has no second factor, and none was offered to who asks."""
+
+    status, code = 409, "second_factor_missing"
+    de = "Für dieses Konto ist kein zweiter Faktor eingerichtet."
+    en = "No second factor is set up for this account."
+
+
+class SecondFactorExists(AuthError):
+    """The account has a second factor already."""
+
+    status, code = 409, "second_factor_exists"
+    de = "Für dieses Konto ist schon ein zweiter Faktor eingerichtet."
+    en = "A second factor is already set up for this account."
+
+
+class PasswordWrong(AuthError):
+    """Not the own password, asked for once more before something sensitive."""
+
+    status, code = 400, "password_wrong"
+    de = "Das ist nicht Ihr Passwort."
+    en = "This is not your password."
+
+
 class SessionNotFound(AuthError):
     """No session of this id belongs to the account; another account's looks the same."""
 
@@ -257,3 +302,35 @@ class EmailAddressTaken(AuthError):
     status, code = 409, "email_address_taken"
     de = "Diese Adresse hat schon ein Konto."
     en = "This address already has an account."
+
+
+class ColleagueNotFound(AuthError):
+    """No member of staff of this id, or one who has left."""
+
+    status, code = 404, "colleague_not_found"
+    de = "Diese Person arbeitet nicht (mehr) hier."
+    en = "This person does not work here (any more)."
+
+
+class InvitationNotFound(AuthError):
+    """No open invitation of this id."""
+
+    status, code = 404, "invitation_not_found"
+    de = "Diese Einladung gibt es nicht mehr."
+    en = "This invitation does not exist any more."
+
+
+class OwnAccount(AuthError):
+    """Admins change neither their own roles nor end their own account."""
+
+    status, code = 409, "own_account"
+    de = "Die eigenen Rollen und das eigene Konto ändert nur jemand anderes aus der Verwaltung."
+    en = "Your own roles and your own account can only be changed by another admin."
+
+
+class LastAdmin(AuthError):
+    """Without this person nobody could manage the staff."""
+
+    status, code = 409, "last_admin"
+    de = "Das ist die letzte Person mit Verwaltungsrechten. Geben Sie zuerst jemand anderem die Rolle."
+    en = "This is the last admin. Give the role to somebody else first."

@@ -21,6 +21,7 @@ def composers(settings: AuthSettings) -> Mapping[str, Composer]:
         "registration": ComposeRegistration(links),
         "password_reset": ComposePasswordReset(links),
         "password_changed": compose_password_changed,
+        "second_factor_changed": compose_second_factor_changed,
     }
 
 
@@ -154,3 +155,17 @@ async def compose_password_changed(
     reset = await session.get(models.PasswordReset, reference)
     changed_at = reset.used_at if reset is not None and reset.used_at is not None else at
     return Letter(recipient=account.email, values={"changed_at": changed_at}, locale=account.locale)
+
+
+async def compose_second_factor_changed(
+    session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+) -> Letter | None:
+    """Tells the owner that signing in takes a second factor from now on, or none any more."""
+    account, factor = await session.get(Account, account_id), await session.get(models.SecondFactor, reference)
+    if account is None or account.email is None or factor is None:
+        return None
+    return Letter(
+        recipient=account.email,
+        values={"is_on": factor.removed_at is None, "changed_at": factor.removed_at or factor.confirmed_at},
+        locale=account.locale,
+    )

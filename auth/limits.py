@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from auth.email_addresses import EmailAddress
 from auth.ports import Throttle
@@ -58,6 +59,12 @@ REGISTER_PER_ADDRESS: Final = Rule("register.account", 5, timedelta(days=1), ann
 REGISTER_PER_IP: Final = Rule("register.ip", 30, timedelta(hours=1))
 COMPLETE_PER_IP: Final = Rule("link.ip", 30, timedelta(hours=1))
 """Tries with mailed links that confirm an address, and with any that are not valid."""
+CODES_PER_ACCOUNT: Final = (
+    Rule("code.five_minutes", 5, timedelta(minutes=5)),
+    Rule("code.hour", 20, timedelta(hours=1)),
+    Rule("code.day", 50, timedelta(days=1)),
+)
+"""Wrong codes of a second factor. Whoever gets to try one has proved the password before."""
 
 RESETS_PER_AGENT_AND_HOUR: Final = 10
 RESETS_PER_AGENT_AND_DAY: Final = 30
@@ -94,6 +101,18 @@ async def admit_forgotten(throttle: Throttle, *, address: EmailAddress, visit: V
 
 def _device_key(address: EmailAddress, visit: Visit) -> str:
     return f"{(visit.device or b'').hex()}|{address.key}"
+
+
+async def admit_code(throttle: Throttle, *, account_id: UUID) -> None:
+    """Count a try with a code of the second factor."""
+    for rule in CODES_PER_ACCOUNT:
+        await rule.admit(throttle, str(account_id))
+
+
+async def give_code_back(throttle: Throttle, *, account_id: UUID) -> None:
+    """Take back what a right code had counted."""
+    for rule in CODES_PER_ACCOUNT:
+        await rule.give_back(throttle, str(account_id))
 
 
 async def admit_registration(throttle: Throttle, *, address: EmailAddress, visit: Visit) -> None:

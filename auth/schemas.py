@@ -1,6 +1,7 @@
 """What auth's API takes and gives: requests, answers and the shape of a refusal."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
@@ -8,11 +9,14 @@ from uuid import UUID
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta, Struct
 
+from auth.authentication import csrf_token_of
 from auth.email_addresses import LONGEST
 from auth.errors import Refusal
 from auth.models import Account, Profile, Session
 from auth.password_reset import StartedReset
 from auth.passwords import LONGEST_SENT
+from auth.second_factor import Offer
+from auth.sessions import SignedIn
 
 NO_CONTROLS: Final = r"^(?![\s\S]*[\u0000-\u001f\u007f])"
 """Pattern of a text without NUL (PostgreSQL cannot store it) and control characters (logs suffer from them)."""
@@ -46,6 +50,16 @@ DeviceTokenText = Annotated[
         max_length=128,
         pattern=NO_CONTROLS,
         examples=["vt1_device_8l1mB5kQyZr0c3J9u2hXwF7dTn4sVaEoGpRiLxKjYqA"],
+    ),
+]
+CodeText = Annotated[
+    str,
+    Meta(
+        min_length=6,
+        max_length=64,
+        pattern=NO_CONTROLS,
+        description="Six digits from the app, or a recovery code.",
+        examples=["492039"],
     ),
 ]
 Country = Annotated[str, Meta(pattern="^[A-Z][A-Z]$", max_length=2, description="ISO 3166-1 alpha-2.", examples=["DE"])]
@@ -132,6 +146,86 @@ class SessionOpened(Struct, frozen=True):
     device_token: str | None
     """To be kept, also after signing out, and sent at the next sign-in; null where there is one already."""
     expires_at: datetime
+    recovery_codes: list[str] | None = None
+    """For a second factor that was just set up: its recovery codes, shown here only."""
+
+    @classmethod
+    def of(cls, opened: SignedIn, *, by_cookie: bool, recovery_codes: Sequence[str] = ()) -> Self:
+        """From the use case's answer; where a cookie carries the token, the answer does not."""
+        return cls(
+            id=opened.session_id,
+            account_id=opened.account_id,
+            kind=opened.kind,
+            token=None if by_cookie else opened.token,
+            csrf_token=csrf_token_of(opened.csrf_secret) if by_cookie else None,
+            device_token=None if by_cookie else opened.device_token,
+            expires_at=opened.expires_at,
+            recovery_codes=list(recovery_codes) or None,
+        )
+
+
+class SecondFactorOffer(Struct, frozen=True):
+    """An authenticator to be set up in an app; its first code confirms it."""
+
+    secret: Annotated[str, Meta(description="In base32.", examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"])]
+    address: Annotated[
+        str,
+        Meta(
+            description="What apps open, or read from a QR code of it.",
+            examples=["otpauth://totp/Videothek:anna@beispiel.example?secret=JBSWY3DP&issuer=Videothek"],
+        ),
+    ]
+
+    @classmethod
+    def of(cls, offer: Offer) -> Self:
+        """From the use case's answer."""
+        return cls(secret=offer.secret, address=offer.address)
+
+
+class SecondFactorDue(Struct, frozen=True):
+    """The password was right; nobody is signed in yet. The token goes to `POST /v1/second-steps`, with a code."""
+
+    token: TokenText
+    offer: SecondFactorOffer | None
+    """Where the account has no second factor and must have one: the authenticator to set up; else null."""
+    expires_at: datetime
+
+
+class SecondStepCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """The second step of a sign-in."""
+
+    token: TokenText
+    code: CodeText
+    client: Literal["web", "app"] = "app"
+    """`app` gets a bearer token in the answer, `web` a cookie."""
+    device_token: DeviceTokenText | None = None
+    """What an earlier sign-in of this app gave. Browsers have a cookie for it."""
+
+
+class SecondFactorOfferCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Asking for an authenticator: the own password once more."""
+
+    password: PasswordText
+
+
+class CodeCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """A code of the second factor."""
+
+    code: CodeText
+
+
+class RecoveryCodes(Struct, frozen=True):
+    """Ten codes that stand in for a lost authenticator, each once. Shown here only."""
+
+    codes: list[str]
+
+
+class SecondFactorOut(Struct, frozen=True):
+    """Whether the own account has a second factor."""
+
+    since: datetime | None
+    """Null: none."""
+    recovery_codes_left: int
 
 
 class SessionOut(Struct, frozen=True):

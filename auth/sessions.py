@@ -1,32 +1,27 @@
-"""Signing in and out: one session per browser or app, each ended on its own or all at once."""
+"""Sessions: one per browser or app, opened by a sign-in, each ended on its own or all at once."""
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import ABSOLUTE, IDLE
-from auth.email_addresses import parse_email
-from auth.errors import AccountDisabled, EmailAddressInvalid, SessionNotFound, SignInRefused
+from auth.errors import SessionNotFound
 from auth.identity import Identity
 from auth.ids import new_id
-from auth.known_devices import is_known, remember
-from auth.limits import admit_sign_in
+from auth.known_devices import remember
 from auth.models import Account, Session
-from auth.passwords import PasswordHasher, normalise
-from auth.ports import OpenDatabase, Throttle
 from auth.tokens import SESSION, hash_token, make_token
 from auth.visits import Visit
 
-_CREDENTIALS = """
-    SELECT id, kind, status, password_hash, auth_epoch FROM auth.accounts WHERE email_key = $1
-"""
+BY_PASSWORD: Final = ("pwd",)
+"""How a person proved who they are, in the words of RFC 8176: by a password alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +45,25 @@ class Sessions:
     """Opens and ends sessions. All times are real time."""
 
     session: AsyncSession
-    database: OpenDatabase
-    hasher: PasswordHasher
-    throttle: Throttle
 
-    async def sign_in(
+    async def open(
         self,
         *,
-        email: str,
-        password: str,
-        client: str,
+        account_id: UUID,
+        kind: str,
+        epoch: int,
         at: datetime,
         visit: Visit,
+        proofs: Sequence[str] = BY_PASSWORD,
         previous: Identity | None = None,
     ) -> SignedIn:
-        """Open a session of `client` (`web` or `app`) for whoever knows the password.
-
-        Raises `SignInRefused` for every combination of address and password that does not fit, after the same work,
-        and `AccountDisabled` only to someone who knew the password. A session that the request already had
-        (`previous`) ends.
-        """
-        normal = normalise(password)
-        try:
-            address = parse_email(email)
-        except EmailAddressInvalid as fault:
-            raise SignInRefused from fault
-        known = await is_known(self.database, address=address, visit=visit)
-        tried = await admit_sign_in(self.throttle, address=address, visit=visit, is_known=known)
-        # Read outside the request's transaction, so that no connection is held while the password is hashed.
-        row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
-        is_staff = row is not None and row["kind"] == "staff"
-        stored = row["password_hash"] if row else None
-        matches, renewed = await self.hasher.verify(normal, stored, urgent=is_staff or known)
-        if row is None or not matches:
-            await self._note_failure(row["id"] if row else None, at=at, visit=visit)
-            raise SignInRefused
-        await tried.give_back(self.throttle)
-        if row["status"] != "active":
-            raise AccountDisabled
-        if renewed is not None:
-            await self._renew_hash(row, renewed)
-        if previous is not None:
-            await self._revoke(previous.session_id, at=at, reason="signed_in_again")
-        return await self.open(
-            account_id=row["id"],
-            kind="staff" if is_staff else client,
-            epoch=row["auth_epoch"],
-            at=at,
-            visit=visit,
-        )
-
-    async def open(self, *, account_id: UUID, kind: str, epoch: int, at: datetime, visit: Visit) -> SignedIn:
         """Open a session for an account that has just proved who it is, always with a new token, and know its device.
 
         `epoch` is the account's when the proof was read: if a reset came in between, the session is dead at birth.
+        A session that the request already had (`previous`) ends.
         """
+        if previous is not None:
+            await self._revoke(previous.session_id, at=at, reason="signed_in_again")
         token = make_token(SESSION)
         digest = hash_token(token, kind=SESSION)
         opened = Session(
@@ -113,7 +72,7 @@ class Sessions:
             account_id=account_id,
             token_hash=digest,
             epoch=epoch,
-            amr=["pwd"],
+            amr=list(proofs),
             auth_at=at,
             created_at=at,
             last_seen_at=at,
@@ -135,7 +94,7 @@ class Sessions:
             target_id=account_id,
             request_id=visit.request_id,
             ip=visit.ip,
-            details={"session_id": str(opened.id), "kind": kind},
+            details={"session_id": str(opened.id), "kind": kind, "proofs": list(proofs)},
         )
         return SignedIn(
             token=token,
@@ -186,36 +145,12 @@ class Sessions:
         await end_every_session(self.session, account_id=account_id, at=at, reason="ended_by_support")
         await self._note_end(agent, "session.end_all", "account", account_id, at=at, visit=visit, reason=reason)
 
-    async def _renew_hash(self, row: asyncpg.Record, renewed: str) -> None:
-        # Only over the hash that was verified: a reset in between must not be undone.
-        await self.session.execute(
-            update(Account)
-            .where(Account.id == row["id"], Account.password_hash == row["password_hash"])
-            .values(password_hash=renewed)
-        )
-
     async def _revoke(self, session_id: UUID, *, at: datetime, reason: str) -> None:
         await self.session.execute(
             update(Session)
             .where(Session.id == session_id, Session.revoked_at.is_(None))
             .values(revoked_at=at, revoke_reason=reason)
         )
-
-    async def _note_failure(self, account_id: UUID | None, *, at: datetime, visit: Visit) -> None:
-        """In a transaction of its own, as the refusal ends the request's; for unknown addresses just the same."""
-        async with self.database.sessions.begin() as own:
-            await audit.record(
-                own,
-                at=at,
-                actor=None,
-                action="session.open",
-                target_kind="account",
-                target_id=account_id or "unknown",
-                outcome="refused",
-                reason="wrong_credentials",
-                request_id=visit.request_id,
-                ip=visit.ip,
-            )
 
     async def _note_end(
         self,

@@ -18,6 +18,11 @@ REGISTRATION: Final = "confirm"
 DEVICE: Final = "device"
 """A browser or app that someone signed in on, known again at the next sign-in."""
 
+SIGN_IN_STEP: Final = "step"
+"""A sign-in whose second factor is still due."""
+INVITATION: Final = "invite"
+"""The link with which staff join."""
+
 _SHAPE: Final = re.compile(r"vt1_([a-z]{1,16})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 

@@ -29,8 +29,6 @@ from benchmarks.counted_stand_in import CALLS
 from benchmarks.load import Load, measure
 from benchmarks.processes import CpuMeter, free_port, running, serving
 from benchmarks.statements import begin_logging, end_logging
-from store.clock import SystemClock
-from store.composition import assemble
 from store.database import Database
 from store.settings import Settings
 
@@ -251,7 +249,7 @@ async def _open_shop(settings: Settings, folder: Path, environment: dict[str, st
         baselines, bare = stack.enter_context(serving("benchmarks.baselines:create_app", environment))
         database = await Database.connect(settings.database_url, pool_size=2)
         offers = await _offers(database)
-        tokens = [await _sign_in(settings, database) for _ in range(BUYERS)]
+        tokens = [await _sign_in(database) for _ in range(BUYERS)]
         await database.close()
         watcher = await asyncpg.connect(settings.database_url)
         key = {"Authorization": f"Bearer {settings.stripe_secret_key}"}
@@ -269,10 +267,9 @@ async def _open_shop(settings: Settings, folder: Path, environment: dict[str, st
                 await watcher.close()
 
 
-async def _sign_in(settings: Settings, database: Database) -> str:
+async def _sign_in(database: Database) -> str:
     """Make a customer and answer the token of a session."""
     at, hasher = datetime.now(UTC), PasswordHasher(threads=1)
-    parts = await assemble(settings, database=database, clock=SystemClock())
     async with database.sessions.begin() as session:
         account = await Accounts(session, hasher).create_customer(
             email=f"benchmark-{new_id().hex[-12:]}@demo.videothek.example",
@@ -281,12 +278,10 @@ async def _sign_in(settings: Settings, database: Database) -> str:
             locale="de",
             at=at,
         )
-        sessions = Sessions(session, database, hasher, parts.throttle)
-        signed_in = await sessions.open(
+        signed_in = await Sessions(session).open(
             account_id=account.id, kind="app", epoch=account.auth_epoch, at=at, visit=Visit(ip="127.0.0.1")
         )
     hasher.close()
-    await parts.close()
     return signed_in.token
 
 

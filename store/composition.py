@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,8 +17,10 @@ import store.rental_letters
 from auth import audit
 from auth.known_devices import forget_old_devices
 from auth.password_reset import forget_addresses
-from auth.passwords import PasswordHasher
+from auth.passwords import OneTimeCodes, PasswordHasher
 from auth.registration import forget_expired
+from auth.second_factor import forget_offers
+from auth.sign_in import forget_steps
 from billing import withdrawals
 from billing.checkout import Checkout
 from billing.idempotency import forget_old_answers
@@ -47,6 +49,9 @@ from store.purchase_confirmation import ComposeOrderConfirmation
 from store.settings import Settings
 from store.throttling import Throttling, open_redis
 
+SECOND_FACTORS: Final = "second-factors"
+"""Purpose of the key that seals the secrets of authenticators."""
+
 JobHandler = Callable[..., Awaitable[object]]
 """Runs one job: the payload's members are its keyword arguments; raising has it tried again later."""
 
@@ -62,6 +67,7 @@ class Parts:
     throttle: Throttling
     outbox: SmtpMailer
     hasher: PasswordHasher
+    one_time_codes: OneTimeCodes
     seal: KeySeal
     tokens: PlaybackTokens
     jobs: PostgresJobs
@@ -150,6 +156,7 @@ async def assemble(
         throttle=Throttling(database.reads, settings.derive("throttle"), open_redis(settings.redis_url)),
         outbox=SmtpMailer(database=database, jobs=jobs, settings=settings, composers=composers),
         hasher=hasher,
+        one_time_codes=OneTimeCodes(settings.derive(SECOND_FACTORS)),
         seal=KeySeal.from_secret(settings.content_key_secret),
         tokens=PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url),
         jobs=jobs,
@@ -222,6 +229,8 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
             await forget_expired(session, at=datetime.now(UTC))
             await forget_addresses(session, at=datetime.now(UTC))
             await forget_old_devices(session, at=datetime.now(UTC))
+            await forget_steps(session, at=datetime.now(UTC))
+            await forget_offers(session, at=datetime.now(UTC))
 
     async def forget_old_proofs(**_: Any) -> None:
         await dpop.forget_old_proofs(parts.database, real_now=datetime.now(UTC))

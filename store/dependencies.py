@@ -14,7 +14,9 @@ from auth.authentication import identity_of, provide_identity, provide_visitor
 from auth.identity import Identity
 from auth.password_reset import PasswordReset
 from auth.registration import Registration
+from auth.second_factor import SecondFactors
 from auth.sessions import Sessions
+from auth.sign_in import SignIn
 from auth.visits import Visit, provide_visit
 from billing.checkout import Checkout
 from billing.idempotency import provide_once
@@ -58,6 +60,8 @@ def dependencies() -> Mapping[str, Provide]:
         "once": provide_once,
         "visit": provide_visit,
         "sessions": _sessions,
+        "second_factors": _second_factors,
+        "sign_ins": _sign_ins,
         "registration": _registration,
         "password_reset": _password_reset,
         "accounts": _accounts,
@@ -133,9 +137,23 @@ def _market(request: AnyRequest, state: State) -> str:
     return wanted if wanted in parts.markets else parts.settings.default_market
 
 
-async def _sessions(state: State, session: Session) -> Sessions:
+async def _sessions(session: Session) -> Sessions:
+    return Sessions(session)
+
+
+async def _second_factors(state: State, session: Session) -> SecondFactors:
     parts = parts_of(state)
-    return Sessions(session, parts.database, parts.hasher, parts.throttle)
+    return SecondFactors(session, parts.database, parts.throttle, parts.one_time_codes, parts.outbox)
+
+
+async def _sign_ins(
+    state: State,
+    session: Session,
+    sessions: NamedDependency[Sessions],
+    second_factors: NamedDependency[SecondFactors],
+) -> SignIn:
+    parts = parts_of(state)
+    return SignIn(session, parts.database, parts.hasher, parts.throttle, sessions, second_factors)
 
 
 async def _registration(state: State, session: Session) -> Registration:

@@ -5,7 +5,7 @@ import os
 from litestar import Litestar
 
 import store.app
-from store.sandbox import clock
+from store.sandbox import authenticator, clock
 from store.settings import Settings
 from store.web.routes import page_routers
 
@@ -14,7 +14,9 @@ def create_app() -> Litestar:
     """The application on the settings of the environment, which must be a sandbox's."""
     settings = sandbox_settings()
     movable = clock.MovableClock(settings.database_url)
-    app = store.app.create_app(settings, clock=movable, extra_routes=[*clock.API, *page_routers(clock.PAGES)])
+    app = store.app.create_app(
+        settings, clock=movable, extra_routes=[*clock.API, *page_routers([*clock.PAGES, *authenticator.PAGES])]
+    )
     app.on_shutdown.append(movable.close)
     return app
 

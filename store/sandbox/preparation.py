@@ -9,7 +9,9 @@ import asyncpg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from auth.passwords import OneTimeCodes
 from store.catalogue.demo.loading import load_demo_catalogue
+from store.composition import SECOND_FACTORS
 from store.database import Database
 from store.entitlement.films import register_test_film
 from store.entitlement.keys import KeySeal
@@ -52,7 +54,8 @@ async def _fill(settings: Settings) -> None:
     now = datetime.now(UTC)
     database = await Database.connect(settings.database_url, pool_size=2)
     try:
-        await make_demo_accounts(database, at=now)
+        codes = OneTimeCodes(settings.derive(SECOND_FACTORS))
+        await make_demo_accounts(database, codes=codes, at=now)
         async with database.sessions.begin() as session:
             seal = KeySeal.from_secret(settings.content_key_secret)
             await register_test_film(session, seal=seal, at=now)

@@ -179,6 +179,7 @@ def _panel(ports: Ports, *, engines_seconds: float, logs: Path) -> Panel:
     for position, demo in enumerate(DEMO_ACCOUNTS):
         table.add_row("[bold]Demo accounts[/]" if position == 0 else "", f"{demo.email}")
     table.add_row("", f"password of all: {PASSWORD}")
+    table.add_row("", f"second step of staff: {web}/de/sandbox/codes")
     return Panel.fit(
         table,
         title="Videothek",

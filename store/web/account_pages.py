@@ -16,8 +16,9 @@ from auth.models import Account, Session
 from auth.password_reset import PasswordReset
 from auth.sessions import Sessions, list_sessions
 from auth.visits import Visit
+from store.web.forms import Text
 from store.web.pages import Frame, local_path
-from store.web.sign_in_pages import Text, countries
+from store.web.sign_in_pages import countries
 
 MARKET_KEPT: Final = 365 * 86_400
 """Seconds for which a browser keeps the market that a visitor chose."""

@@ -27,6 +27,8 @@ from store.web import (
     player,
     reconciliation_pages,
     refund_pages,
+    second_factor_pages,
+    second_step_pages,
     sign_in_pages,
     staff_pages,
     storefront,
@@ -42,7 +44,9 @@ from store.web.wording import LOCALES
 PARTS = (
     storefront,
     sign_in_pages,
+    second_step_pages,
     account_pages,
+    second_factor_pages,
     checkout_pages,
     orders_pages,
     withdrawal_pages,

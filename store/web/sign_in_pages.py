@@ -1,7 +1,7 @@
 """Pages in front of the account: sign in and out, register, confirm the address, set a new password."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post
@@ -18,11 +18,11 @@ from auth.errors import PasswordRefused, Refusal
 from auth.password_reset import PasswordReset
 from auth.registration import Registration
 from auth.sessions import Sessions
+from auth.sign_in import SignIn, StepDue
 from auth.visits import Visit
+from store.web.forms import Text, refused
 from store.web.pages import Frame, local_path
-
-Text = Annotated[str, msgspec.Meta(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""A field of one line; control characters are refused."""
+from store.web.second_step_pages import to_second_step
 
 
 class SignInForm(msgspec.Struct, frozen=True):
@@ -63,13 +63,6 @@ def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
     return {field: refusal.sentence(locale)}
 
 
-def refused(frame: Frame, template: str, refusal: Refusal, /, **values: Any) -> Response[str]:
-    """A form again, with the status and the headers (Retry-After) that belong to the refusal told in it."""
-    response = frame.page(template, status=refusal.status, **values)
-    response.headers.update(refusal.headers)
-    return response
-
-
 def countries(frame: Frame) -> list[tuple[str, str]]:
     """The countries of residence by name."""
     return [(code, frame.w.territory(code)) for code in frame.markets]
@@ -90,14 +83,17 @@ async def sign_in(
     visit: NamedDependency[Visit],
     frame: NamedDependency[Frame],
     data: URLEncodedBody[SignInForm],
-    sessions: NamedDependency[Sessions],
+    sign_ins: NamedDependency[SignIn],
     session: NamedDependency[AsyncSession],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Sign in and go back to where the form was; a refusal stands in the form, from the panel without a new page."""
+    """Sign in and go back to where the form was; a refusal stands in the form, from the panel without a new page.
+
+    Where a second factor is due, its page comes first.
+    """
     onward = local_path(data.next, default=frame.url())
     try:
-        opened = await sessions.sign_in(
+        opened = await sign_ins.by_password(
             email=data.email,
             password=data.password,
             client="web",
@@ -112,6 +108,8 @@ async def sign_in(
         if frame.is_fragment:
             return refused(frame, "account/_sign_in_panel.html", refusal, **values)
         return refused(frame, "account/sign_in.html", refusal, needed=False, **values)
+    if isinstance(opened, StepDue):
+        return to_second_step(frame, opened, onward=onward)
     response = frame.go(onward)
     set_session_cookie(response, opened.token, kind=opened.kind, settings=frame.settings)
     set_device_cookie(response, opened.device_token, settings=frame.settings)

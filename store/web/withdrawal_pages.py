@@ -17,8 +17,9 @@ from billing.models import Order, OrderState
 from billing.orders import find_order, list_orders
 from billing.sale_refunds import SaleRefunds, withdrawal_ends
 from billing.withdrawals import LONGEST_CONTRACT, LONGEST_NAME, Withdrawals
+from store.web.forms import refused
 from store.web.pages import Frame
-from store.web.sign_in_pages import beside_field, refused
+from store.web.sign_in_pages import beside_field
 
 NEWEST = 20
 """Orders that are looked through for those that can still be withdrawn from."""

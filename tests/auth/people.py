@@ -12,12 +12,15 @@ import httpx
 from litestar import Litestar
 
 from auth.accounts import Accounts
-from auth.models import Account
+from auth.models import Account, SecondFactor
 from auth.visits import Visit
 from store.composition import Parts
+from tests.authenticators import Authenticator
 
 GOOD_PASSWORD = "drei Esel tanzen im Regen"
 OTHER_PASSWORD = "vier Pinguine lesen Zeitung"
+AUTHENTICATOR = Authenticator("KRUGKAUUKRAUKRUGKAUUKRAUKRUGKAUU")
+"""Holds the secret that every colleague of these tests has."""
 HOME = Visit(ip="192.0.2.10", user_agent="Test/1.0", request_id="request-1")
 
 _numbers = count(1)
@@ -70,15 +73,23 @@ async def a_customer(
 
 
 async def a_colleague(app: Litestar, *, roles: Collection[str] = ("support",), email: str | None = None) -> Account:
-    parts = parts_of(app)
+    """A member of staff with a second factor."""
+    parts, at = parts_of(app), datetime.now(UTC)
     async with parts.database.sessions.begin() as session:
-        return await Accounts(session, parts.hasher).create_staff(
-            email=email or an_address("kollegin"), password=GOOD_PASSWORD, roles=roles, at=datetime.now(UTC)
+        account = await Accounts(session, parts.hasher).create_staff(
+            email=email or an_address("kollegin"), password=GOOD_PASSWORD, roles=roles, at=at
         )
+        sealed = parts.one_time_codes.seal(AUTHENTICATOR.secret)
+        session.add(SecondFactor(account_id=account.id, sealed_secret=sealed, created_at=at, confirmed_at=at))
+        return account
 
 
 async def sign_in(client: httpx.AsyncClient, account: Account, *, password: str = GOOD_PASSWORD) -> Bearer:
+    """Sign in to the end, with a code where one is asked for."""
     answer = await client.post("/v1/sessions", json={"email": account.email, "password": password})
+    if answer.status_code == 202:
+        step = {"token": answer.json()["token"], "code": AUTHENTICATOR.code(str(account.id))}
+        answer = await client.post("/v1/second-steps", json=step)
     assert answer.status_code == 201, answer.text
     body = answer.json()
     return Bearer(account_id=UUID(body["account_id"]), session_id=UUID(body["id"]), token=body["token"])

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from store.sandbox.demo_accounts import PASSWORD as DEMO_PASSWORD
+from tests.journeys.staff import staff_sign_in
 from tests.journeys.street import Street
 
 FINANCE = "finance@demo.videothek.example"
@@ -33,8 +34,7 @@ async def test_finance_exports_a_month_whose_sums_are_those_of_the_postings(
     bought = await (await street.signed_in_program(await street.customer("bert"))).buy("buy")
 
     fritz = street.browser()
-    await fritz.open("/de/sign-in")
-    await fritz.press("Anmelden", {"E-Mail-Adresse": FINANCE, "Passwort": DEMO_PASSWORD})
+    await staff_sign_in(fritz, FINANCE)
     await fritz.follow("Arbeitsplätze")
     page = await fritz.follow("Finanzen")
     assert page.heading.startswith("Bücher, ")

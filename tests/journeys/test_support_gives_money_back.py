@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from store.sandbox.demo_accounts import PASSWORD as DEMO_PASSWORD
 from tests.journeys.browser import Browser, Page
+from tests.journeys.staff import staff_sign_in
 from tests.journeys.street import Street
 from tests.journeys.waiting import eventually
 
@@ -64,9 +64,7 @@ async def test_support_asks_finance_approves_and_the_customer_has_money_credit_n
 async def at_work(street: Street, role: str) -> Browser:
     """A browser in which a member of staff is signed in, at the first page of the work."""
     browser = street.browser()
-    await browser.open("/de/sign-in")
-    who = {"E-Mail-Adresse": f"{role}@demo.videothek.example", "Passwort": DEMO_PASSWORD}
-    await browser.press("Anmelden", who)
+    await staff_sign_in(browser, f"{role}@demo.videothek.example")
     await browser.follow("Arbeitsplätze")
     return browser
 

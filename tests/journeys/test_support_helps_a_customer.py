@@ -7,6 +7,7 @@ import pytest
 from store.sandbox.demo_accounts import PASSWORD as DEMO_PASSWORD
 from tests.journeys.browser import Browser, Page
 from tests.journeys.programs import Program
+from tests.journeys.staff import staff_sign_in
 from tests.journeys.street import Customer, Street
 from tests.journeys.waiting import eventually
 from tests.store.entitlement import parts
@@ -92,8 +93,7 @@ async def test_a_customer_does_not_get_to_the_console(street: Street) -> None:
 async def at_the_console(street: Street) -> Browser:
     """A browser in which support is signed in, at the first page of its work."""
     sonja = street.browser()
-    await sonja.open("/de/sign-in")
-    await sonja.press("Anmelden", {"E-Mail-Adresse": SUPPORT, "Passwort": DEMO_PASSWORD})
+    await staff_sign_in(sonja, SUPPORT)
     page = await sonja.follow("Arbeitsplätze")
     assert page.heading == "Arbeitsplatz"
     return sonja

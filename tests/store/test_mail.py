@@ -31,6 +31,7 @@ EVERYTHING = {
     "changed_at": datetime(2026, 1, 3, 20, 15, tzinfo=UTC),
     "ordered_at": datetime(2026, 1, 3, 20, 15, tzinfo=UTC),
     "by_support": True,
+    "is_on": True,
     "sign_in": "https://videothek.example/de/sign-in",
     "forgot": "https://videothek.example/de/password/forgot",
     "order_number": "V-1001",

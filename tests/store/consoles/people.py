@@ -60,7 +60,7 @@ async def a_person(
                 account_id=account.id,
                 token_hash=hash_token(token, kind=SESSION) or b"",
                 epoch=account.auth_epoch or 0,
-                amr=["pwd"],
+                amr=["pwd", "otp", "mfa"] if roles else ["pwd"],
                 auth_at=now,
                 created_at=now,
                 last_seen_at=now,

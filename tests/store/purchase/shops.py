@@ -43,7 +43,7 @@ async def sign_in(
         account_id=account_id,
         token_hash=hash_token(token, kind=SESSION),
         epoch=0,
-        amr=["pwd"],
+        amr=["pwd"] if kind == "customer" else ["pwd", "otp", "mfa"],
         auth_at=now,
         created_at=now,
         last_seen_at=now,

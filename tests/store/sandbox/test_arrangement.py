@@ -17,9 +17,10 @@ from rich.console import Console
 
 from auth.accounts import find_customer
 from auth.models import Account, RoleAssignment
+from auth.passwords import OneTimeCodes
 from store.database import Database
 from store.sandbox.arrangement import Ports, environment_of, parts_of_the_sandbox
-from store.sandbox.demo_accounts import DEMO_ACCOUNTS, PASSWORD, make_demo_accounts
+from store.sandbox.demo_accounts import DEMO_ACCOUNTS, PASSWORD, SECRET, make_demo_accounts
 from store.sandbox.engines import EngineAddresses
 from store.sandbox.preparation import prepare
 from store.sandbox.processes import CannotStart
@@ -128,13 +129,16 @@ def test_an_address_that_is_none_of_a_database_gives_one_clear_line(tmp_path: Pa
 async def test_each_kind_of_user_has_a_demo_account_and_a_second_start_makes_none(
     database: Database, owner: asyncpg.Connection
 ) -> None:
+    codes = OneTimeCodes(b"k" * 32)
     for _ in range(2):
-        await make_demo_accounts(database, at=datetime.now(UTC))
+        await make_demo_accounts(database, codes=codes, at=datetime.now(UTC))
     rows = await owner.fetch(
         f"SELECT a.email, r.role FROM auth.{Account.__tablename__} a "
         f"LEFT JOIN auth.{RoleAssignment.__tablename__} r ON r.account_id = a.id"
     )
     assert {(row["email"], row["role"]) for row in rows} == {(demo.email, demo.role) for demo in DEMO_ACCOUNTS}
+    factors = await owner.fetch("SELECT sealed_secret FROM auth.second_factors WHERE confirmed_at IS NOT NULL")
+    assert [codes.open(factor["sealed_secret"]) for factor in factors] == [SECRET] * 4
     assert {demo.label for demo in DEMO_ACCOUNTS} == {"customer", "support", "finance", "editor", "admin"}
     async with database.sessions() as session:
         customer = await find_customer(session, email="customer@demo.videothek.example")
@@ -146,7 +150,7 @@ async def test_each_kind_of_user_has_a_demo_account_and_a_second_start_makes_non
 async def test_a_store_that_is_not_a_sandboxs_is_left_untouched(
     database: Database, owner: asyncpg.Connection, settings: Settings
 ) -> None:
-    await make_demo_accounts(database, at=datetime.now(UTC))
+    await make_demo_accounts(database, codes=OneTimeCodes(b"k" * 32), at=datetime.now(UTC))
     with pytest.raises(CannotStart, match="holds a store that is not a sandbox's"):
         await prepare(settings, Console(quiet=True))
     assert await owner.fetchval("SELECT to_regclass('store.business_clock')") is None

@@ -1,0 +1,229 @@
+"""Signing in: by a password, and by a second factor wherever the account has one or must have one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth import audit
+from auth.email_addresses import parse_email
+from auth.errors import AccountDisabled, EmailAddressInvalid, PasswordWrong, SignInRefused, StepNotValid
+from auth.identity import Identity
+from auth.ids import new_id
+from auth.known_devices import is_known
+from auth.limits import admit_sign_in
+from auth.models import Account, SignInStep
+from auth.passwords import PasswordHasher, normalise
+from auth.ports import OpenDatabase, Throttle
+from auth.second_factor import BY_CODE, Offer, SecondFactors
+from auth.sessions import Sessions, SignedIn
+from auth.tokens import SIGN_IN_STEP, hash_token, make_token
+from auth.visits import Visit
+
+STEP_LIVES: Final = timedelta(minutes=15)
+"""Between the password and the second factor: long enough to install an app."""
+
+_CREDENTIALS = """
+    SELECT id, kind, status, password_hash, auth_epoch,
+           EXISTS (SELECT FROM auth.second_factors f
+                    WHERE f.account_id = a.id AND f.confirmed_at IS NOT NULL AND f.removed_at IS NULL) AS has_factor
+      FROM auth.accounts a WHERE email_key = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDue:
+    """The password was right; nobody is signed in before the second factor is, too."""
+
+    token: str = field(repr=False)
+    offer: Offer | None
+    """The authenticator to set up, where the account has none and must have one."""
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A sign-in with a second factor."""
+
+    signed_in: SignedIn
+    recovery_codes: tuple[str, ...] = field(repr=False)
+    """Shown here only, where the factor was just set up; else none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Lets people in. All times are real time."""
+
+    session: AsyncSession
+    database: OpenDatabase
+    hasher: PasswordHasher
+    throttle: Throttle
+    sessions: Sessions
+    factors: SecondFactors
+
+    async def by_password(
+        self,
+        *,
+        email: str,
+        password: str,
+        client: str,
+        at: datetime,
+        visit: Visit,
+        previous: Identity | None = None,
+    ) -> SignedIn | StepDue:
+        """Open a session of `client` (`web` or `app`) for whoever knows the password, or ask for the second factor.
+
+        Raises `SignInRefused` for every combination of address and password that does not fit, after the same work,
+        and `AccountDisabled` only to someone who knew the password. A session that the request already had
+        (`previous`) ends.
+        """
+        row = await self._verified(email=email, password=password, at=at, visit=visit)
+        if row["status"] != "active":
+            raise AccountDisabled
+        kind = "staff" if row["kind"] == "staff" else client
+        if kind == "staff" or row["has_factor"]:
+            return await self._begin_step(row, kind, email=email, at=at)
+        return await self.sessions.open(
+            account_id=row["id"], kind=kind, epoch=row["auth_epoch"], at=at, visit=visit, previous=previous
+        )
+
+    async def by_second_factor(
+        self, *, token: str, code: str, at: datetime, visit: Visit, previous: Identity | None = None
+    ) -> Completed:
+        """Finish a begun sign-in by a code: of the factor, a recovery code, or the first one of a factor offered.
+
+        A refused code leaves the begun sign-in usable. Raises `StepNotValid`, `CodeRefused`, `TooManyAttempts`.
+        """
+        step = await self._open_step(token, at=at, lock=True)
+        if step is None:
+            raise StepNotValid
+        step.used_at = at
+        state = await self.factors.state(account_id=step.account_id)
+        recovery_codes: Sequence[str] = ()
+        proofs: Sequence[str] = BY_CODE
+        if state.since is None:
+            recovery_codes = await self.factors.confirm(
+                account_id=step.account_id, holder=step.id, code=code, actor=None, at=at, visit=visit
+            )
+        else:
+            proofs = await self.factors.check(account_id=step.account_id, code=code, actor=None, at=at, visit=visit)
+        opened = await self.sessions.open(
+            account_id=step.account_id,
+            kind=step.session_kind,
+            epoch=step.epoch,
+            at=at,
+            visit=visit,
+            proofs=proofs,
+            previous=previous,
+        )
+        return Completed(opened, tuple(recovery_codes))
+
+    async def find_step(self, token: str, *, at: datetime) -> StepDue | None:
+        """The begun sign-in of a token with what is still to be set up; None if it is over."""
+        step = await self._open_step(token, at=at)
+        if step is None:
+            return None
+        account = await self.session.get_one(Account, step.account_id)
+        offer = await self.factors.find_offer(holder=step.id, label=account.email or "")
+        return StepDue(token, offer, step.expires_at)
+
+    async def confirm_password(self, *, identity: Identity, password: str, at: datetime, visit: Visit) -> None:
+        """Ask for the own password once more, before something sensitive; raises `PasswordWrong`."""
+        try:
+            row = await self._verified(email=identity.email, password=password, at=at, visit=visit)
+        except SignInRefused as fault:
+            raise PasswordWrong from fault
+        if row["id"] != identity.account_id:
+            raise PasswordWrong
+
+    async def _verified(self, *, email: str, password: str, at: datetime, visit: Visit) -> asyncpg.Record:
+        """The account whose address and password these are; raises `SignInRefused`."""
+        normal = normalise(password)
+        try:
+            address = parse_email(email)
+        except EmailAddressInvalid as fault:
+            raise SignInRefused from fault
+        known = await is_known(self.database, address=address, visit=visit)
+        tried = await admit_sign_in(self.throttle, address=address, visit=visit, is_known=known)
+        # Read outside the request's transaction, so that no connection is held while the password is hashed.
+        row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
+        is_staff = row is not None and row["kind"] == "staff"
+        stored = row["password_hash"] if row else None
+        matches, renewed = await self.hasher.verify(normal, stored, urgent=is_staff or known)
+        if row is None or not matches:
+            await self._note_failure(row["id"] if row else None, at=at, visit=visit)
+            raise SignInRefused
+        await tried.give_back(self.throttle)
+        if renewed is not None and row["status"] == "active":
+            await self._renew_hash(row, renewed)
+        return row
+
+    async def _begin_step(self, row: asyncpg.Record, kind: str, *, email: str, at: datetime) -> StepDue:
+        token = make_token(SIGN_IN_STEP)
+        step = SignInStep(
+            id=new_id(),
+            account_id=row["id"],
+            session_kind=kind,
+            token_hash=hash_token(token, kind=SIGN_IN_STEP),
+            epoch=row["auth_epoch"],
+            created_at=at,
+            expires_at=at + STEP_LIVES,
+        )
+        self.session.add(step)
+        await self.session.flush()
+        offer = None
+        if not row["has_factor"]:
+            label = parse_email(email).text
+            offer = await self.factors.offer(account_id=row["id"], holder=step.id, label=label, at=at)
+        return StepDue(token, offer, step.expires_at)
+
+    async def _open_step(self, token: str, *, at: datetime, lock: bool = False) -> SignInStep | None:
+        digest = hash_token(token, kind=SIGN_IN_STEP)
+        if digest is None:
+            return None
+        statement = (
+            select(SignInStep)
+            .join(Account, Account.id == SignInStep.account_id)
+            .where(
+                SignInStep.token_hash == digest,
+                SignInStep.used_at.is_(None),
+                SignInStep.expires_at > at,
+                SignInStep.epoch == Account.auth_epoch,
+                Account.status == "active",
+            )
+        )
+        return await self.session.scalar(statement.with_for_update(of=SignInStep) if lock else statement)
+
+    async def _renew_hash(self, row: asyncpg.Record, renewed: str) -> None:
+        # Only over the hash that was verified: a reset in between must not be undone.
+        await self.session.execute(
+            update(Account)
+            .where(Account.id == row["id"], Account.password_hash == row["password_hash"])
+            .values(password_hash=renewed)
+        )
+
+    async def _note_failure(self, account_id: UUID | None, *, at: datetime, visit: Visit) -> None:
+        """In a transaction of its own, as the refusal ends the request's; for unknown addresses just the same."""
+        async with self.database.sessions.begin() as own:
+            await audit.record(
+                own,
+                at=at,
+                actor=None,
+                action="session.open",
+                target_kind="account",
+                target_id=account_id or "unknown",
+                outcome="refused",
+                reason="wrong_credentials",
+                request_id=visit.request_id,
+                ip=visit.ip,
+            )
+
+
+async def forget_steps(session: AsyncSession, *, at: datetime) -> None:
+    """Remove begun sign-ins that are over: a periodic sweep."""
+    await session.execute(delete(SignInStep).where(SignInStep.expires_at < at))

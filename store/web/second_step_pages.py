@@ -1,0 +1,112 @@
+"""Pages of the second step of a sign-in: the code, and for staff without one the setting up of their factor."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from litestar import Response, get, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, URLEncodedBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.authentication import set_device_cookie, set_session_cookie
+from auth.errors import Refusal
+from auth.second_factor import Offer, in_groups
+from auth.sign_in import STEP_LIVES, SignIn, StepDue
+from auth.visits import Visit
+from store.settings import Settings
+from store.web.forms import Text, refused
+from store.web.pages import Frame, local_path
+
+_PATH: Final = "/sign-in/code"
+
+
+class CodeForm(msgspec.Struct, frozen=True):
+    """A code, and where to go on to."""
+
+    code: Text = ""
+    next: Text = ""
+
+
+def to_second_step(frame: Frame, due: StepDue, *, onward: str) -> Response[Any]:
+    """Lead on from the password to the code; a cookie of its own carries the begun sign-in, which opens nothing."""
+    response = frame.go(f"{_PATH}?{frame.url(next=onward).partition('?')[2]}")
+    response.set_cookie(_cookie(frame.settings, due.token, max_age=int(STEP_LIVES.total_seconds())))
+    return response
+
+
+def shown(offer: Offer | None) -> dict[str, str] | None:
+    """An authenticator to be set up, as a person reads it."""
+    return {"secret": in_groups(offer.secret, " "), "address": offer.address} if offer else None
+
+
+@get(_PATH)
+async def show_second_step(
+    frame: NamedDependency[Frame],
+    sign_ins: NamedDependency[SignIn],
+    real_now: NamedDependency[datetime],
+    next: FromQuery[str | None] = None,
+) -> Response[Any]:
+    """The form for the code; without a begun sign-in the password comes first."""
+    step = await sign_ins.find_step(_token(frame), at=real_now)
+    if step is None:
+        return frame.go("/sign-in")
+    onward = local_path(next, default=frame.url())
+    return frame.page("account/second_step.html", offer=shown(step.offer), onward=onward, errors={})
+
+
+@post(_PATH)
+async def take_code(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[CodeForm],
+    sign_ins: NamedDependency[SignIn],
+    session: NamedDependency[AsyncSession],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Finish the sign-in; where the factor was just set up, its recovery codes are shown, once."""
+    onward = local_path(data.next, default=frame.url())
+    step = await sign_ins.find_step(_token(frame), at=real_now)
+    try:
+        done = await sign_ins.by_second_factor(
+            token=_token(frame), code=data.code, at=real_now, visit=visit, previous=frame.visitor
+        )
+    except Refusal as refusal:
+        if step is None:
+            raise
+        await session.rollback()
+        values = {"offer": shown(step.offer), "onward": onward, "errors": {"code": refusal.sentence(frame.locale)}}
+        return refused(frame, "account/second_step.html", refusal, **values)
+    response = (
+        frame.page("account/recovery_codes.html", codes=done.recovery_codes, onward=onward)
+        if done.recovery_codes
+        else frame.go(onward)
+    )
+    set_session_cookie(response, done.signed_in.token, kind=done.signed_in.kind, settings=frame.settings)
+    set_device_cookie(response, done.signed_in.device_token, settings=frame.settings)
+    response.set_cookie(_cookie(frame.settings, "", max_age=0))
+    return response
+
+
+def _token(frame: Frame) -> str:
+    return frame.request.cookies.get(_cookie_name(frame.settings), "")
+
+
+def _cookie_name(settings: Settings) -> str:
+    return "__Host-step" if settings.secure else "step"
+
+
+def _cookie(settings: Settings, value: str, *, max_age: int) -> Cookie:
+    return Cookie(
+        key=_cookie_name(settings),
+        value=value,
+        max_age=max_age,
+        path="/",
+        secure=settings.secure,
+        httponly=True,
+        samesite="strict",
+    )
+
+
+handlers = [show_second_step, take_code]
