@@ -1,5 +1,6 @@
 """The confirmation of a paid order on a durable medium (BGB 312f(3)): contract, declarations, legal texts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from billing.models import Order, OrderLine
 from billing.money import Money
 from billing.orders import invoice_of, lines_of
 from billing.tax import rate_text
-from store.legal_texts import CONSENTS, load_text
+from store.legal_texts import CONSENTS, NAMES, load_text
 from store.mail import Mail
 
 KIND = "order_confirmation"
@@ -87,7 +88,7 @@ class ComposeOrderConfirmation:
             "total": money(order.gross),
             "taxes": taxes,
             "consents": _consents(order, locale),
-            "withdrawal_text": _plain(load_text("withdrawal", order.texts["withdrawal"]["version"], locale).body),
+            "texts": _texts(order, locale),
             "library": f"{self.base_url}/{locale}/library",
             "order_page": f"{self.base_url}/{locale}/orders/{order.id}",
         }
@@ -110,9 +111,17 @@ def _consents(order: Order, locale: str) -> list[dict[str, object]]:
     ]
 
 
+def _texts(order: Order, locale: str) -> list[dict[str, str]]:
+    """The terms and the information on withdrawal, in the words of the version that was agreed."""
+    names = [name for name in NAMES if name not in CONSENTS]
+    agreed = [load_text(name, order.texts[name]["version"], locale) for name in names]
+    return [{"heading": text.heading, "body": _plain(text.body)} for text in agreed]
+
+
 def _plain(markdown: str) -> str:
-    """The text without the marks of headings and emphasis, for mails."""
-    return "\n".join(line.lstrip("# ").strip("*") for line in markdown.splitlines())
+    """The text without its marks and the breaks of its lines, for mails."""
+    blocks = (re.sub(r"\n(?!- ) *", " ", block) for block in re.split(r"\n\s*\n", markdown))
+    return re.sub(r"^#+ |\*+", "", "\n\n".join(blocks), flags=re.MULTILINE)
 
 
 def _percent(rate_bp: int, locale: str) -> str:

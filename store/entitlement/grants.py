@@ -20,6 +20,7 @@ from store.catalogue.offers import on_sale
 from store.entitlement.errors import AlreadyEntitled, WithdrawalLost
 from store.entitlement.models import Entitlement, LicenceEvent
 from store.entitlement.rights import ending, holds
+from store.purchase_confirmation import confirmed_at
 
 TAKE_BACK_WITHIN: Final = timedelta(minutes=15)
 """How long after a rental's start a failed player may give it back."""
@@ -106,17 +107,26 @@ class Grants:
             )
 
     async def may_withdraw(self, session: AsyncSession, *, lines: Sequence[OrderLine], at: datetime) -> Refusal | None:
-        """`WithdrawalLost` if one of the titles was begun; the rights stay locked, so that none begins meanwhile."""
+        """`WithdrawalLost` if one of the titles was begun; the rights stay locked, so that none begins meanwhile.
+
+        The right of withdrawal ends only if the contract had been confirmed before (BGB 356(5)): what is begun while
+        the mail server is away can still be sent back.
+        """
         of_lines = Entitlement.order_line_id.in_([line.id for line in lines])
         rights = (await session.scalars(select(Entitlement).where(of_lines).with_for_update())).all()
-        began_at = await session.scalar(
-            select(func.min(LicenceEvent.at)).where(
+        begun = await session.execute(
+            select(func.min(LicenceEvent.at), func.min(LicenceEvent.recorded_at)).where(
                 LicenceEvent.entitlement_id.in_([right.id for right in rights]),
                 LicenceEvent.step == "licence",
                 LicenceEvent.outcome == "granted",
             )
         )
-        return WithdrawalLost(began_at=began_at) if began_at is not None else None
+        began_at, recorded_at = begun.one()
+        if began_at is None:
+            return None
+        # When mails were sent is real time, as is when licences were recorded.
+        sent_at = await confirmed_at(session, lines[0].order_id)
+        return WithdrawalLost(began_at=began_at) if sent_at is not None and sent_at <= recorded_at else None
 
     async def take_back(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
         """End the rights of order lines; what is playing stops at its next heartbeat or licence."""

@@ -42,7 +42,7 @@ EVERYTHING = {
     "total": "3,99 €",
     "taxes": [{"rate": "19 %", "amount": "0,64 €", "net": "3,35 €"}],
     "consents": [{"text": "Sofort beginnen", "at": datetime(2026, 1, 3, 20, 14, tzinfo=UTC)}],
-    "withdrawal_text": "Sie haben das Recht …\nMuster",
+    "texts": [{"heading": "Widerrufsbelehrung", "body": "Sie haben das Recht …\n\nMuster"}],
     "library": "https://videothek.example/de/library",
     "name": "Anna Sommer",
     "contract": "V-1001",

@@ -7,6 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
+from auth.ids import new_id
 from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.errors import WithdrawalLost
@@ -45,23 +46,33 @@ async def test_a_licence_that_waits_for_a_withdrawal_gets_no_key(
     assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
 
 
-async def test_after_a_licence_the_right_of_withdrawal_is_lost(
+@pytest.mark.parametrize("is_confirmed", [True, False])
+async def test_after_a_licence_the_right_of_withdrawal_is_lost_if_the_contract_was_confirmed_before(
     client: httpx.AsyncClient,
     database: Database,
     owner: asyncpg.Connection,
     customer: Customer,
     device: TestDevice,
     title: Title,
+    is_confirmed: bool,
 ) -> None:
     right = await make_right(database, customer, title)
-    _, line = await make_order(owner, customer, title)
+    order, line = await make_order(owner, customer, title)
+    await owner.execute(
+        "INSERT INTO store.mails (id, kind, reference, locale, status, created_at, sent_at)"
+        " VALUES ($1, 'order_confirmation', $2, 'de', $3, now(), $4)",
+        new_id(),
+        order.id,
+        "sent" if is_confirmed else "queued",
+        datetime.now(UTC) if is_confirmed else None,
+    )
     await owner.execute("UPDATE store.entitlements SET order_line_id = $1 WHERE id = $2", line.id, right)
     playback = (await device.open(client, customer, title)).json()
     assert (await device.licence(client, playback["token"])).status_code == 200
     await device.fail(client, customer, playback["id"])
     async with database.sessions.begin() as session:
         refusal = await Grants().may_withdraw(session, lines=[line], at=datetime.now(UTC))
-    assert isinstance(refusal, WithdrawalLost), "the keys are out, even if the rental counts as not begun"
+    assert isinstance(refusal, WithdrawalLost) is is_confirmed, "the keys are out, even if the rental is not begun"
 
 
 async def test_a_failure_that_waits_for_its_licence_takes_the_start_back(

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from store.database import Database
+from store.legal_texts import load_text
 from store.purchase_confirmation import ComposeOrderConfirmation
 from tests.fakes import FakeGateway
 from tests.store.purchase.shops import Buyer, intent_of, make_offer, send_event, sign_in_staff
@@ -48,6 +49,27 @@ async def test_a_customer_withdraws_and_has_neither_film_nor_bill(
     assert mails == ["order_confirmation", "withdrawal"]
     again = await buyer.post(f"/v1/orders/{order_id}/withdrawals", {"declared": True})
     assert again.json()["id"] == answer.json()["id"]
+
+
+@pytest.mark.parametrize("locale", ["de", "en"])
+async def test_the_confirmation_repeats_the_agreed_texts_as_plain_paragraphs(
+    buyer: Buyer, database: Database, gateway: FakeGateway, owner: asyncpg.Connection, locale: str
+) -> None:
+    order_id = await a_paid_order(buyer, database, gateway)
+    account_id = await owner.fetchval("SELECT account_id FROM billing.orders")
+    compose = ComposeOrderConfirmation("https://videothek.example")
+    async with database.sessions() as session:
+        letter = await compose(
+            session, account_id=account_id, reference=UUID(order_id), locale=locale, at=datetime.now(UTC)
+        )
+    assert letter is not None
+    kept = {text["heading"]: text["body"] for text in letter.values["texts"]}
+    agreed = [load_text(name, "2026-11-01", locale) for name in ("terms", "withdrawal")]
+    assert [*kept] == [text.heading for text in agreed]
+    for text in agreed:
+        words = text.body.replace("*", "").replace("## ", "")
+        assert kept[text.heading].split() == words.split()
+        assert [block.count("\n- ") for block in kept[text.heading].split("\n\n") if "\n" in block] in ([], [1])
 
 
 async def test_a_contract_is_confirmed_also_when_it_was_undone_before_its_mail_left(

@@ -83,6 +83,17 @@ async def test_a_film_that_was_begun_cannot_be_withdrawn_from_and_the_page_says_
     assert await state_of(database, order_id) == "paid"
 
 
+async def test_a_film_that_was_begun_before_its_contract_was_confirmed_can_still_be_withdrawn_from(
+    browser: httpx.AsyncClient, order_id: str, database: Database, owner: asyncpg.Connection
+) -> None:
+    await begin(owner, at=datetime.now(UTC), after_mail=timedelta(seconds=-1))
+    page = await browser.get(f"/de/orders/{order_id}/withdrawal")
+    form = {"csrf_token": token_in(page.text)}
+    done = await browser.post(f"/de/orders/{order_id}/withdrawal", data=form, headers=OURS)
+    assert done.status_code == 303
+    assert await state_of(database, order_id) == "refunded"
+
+
 async def test_after_fourteen_days_the_period_is_over(
     browser: httpx.AsyncClient, order_id: str, database: Database, clock: MovableTestClock
 ) -> None:
@@ -278,8 +289,11 @@ async def test_a_program_withdraws_without_signing_in(
     assert await owner.fetchval("SELECT count(*) FROM billing.withdrawal_declarations") == 1
 
 
-async def begin(owner: asyncpg.Connection, *, at: datetime) -> None:
-    """The film of every right is begun: a licence was issued."""
+async def begin(owner: asyncpg.Connection, *, at: datetime, after_mail: timedelta = timedelta(minutes=1)) -> None:
+    """The film of every right is begun, so long after its contract was confirmed: a licence was issued."""
+    await owner.execute(
+        "UPDATE store.mails SET status = 'sent', sent_at = $1 WHERE kind = 'order_confirmation'", at - after_mail
+    )
     await owner.execute("SET session_replication_role = replica")
     await owner.execute(
         """
