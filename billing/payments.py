@@ -72,9 +72,11 @@ class Payments:
         return intent
 
     async def check(self, *, order_id: UUID, account_id: UUID, at: datetime) -> Intent | None:
-        """What the provider says of the order's last payment; None while it was never asked to open one."""
+        """What the provider says of the order's last payment; None if it was never opened there, or is settled here."""
         order, payment = await self._read(order_id, account_id)
-        return await self._ask(order, payment, at) if payment.intent_id is not None else None
+        if payment.intent_id is None or payment.state in _SETTLED:
+            return None
+        return await self._ask(order, payment, at)
 
     async def cancel(self, *, order_id: UUID, account_id: UUID, at: datetime) -> None:
         """Cancel an open order, at the provider first; cancelling a closed one changes nothing.

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
 from billing.checkout import Checkout
+from billing.errors import PaymentOutcomeUnknown
 from billing.models import Order, OrderLine, OrderState, Payment, PaymentState
 from billing.orders import find_order, latest_payment
 from billing.payments import Payments
@@ -28,7 +29,8 @@ from store.web.pages import Frame
 from store.web.titles import cards_by_id
 
 _STRIPE_FRAMES: Final = "https://js.stripe.com https://hooks.stripe.com"
-_WAITING: Final = (PaymentState.PROCESSING, PaymentState.UNKNOWN, PaymentState.REQUIRES_CONFIRMATION)
+_WAITING: Final = (PaymentState.PROCESSING, PaymentState.REQUIRES_CONFIRMATION)
+"""Not `unknown`: what may have been opened without our knowing can be paid by nobody."""
 
 
 def payment_sources(stripe_js_url: str) -> dict[str, str]:
@@ -164,7 +166,11 @@ async def show_return(
     database: NamedDependency[Database],
 ) -> Response[Any]:
     """Back from paying: ask the provider (what the address says proves nothing), settle, and say what became of it."""
-    intent = await payments.check(order_id=order_id, account_id=identity.account_id, at=frame.at)
+    intent, is_silent = None, False
+    try:
+        intent = await payments.check(order_id=order_id, account_id=identity.account_id, at=frame.at)
+    except PaymentOutcomeUnknown:
+        is_silent = True
     if intent is not None:
         await checkout.settle(intent, at=frame.at)
     if "payment_intent_client_secret" in frame.request.query_params:
@@ -175,9 +181,10 @@ async def show_return(
     shown = OrderOut.of(order, frame.locale)
     line = shown.lines[0]
     film: TitleCard | None = (await cards_by_id(frame, database, [line.terms.title_id])).get(line.terms.title_id)
-    outcome = outcome_of(order.state, payment.state)
+    is_told_later = is_silent and order.state is OrderState.OPEN
+    outcome = "processing" if is_told_later else outcome_of(order.state, payment.state)
     t = frame.w.text
-    sentence = t(f"returned.{_case(outcome, line.terms.kind, payment)}")
+    sentence = t(f"returned.{'silent' if is_told_later else _case(outcome, line.terms.kind, payment)}")
     return frame.page(
         "checkout/returned.html",
         outcome=outcome,

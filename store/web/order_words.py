@@ -22,7 +22,7 @@ from billing.order_histories import OrderHistory
 from store.refund_letters import reason_of
 from store.web.wording import Wording
 
-_CHECKING: Final = (PaymentState.PROCESSING, PaymentState.UNKNOWN, PaymentState.REQUIRES_CONFIRMATION)
+_CHECKING: Final = (PaymentState.PROCESSING, PaymentState.REQUIRES_CONFIRMATION)
 _UNDECIDED: Final = (RefundState.AWAITING_APPROVAL, RefundState.REJECTED)
 _GONE_WRONG: Final = (RefundState.FAILED, RefundState.CANCELED)
 _THERE: Final = (RefundState.SUCCEEDED, RefundState.SETTLED)

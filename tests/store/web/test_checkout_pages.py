@@ -112,6 +112,25 @@ async def test_what_the_address_says_is_no_proof_of_payment(
     assert await database.reads.fetchval("SELECT count(*) FROM store.entitlements") == 0
 
 
+async def test_a_silent_provider_is_waited_for_by_the_page_and_what_is_known_to_be_paid_is_told_all_the_same(
+    browser: httpx.AsyncClient, rental: UUID, gateway: FakeGateway
+) -> None:
+    order_id = await order_in(browser, rental)
+    gateway.pay(next(iter(gateway.intents)))
+    gateway.is_mute = True
+    silent = await browser.get(f"/de/orders/{order_id}/return")
+    gateway.is_mute = False
+    paid = await browser.get(f"/de/orders/{order_id}/return")
+    gateway.is_mute = True
+    again = await browser.get(f"/de/orders/{order_id}/return")
+
+    assert faults_of(silent.text, locale="de") == []
+    assert "Der Zahlungsdienst antwortet gerade nicht" in silent.text
+    assert 'hx-trigger="every 4s"' in silent.text
+    assert [page.status_code for page in (silent, paid, again)] == [200, 200, 200]
+    assert ["Viel Freude mit" in page.text for page in (silent, paid, again)] == [False, True, True]
+
+
 async def test_a_declined_card_is_told_and_the_order_can_be_paid_again_or_cancelled(
     browser: httpx.AsyncClient, rental: UUID, gateway: FakeGateway, database: Database
 ) -> None:
@@ -222,7 +241,7 @@ async def test_pages_of_customers_are_kept_by_no_cache(browser: httpx.AsyncClien
     [
         (OrderState.PAID, PaymentState.SUCCEEDED, "paid"),
         (OrderState.OPEN, PaymentState.PROCESSING, "processing"),
-        (OrderState.OPEN, PaymentState.UNKNOWN, "processing"),
+        (OrderState.OPEN, PaymentState.UNKNOWN, "declined"),
         (OrderState.OPEN, PaymentState.REQUIRES_PAYMENT_METHOD, "declined"),
         (OrderState.OPEN, PaymentState.REQUIRES_ACTION, "declined"),
         (OrderState.CANCELLED, PaymentState.CANCELED, "cancelled"),

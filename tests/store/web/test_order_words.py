@@ -73,6 +73,7 @@ FAILED = a_refund(RefundState.FAILED)
     ("state", "history", "key"),
     [
         (OrderState.OPEN, OrderHistory([a_payment(PaymentState.REQUIRES_PAYMENT_METHOD)]), "open"),
+        (OrderState.OPEN, OrderHistory([a_payment(PaymentState.UNKNOWN)]), "open"),
         (OrderState.OPEN, OrderHistory([a_payment(PaymentState.PROCESSING)]), "checking"),
         (OrderState.OPEN, OrderHistory([a_payment(PaymentState.REQUIRES_ACTION)]), "approval"),
         (OrderState.PAID, OrderHistory([a_payment(PaymentState.SUCCEEDED)]), "paid"),
