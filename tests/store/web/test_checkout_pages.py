@@ -149,6 +149,9 @@ async def test_a_declined_card_is_told_and_the_order_can_be_paid_again_or_cancel
     cancelled = await browser.post(f"/de/orders/{order_id}/cancel", data=form, headers=OURS)
     assert cancelled.headers["location"] == "/de/orders?done=order_cancelled"
     assert await database.reads.fetchval("SELECT state FROM billing.orders") == "cancelled"
+    closed = (await browser.get(f"/de/orders/{order_id}")).text
+    assert "deshalb gibt es keine Rechnung" in closed
+    assert "sobald die Bestellung bezahlt ist" not in closed
 
 
 async def test_a_payment_that_the_bank_still_checks_is_waited_for_by_the_page_itself(
