@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Final, cast
 
 from pgqueuer.adapters.persistence.qb import (
@@ -20,8 +21,9 @@ JOBS_SCHEMA = "jobs"
 """PostgreSQL schema of the queue's own tables."""
 
 
+@cache
 def queue_settings() -> DBSettings:
-    """Where the queue's tables are: said here, never by an environment variable."""
+    """Where the queue's tables are: said here, never by an environment variable, which each making would look for."""
     return DBSettings(db_schema=JOBS_SCHEMA)
 
 
