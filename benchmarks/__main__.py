@@ -103,20 +103,21 @@ def show_purchases(found: Purchases) -> None:
         "its fee, told of later": found.fee,
     }
     for name, spent in parts.items():
-        times = (spent.web_ms, spent.worker_ms, spent.database_ms, spent.cpu_ms)
-        cost.add_row(name, *(f"{time:.1f}" for time in times), f"{spent.one_query_ms:.3f}", _short(spent.multiple))
+        parts_ms = (spent.web_ms, spent.worker_ms, spent.database_ms, spent.cpu_ms)
+        cost.add_row(
+            name, *(f"{spent_ms:.1f}" for spent_ms in parts_ms), f"{spent.one_query_ms:.3f}", _short(spent.multiple)
+        )
     console.print(cost)
     console.print(
-        f"{found.number} purchases of {found.purchase.wait_ms:.0f} ms each; the limit is {LIMIT} x query.\n"
-        "In it: four requests of a signed-in customer, the provider's webhook, the confirmation's job\n"
-        "and mail, and what both processes do besides. Not in it: the stand-in, the mail server, the\n"
-        "customer's own program, and signing in."
+        f"{found.number} purchases of {found.purchase.wait_ms:.0f} ms each; the limit is {LIMIT} x query. In it: four "
+        "requests of a signed-in customer, the provider's webhook, the confirmation's job and mail, and what both "
+        "processes do besides. Not in it: the stand-in, the mail server, the customer's own program, and signing in."
     )
     asked = _table("What one purchase asks, its fee included", "times")
-    asked.add_row("database: statements", f"{sum(found.statements.values()):.1f}")
-    for what, number in (found.statements | found.calls).items():
-        asked.add_row(f"  {what}", f"{number:.1f}")
-    asked.add_row("provider: SDK calls", f"{sum(found.calls.values()):.1f}")
+    for what, counts in (("database: statements", found.statements), ("provider: SDK calls", found.calls)):
+        asked.add_row(what, f"{sum(counts.values()):.1f}")
+        for name, times in counts.items():
+            asked.add_row(f"  {name}", f"{times:.1f}")
     console.print(asked)
 
 
