@@ -32,6 +32,7 @@ TOUCH_AFTER: Final = timedelta(minutes=1)
 
 _SESSION_QUERY: Final = """
     SELECT s.id, s.kind AS session_kind, s.csrf_secret, s.last_seen_at, s.expires_at,
+           coalesce(s.step_up_at, s.auth_at) AS authenticated_at,
            a.id AS account_id, a.kind, a.locale, a.residence_country, a.pseudonym, a.email,
            ARRAY(SELECT r.role FROM auth.role_assignments r WHERE r.account_id = a.id) AS roles
       FROM auth.sessions s JOIN auth.accounts a ON a.id = s.account_id
@@ -101,6 +102,7 @@ async def find_identity(database: OpenDatabase, token: str, *, at: datetime, def
         locale=row["locale"],
         market=row["residence_country"] or default_market,
         pseudonym=row["pseudonym"],
+        authenticated_at=row["authenticated_at"],
         csrf_token=csrf_token_of(row["csrf_secret"]),
         email=row["email"] or "",
     )

@@ -76,6 +76,23 @@ class AccountDisabled(AuthError):
     en = "This account is disabled. Please contact our customer service."
 
 
+class StepUpRequired(AuthError):
+    """The session is good, but its owner has to prove anew who they are; `max_age` says for how many seconds it holds.
+
+    Done by `POST /v1/step-ups`, after which the request may be sent again.
+    """
+
+    status, code = 403, "step_up_required"
+    de = "Bitte bestätigen Sie zuerst noch einmal Ihr Passwort."
+    en = "Please confirm your password once more first."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What is missing, in the words of RFC 9470."""
+        age = self.details.get("max_age", 0)
+        return {"WWW-Authenticate": f'Bearer error="insufficient_user_authentication", max_age="{age}"'}
+
+
 class NotPermitted(AuthError):
     """Signed in, but without the permission."""
 

@@ -1,6 +1,7 @@
 """Who is asking: what one request knows about the account that signed in."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 
@@ -21,6 +22,8 @@ class Identity:
     """The country of residence: it decides what may be bought."""
     pseudonym: UUID
     """The only customer key in the books."""
+    authenticated_at: datetime
+    """When they last proved who they are in this session."""
     csrf_token: str = field(repr=False)
     email: str = field(repr=False)
 

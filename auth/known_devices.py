@@ -1,5 +1,6 @@
 """Devices that an account was signed in on before: they have limits of their own, and only new ones are news."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -30,8 +31,18 @@ async def is_known(database: OpenDatabase, *, address: EmailAddress, visit: Visi
     return bool(await database.reads.fetchval(_IS_KNOWN, address.key, visit.device))
 
 
-async def remember(session: AsyncSession, *, account_id: UUID, visit: Visit, at: datetime) -> str | None:
-    """Note that the account signed in on this device; returns the token of a device that has none of ours yet.
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A device that somebody has just signed in on."""
+
+    token: str | None = field(repr=False)
+    """To be kept there; None where it has one of ours already."""
+    is_new: bool
+    """Whether the account was never signed in on it before."""
+
+
+async def remember(session: AsyncSession, *, account_id: UUID, visit: Visit, at: datetime) -> Remembered:
+    """Note that the account signed in on this device.
 
     A token that we never gave anyone is not taken: who made it up for another's browser would know it.
     """
@@ -40,14 +51,15 @@ async def remember(session: AsyncSession, *, account_id: UUID, visit: Visit, at:
     )
     token = None if given else make_token(DEVICE)
     digest = visit.device if token is None else hash_token(token, kind=DEVICE)
-    await session.execute(
+    first_seen_at = await session.scalar(
         insert(KnownDevice)
         .values(account_id=account_id, token_hash=digest, first_seen_at=at, last_seen_at=at)
         .on_conflict_do_update(
             index_elements=[KnownDevice.account_id, KnownDevice.token_hash], set_={"last_seen_at": at}
         )
+        .returning(KnownDevice.first_seen_at)
     )
-    return token
+    return Remembered(token, is_new=first_seen_at == at)
 
 
 async def forget_devices(session: AsyncSession, *, account_id: UUID, but: bytes | None = None) -> None:

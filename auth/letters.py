@@ -9,9 +9,10 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import models
-from auth.models import Account
+from auth.models import Account, Session
 from auth.ports import AuthSettings, Composer, Letter
 from auth.tokens import PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
+from auth.visits import browser_of
 
 
 def composers(settings: AuthSettings) -> Mapping[str, Composer]:
@@ -20,8 +21,9 @@ def composers(settings: AuthSettings) -> Mapping[str, Composer]:
     return {
         "registration": ComposeRegistration(links),
         "password_reset": ComposePasswordReset(links),
-        "password_changed": compose_password_changed,
+        "password_changed": ComposePasswordChanged(settings.base_url),
         "second_factor_changed": compose_second_factor_changed,
+        "new_device": ComposeNewDevice(settings.base_url),
     }
 
 
@@ -145,16 +147,54 @@ class ComposePasswordReset:
         return False
 
 
-async def compose_password_changed(
-    session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
-) -> Letter | None:
-    """Tells the owner that the password was changed and all devices were signed out."""
-    account = await session.get(Account, account_id)
-    if account is None or account.email is None:
-        return None
-    reset = await session.get(models.PasswordReset, reference)
-    changed_at = reset.used_at if reset is not None and reset.used_at is not None else at
-    return Letter(recipient=account.email, values={"changed_at": changed_at}, locale=account.locale)
+@dataclass(frozen=True, slots=True)
+class ComposePasswordChanged:
+    """Tells the owner that the password was changed, and where they are signed out."""
+
+    base_url: str
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail; `reference` is the reset by which it was changed, None where it was done signed in."""
+        account = await session.get(Account, account_id)
+        if account is None or account.email is None:
+            return None
+        values = {
+            "changed_at": account.password_changed_at or at,
+            "everywhere": reference is not None,
+            "forgot": way_back(self.base_url, account),
+        }
+        return Letter(recipient=account.email, values=values, locale=account.locale)
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeNewDevice:
+    """Tells the owner that somebody signed in on a device that was not seen before."""
+
+    base_url: str
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail about the session `reference`."""
+        opened, account = await session.get(Session, reference), await session.get(Account, account_id)
+        if opened is None or account is None or account.email is None:
+            return None
+        values = {
+            "signed_in_at": opened.created_at,
+            # Never what it says of itself in its own words: a mail repeats nothing that a stranger wrote.
+            "device": browser_of(opened.ua_short),
+            "network": opened.ip_trunc,
+            "account_page": f"{self.base_url}/{account.locale}/account",
+            "forgot": way_back(self.base_url, account),
+        }
+        return Letter(recipient=account.email, values=values, locale=account.locale)
+
+
+def way_back(base_url: str, account: Account) -> str | None:
+    """Where a customer sets a new password at once; staff have no such page and write to us."""
+    return f"{base_url}/{account.locale}/password/forgot" if account.kind == "customer" else None
 
 
 async def compose_second_factor_changed(

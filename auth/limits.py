@@ -66,6 +66,9 @@ CODES_PER_ACCOUNT: Final = (
 )
 """Wrong codes of a second factor. Whoever gets to try one has proved the password before."""
 
+STEP_UP_PER_SESSION: Final = Rule("step_up.session", 10, timedelta(minutes=15))
+"""By session, so that who stole one keeps the owner's others from nothing."""
+
 RESETS_PER_AGENT_AND_HOUR: Final = 10
 RESETS_PER_AGENT_AND_DAY: Final = 30
 RESETS_PER_CUSTOMER_AND_DAY: Final = 3

@@ -58,6 +58,8 @@ class Account(Base):
     email_verified_at: Mapped[datetime | None]
     password_hash: Mapped[str | None]
     """None: no password, so no one can sign in with one."""
+    password_changed_at: Mapped[datetime | None]
+    """None: still the first one, or changed before this was kept."""
     locale: Mapped[str]
     residence_country: Mapped[str | None]
     """ISO 3166-1 alpha-2; decides the market."""

@@ -173,18 +173,12 @@ class PasswordReset:
 
     async def _set_password(self, account_id: UUID, hashed: str, *, at: datetime) -> None:
         """Set the hash, end all sessions and every other open link, and know no device any more."""
-        await self.session.execute(update(Account).where(Account.id == account_id).values(password_hash=hashed))
+        await self.session.execute(
+            update(Account).where(Account.id == account_id).values(password_hash=hashed, password_changed_at=at)
+        )
         await end_every_session(self.session, account_id=account_id, at=at, reason="password_reset")
         await forget_devices(self.session, account_id=account_id)
-        await self.session.execute(
-            update(models.PasswordReset)
-            .where(
-                models.PasswordReset.account_id == account_id,
-                models.PasswordReset.used_at.is_(None),
-                models.PasswordReset.superseded_at.is_(None),
-            )
-            .values(superseded_at=at)
-        )
+        await close_links(self.session, account_id=account_id, at=at)
 
     async def _start(
         self, agent: Identity, account_id: UUID, reason: str, *, at: datetime, visit: Visit
@@ -266,6 +260,19 @@ class PasswordReset:
             ip=visit.ip,
             details={"refused_as": refusal.code} if refusal else {"reset_id": str(reset_id)},
         )
+
+
+async def close_links(session: AsyncSession, *, account_id: UUID, at: datetime) -> None:
+    """Let no link that is on its way set the account's password any more."""
+    await session.execute(
+        update(models.PasswordReset)
+        .where(
+            models.PasswordReset.account_id == account_id,
+            models.PasswordReset.used_at.is_(None),
+            models.PasswordReset.superseded_at.is_(None),
+        )
+        .values(superseded_at=at)
+    )
 
 
 async def forget_addresses(session: AsyncSession, *, at: datetime) -> None:

@@ -32,6 +32,7 @@ from auth.errors import (
     ResetLimitReached,
     SessionNotFound,
     SignInRefused,
+    StepUpRequired,
     TooManyAttempts,
 )
 from auth.models import Account
@@ -59,6 +60,7 @@ from auth.second_factor_routes import handlers as second_factor_handlers
 from auth.second_factor_routes import session_opened
 from auth.sessions import Sessions, list_sessions
 from auth.sign_in import SignIn, StepDue
+from auth.step_up import recently_authenticated
 from auth.visits import Visit
 
 
@@ -277,9 +279,10 @@ async def complete_password_reset(
     status_code=202,
     summary="Send a customer a link for a new password",
     tags=["Support"],
-    guards=[signed_in],
+    guards=[signed_in, recently_authenticated],
     responses=problems(
         NotSignedIn,
+        StepUpRequired,
         NotPermitted,
         NotACustomer,
         AccountNotFound,

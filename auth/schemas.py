@@ -126,6 +126,29 @@ class StaffPasswordResetCreate(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
 
 
+class StepUpCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Proving anew who is there."""
+
+    password: PasswordText
+
+
+class PasswordChangeCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """A new password."""
+
+    password: PasswordText
+    current_password: PasswordText | None = None
+    """Not needed in the fifteen minutes after signing in or a step-up."""
+
+
+class SessionRenewed(Struct, frozen=True):
+    """The session goes on under a new token; the old one has ended."""
+
+    token: str | None
+    """The bearer token, shown here only; null where the cookie was renewed."""
+    fresh_until: datetime
+    """Until then what is sensitive needs no other proof."""
+
+
 class Accepted(Struct, frozen=True):
     """The request was noted; what comes of it is told by mail only."""
 

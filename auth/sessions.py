@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import ABSOLUTE, IDLE
-from auth.errors import SessionNotFound
+from auth.errors import NotSignedIn, SessionNotFound
 from auth.identity import Identity
 from auth.ids import new_id
 from auth.known_devices import remember
 from auth.models import Account, Session
+from auth.ports import Outbox
 from auth.tokens import SESSION, hash_token, make_token
 from auth.visits import Visit
 
@@ -45,6 +46,7 @@ class Sessions:
     """Opens and ends sessions. All times are real time."""
 
     session: AsyncSession
+    outbox: Outbox
 
     async def open(
         self,
@@ -84,7 +86,9 @@ class Sessions:
         )
         self.session.add(opened)
         await self.session.flush()
-        device_token = await remember(self.session, account_id=account_id, visit=visit, at=at)
+        device = await remember(self.session, account_id=account_id, visit=visit, at=at)
+        if device.is_new and await self._was_here_before(opened):
+            await self._tell_of_new_device(opened)
         await audit.record(
             self.session,
             at=at,
@@ -103,7 +107,7 @@ class Sessions:
             kind=kind,
             csrf_secret=opened.csrf_secret,
             expires_at=opened.expires_at,
-            device_token=device_token,
+            device_token=device.token,
         )
 
     async def end(self, *, identity: Identity, session_id: UUID, at: datetime, visit: Visit) -> None:
@@ -145,6 +149,21 @@ class Sessions:
         await end_every_session(self.session, account_id=account_id, at=at, reason="ended_by_support")
         await self._note_end(agent, "session.end_all", "account", account_id, at=at, visit=visit, reason=reason)
 
+    async def _was_here_before(self, opened: Session) -> bool:
+        """Whether there was ever another session: that somebody signs in for the first time is no news to them."""
+        another = exists().where(Session.account_id == opened.account_id, Session.id != opened.id)
+        return bool(await self.session.scalar(select(another)))
+
+    async def _tell_of_new_device(self, opened: Session) -> None:
+        locale = await self.session.scalar(select(Account.locale).where(Account.id == opened.account_id))
+        await self.outbox.queue(
+            self.session,
+            kind="new_device",
+            account_id=opened.account_id,
+            reference=opened.id,
+            locale=locale or "de",
+        )
+
     async def _revoke(self, session_id: UUID, *, at: datetime, reason: str) -> None:
         await self.session.execute(
             update(Session)
@@ -184,6 +203,42 @@ async def end_every_session(session: AsyncSession, *, account_id: UUID, at: date
         .where(Session.account_id == account_id, Session.revoked_at.is_(None))
         .values(revoked_at=at, revoke_reason=reason)
     )
+
+
+async def end_other_sessions(session: AsyncSession, *, identity: Identity, at: datetime, reason: str) -> None:
+    """End all sessions of an account but the one that asks, and those being opened with what held until now."""
+    epoch = await session.scalar(
+        update(Account)
+        .where(Account.id == identity.account_id)
+        .values(auth_epoch=Account.auth_epoch + 1)
+        .returning(Account.auth_epoch)
+    )
+    await session.execute(
+        update(Session)
+        .where(
+            Session.account_id == identity.account_id,
+            Session.id != identity.session_id,
+            Session.revoked_at.is_(None),
+        )
+        .values(revoked_at=at, revoke_reason=reason)
+    )
+    await session.execute(
+        update(Session).where(Session.id == identity.session_id, Session.revoked_at.is_(None)).values(epoch=epoch)
+    )
+
+
+async def renew_token(session: AsyncSession, *, session_id: UUID, at: datetime) -> str:
+    """Give a session whose owner has just proved who they are a new token; `NotSignedIn` if it ended meanwhile."""
+    token = make_token(SESSION)
+    renewed = await session.scalar(
+        update(Session)
+        .where(Session.id == session_id, Session.revoked_at.is_(None))
+        .values(token_hash=hash_token(token, kind=SESSION), step_up_at=at)
+        .returning(Session.id)
+    )
+    if renewed is None:
+        raise NotSignedIn
+    return token
 
 
 async def bind_device(session: AsyncSession, *, session_id: UUID, device_id: UUID) -> None:

@@ -13,6 +13,14 @@ from auth.tokens import DEVICE, hash_token
 
 _UNKNOWN = "0.0.0.0"  # noqa: S104 - what is said of a peer without an address; nothing binds to it
 _LONGEST_AGENT = 120
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,15 @@ def client_address(peer: str, forwarded_for: str, *, trusted_proxies: Sequence[s
             break
         address = previous
     return str(address)
+
+
+def browser_of(user_agent: str) -> str | None:
+    """A well-known browser and its system, as a User-Agent names them; None for anything else that it says."""
+    for mark, name in _BROWSERS:
+        if mark in user_agent:
+            system = next((one for one in _SYSTEMS if one in user_agent), "")
+            return f"{name}, {system}" if system else name
+    return None
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:

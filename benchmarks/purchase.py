@@ -278,7 +278,7 @@ async def _sign_in(database: Database) -> str:
             locale="de",
             at=at,
         )
-        signed_in = await Sessions(session).open(
+        signed_in = await Sessions(session, parts.outbox).open(
             account_id=account.id, kind="app", epoch=account.auth_epoch, at=at, visit=Visit(ip="127.0.0.1")
         )
     hasher.close()

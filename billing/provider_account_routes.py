@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import Identity, requires
-from auth.errors import CrossSiteRequest, NotPermitted, NotSignedIn
+from auth.errors import CrossSiteRequest, NotPermitted, NotSignedIn, StepUpRequired
 from auth.permissions import MOVEMENTS_ACKNOWLEDGE, TRANSACTIONS_EXPORT, TRANSACTIONS_READ
 from auth.ports import OpenDatabase
 from auth.schemas import problems
+from auth.step_up import recently_authenticated
 from auth.visits import Visit
 from billing.acknowledgements import acknowledge
 from billing.cursors import cursor_of, text_place_of
@@ -116,8 +117,8 @@ async def show_payouts(
 
 @get(
     "/payouts.csv",
-    guards=[requires(TRANSACTIONS_EXPORT)],
-    responses=problems(*STAFF, PeriodInvalid),
+    guards=[requires(TRANSACTIONS_EXPORT), recently_authenticated],
+    responses=problems(*STAFF, StepUpRequired, PeriodInvalid),
     summary="Contents of the payouts of a period as CSV",
     media_type="text/csv",
 )

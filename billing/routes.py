@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import Identity, customer_only, requires
-from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
+from auth.errors import CustomersOnly, NotPermitted, NotSignedIn, StepUpRequired
 from auth.permissions import TRANSACTIONS_EXPORT, TRANSACTIONS_READ
 from auth.ports import OpenDatabase
 from auth.schemas import problems
+from auth.step_up import recently_authenticated
 from auth.visits import Visit
 from billing.checkout import Checkout, Outcome
 from billing.closing import close_books
@@ -204,8 +205,8 @@ async def show_transactions(
 
 @get(
     "/v1/finance/transactions.csv",
-    guards=[requires(TRANSACTIONS_EXPORT)],
-    responses=problems(NotSignedIn, NotPermitted, PeriodInvalid),
+    guards=[requires(TRANSACTIONS_EXPORT), recently_authenticated],
+    responses=problems(NotSignedIn, NotPermitted, StepUpRequired, PeriodInvalid),
     summary="Transactions of a period as CSV",
     description="A period that is over is closed by it: exported again, it is the same to the byte, for what comes "
     "late is booked behind it.",

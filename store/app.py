@@ -12,6 +12,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.types import ControllerRouterHandler
 
+import auth.credential_routes
 import auth.routes
 import billing.provider_account_routes
 import billing.refund_routes
@@ -94,6 +95,7 @@ def create_app(
             ready,
             store.metrics_routes.show_metrics,
             auth.routes.router,
+            auth.credential_routes.router,
             billing.routes.router,
             billing.refund_routes.router,
             billing.provider_account_routes.router,

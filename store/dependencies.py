@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.accounts import Accounts
 from auth.authentication import identity_of, provide_identity, provide_visitor
 from auth.identity import Identity
+from auth.password_change import PasswordChange
 from auth.password_reset import PasswordReset
 from auth.registration import Registration
 from auth.second_factor import SecondFactors
 from auth.sessions import Sessions
 from auth.sign_in import SignIn
+from auth.step_up import StepUp
 from auth.visits import Visit, provide_visit
 from billing.checkout import Checkout
 from billing.idempotency import provide_once
@@ -64,6 +66,8 @@ def dependencies() -> Mapping[str, Provide]:
         "sign_ins": _sign_ins,
         "registration": _registration,
         "password_reset": _password_reset,
+        "step_up": _step_up,
+        "password_change": _password_change,
         "accounts": _accounts,
         "checkout": _checkout,
         "sale_refunds": _sale_refunds,
@@ -137,8 +141,8 @@ def _market(request: AnyRequest, state: State) -> str:
     return wanted if wanted in parts.markets else parts.settings.default_market
 
 
-async def _sessions(session: Session) -> Sessions:
-    return Sessions(session)
+async def _sessions(state: State, session: Session) -> Sessions:
+    return Sessions(session, parts_of(state).outbox)
 
 
 async def _second_factors(state: State, session: Session) -> SecondFactors:
@@ -164,6 +168,16 @@ async def _registration(state: State, session: Session) -> Registration:
 async def _password_reset(state: State, session: Session) -> PasswordReset:
     parts = parts_of(state)
     return PasswordReset(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
+
+
+async def _step_up(state: State, session: Session) -> StepUp:
+    parts = parts_of(state)
+    return StepUp(session, parts.database, parts.hasher, parts.throttle)
+
+
+async def _password_change(state: State, session: Session, step_up: NamedDependency[StepUp]) -> PasswordChange:
+    parts = parts_of(state)
+    return PasswordChange(session, parts.hasher, step_up, parts.outbox)
 
 
 async def _accounts(state: State, session: Session) -> Accounts:

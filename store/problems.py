@@ -58,7 +58,9 @@ def exception_handlers(error_page: ErrorPage) -> ExceptionHandlersMap:
         if isinstance(fault, AnsweredBefore):
             return answer_again(fault)
         refusal = as_refusal(request, fault)
-        if request.scope["path"].startswith(PROGRAM_PATHS):
+        # A person may follow a link to a program's address (an export), and then has to prove who they are on a page.
+        is_person = refusal.code == "step_up_required" and request.headers.get("sec-fetch-mode") == "navigate"
+        if request.scope["path"].startswith(PROGRAM_PATHS) and not is_person:
             return problem(request, refusal)
         return error_page(request, refusal)
 

@@ -45,6 +45,8 @@ BY_OWN_RULE = {
     "DELETE /v1/sessions/{session_id}": STATE,
     "POST /v1/password-resets": NO_MONEY,
     "POST /v1/password-reset-completions": ONCE,
+    "POST /v1/step-ups": SECRET,
+    "POST /v1/password-changes": SECRET,
     "POST /v1/orders/{order_id}/payments": "its answer holds a secret; the payment's own key opens one intent",
     "POST /v1/orders/{order_id}/payment-checks": "it asks the provider and settles, which is idempotent",
     "POST /webhooks/stripe": "an event is recorded once by its key",

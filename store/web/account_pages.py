@@ -15,7 +15,7 @@ from auth.authentication import Identity, customer_only, signed_in
 from auth.models import Account, Session
 from auth.password_reset import PasswordReset
 from auth.sessions import Sessions, list_sessions
-from auth.visits import Visit
+from auth.visits import Visit, browser_of
 from store.web.forms import Text
 from store.web.pages import Frame, local_path
 from store.web.sign_in_pages import countries
@@ -75,17 +75,7 @@ def _session_line(frame: Frame, identity: Identity, session: Session) -> dict[st
 def program_of(user_agent: str | None) -> str:
     """A browser's or app's name in a User-Agent, as far as it can be told; else its first word."""
     agent = user_agent or ""
-    for mark, name in (
-        ("Edg/", "Edge"),
-        ("OPR/", "Opera"),
-        ("Firefox/", "Firefox"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    ):
-        if mark in agent:
-            system = next((s for s in ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux") if s in agent), "")
-            return f"{name}, {system}" if system else name
-    return agent.split("/")[0][:40]
+    return browser_of(agent) or agent.split("/")[0][:40]
 
 
 @post("/account", guards=[signed_in])

@@ -214,6 +214,8 @@ def error_page(request: AnyRequest, refusal: Refusal) -> Response[Any]:
         "sentence": refusal.sentence(frame.locale),
         "request_id": _request_id(request),
     }
+    if refusal.code == "step_up_required":
+        return frame.go("/step-up?" + urlencode({"next": _page_before(frame)}))
     if frame.is_fragment:
         response = frame.page("_sorry.html", status=refusal.status, **values)
         response.headers.update({"HX-Retarget": "#sorry-body", "HX-Reswap": "innerHTML"})
@@ -223,6 +225,15 @@ def error_page(request: AnyRequest, refusal: Refusal) -> Response[Any]:
         response = frame.page("error.html", status=refusal.status, ways=_ways_on(frame, refusal), **values)
     response.headers.update(refusal.headers)
     return response
+
+
+def _page_before(frame: Frame) -> str:
+    """The page that a refused request belongs to: itself, or the one whose form or link it came from."""
+    if frame.request.method == "GET" and frame.request.scope["path"].startswith(f"/{frame.locale}"):
+        return frame.path
+    referer = frame.request.headers.get("referer", "")
+    base = frame.settings.base_url
+    return local_path(referer.removeprefix(base) if referer.startswith(f"{base}/") else None, default=frame.url())
 
 
 def _ways_on(frame: Frame, refusal: Refusal) -> list[tuple[str, str]]:

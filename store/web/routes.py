@@ -18,6 +18,7 @@ from store.problems import preferred_locale
 from store.web import (
     account_pages,
     checkout_pages,
+    credential_pages,
     devices_pages,
     finance_pages,
     invariant_pages,
@@ -47,6 +48,7 @@ PARTS = (
     second_step_pages,
     account_pages,
     second_factor_pages,
+    credential_pages,
     checkout_pages,
     orders_pages,
     withdrawal_pages,

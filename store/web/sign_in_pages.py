@@ -58,7 +58,7 @@ class EmailForm(msgspec.Struct, frozen=True):
 def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
     """A refusal's sentence under the field that it speaks of, else under `form`."""
     field = {"email_address_invalid": "email", "link_not_valid": "token"}.get(refusal.code, "form")
-    if isinstance(refusal, PasswordRefused) or refusal.code == "confirmation_refused":
+    if isinstance(refusal, PasswordRefused) or refusal.code in ("confirmation_refused", "password_wrong"):
         field = "password"
     return {field: refusal.sentence(locale)}
 

@@ -14,6 +14,7 @@ from auth.email_addresses import LONGEST
 from auth.errors import Refusal
 from auth.password_reset import PasswordReset
 from auth.permissions import CUSTOMER_READ, PASSWORD_RESET_START, REFUND_REQUEST
+from auth.step_up import recently_authenticated
 from auth.visits import Visit
 from store.support import CustomerDesk, key_of
 from store.web.account_pages import program_of
@@ -108,7 +109,10 @@ async def show_address(
     return _back(frame, customer_id)
 
 
-@post("/support/customers/{customer_id:uuid}/password-resets", guards=[requires(PASSWORD_RESET_START)])
+@post(
+    "/support/customers/{customer_id:uuid}/password-resets",
+    guards=[requires(PASSWORD_RESET_START), recently_authenticated],
+)
 async def start_password_reset(
     customer_id: FromPath[UUID],
     frame: NamedDependency[Frame],

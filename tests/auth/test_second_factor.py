@@ -114,7 +114,7 @@ async def test_a_newcomer_sets_the_factor_up_at_the_first_sign_in_and_sees_the_r
     assert again["offer"] is None
     assert (await second_step(client, again["token"], own.code() or "")).json()["recovery_codes"] is None
     await deliver_mails(app)
-    [letter] = post_office.to(account.email)
+    letter, _about_the_new_device = post_office.to(account.email)
     assert letter["Subject"] == "Anmeldung in zwei Schritten eingeschaltet"
 
 
