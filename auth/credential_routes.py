@@ -1,4 +1,4 @@
-"""The API of what one signs in with, for whoever is signed in: proving anew who is there, and a new password."""
+"""The API of what one signs in with: proving anew who is there, another password, another address."""
 
 from datetime import datetime
 from typing import Any
@@ -7,9 +7,14 @@ from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
-from auth.authentication import Identity, set_session_cookie, signed_in
+from auth.authentication import Identity, customer_only, set_session_cookie, signed_in
+from auth.email_change import EmailChange
 from auth.errors import (
     CrossSiteRequest,
+    CustomersOnly,
+    EmailAddressInvalid,
+    EmailAddressUnchanged,
+    LinkNotValid,
     NotSignedIn,
     Overloaded,
     PasswordRefused,
@@ -19,8 +24,17 @@ from auth.errors import (
 )
 from auth.password_change import PasswordChange
 from auth.ports import AuthSettings
-from auth.schemas import PasswordChangeCreate, SessionRenewed, StepUpCreate, problems
-from auth.step_up import FRESH, StepUp
+from auth.schemas import (
+    Accepted,
+    EmailChangeConfirmationCreate,
+    EmailChangeCreate,
+    EmailChangeUndoCreate,
+    PasswordChangeCreate,
+    SessionRenewed,
+    StepUpCreate,
+    problems,
+)
+from auth.step_up import FRESH, StepUp, recently_authenticated
 from auth.visits import Visit
 
 
@@ -70,6 +84,70 @@ async def change_password(
     return _renewed(request, identity, token, at=real_now, settings=settings)
 
 
+@post(
+    "/email-changes",
+    status_code=202,
+    summary="Ask for another e-mail address",
+    tags=["Account"],
+    guards=[customer_only, recently_authenticated],
+    responses=problems(
+        NotSignedIn,
+        CustomersOnly,
+        StepUpRequired,
+        EmailAddressInvalid,
+        EmailAddressUnchanged,
+        CrossSiteRequest,
+        TooManyAttempts,
+    ),
+)
+async def request_email_change(
+    data: JSONBody[EmailChangeCreate],
+    identity: NamedDependency[Identity],
+    email_change: NamedDependency[EmailChange],
+    real_now: NamedDependency[datetime],
+    visit: NamedDependency[Visit],
+) -> Accepted:
+    """Have a link mailed to the new address, and the old one told. The answer is the same for every new address."""
+    await email_change.request(identity=identity, email=data.email, at=real_now, visit=visit)
+    return Accepted()
+
+
+@post(
+    "/email-change-confirmations",
+    status_code=204,
+    summary="Confirm the new e-mail address",
+    tags=["Account"],
+    guards=[customer_only],
+    responses=problems(NotSignedIn, CustomersOnly, LinkNotValid, CrossSiteRequest, TooManyAttempts),
+)
+async def confirm_email_change(
+    data: JSONBody[EmailChangeConfirmationCreate],
+    identity: NamedDependency[Identity],
+    email_change: NamedDependency[EmailChange],
+    real_now: NamedDependency[datetime],
+    visit: NamedDependency[Visit],
+) -> None:
+    """Let the new address take effect, for the account that asked. Every other session of it ends."""
+    await email_change.confirm(identity=identity, token=data.token, at=real_now, visit=visit)
+
+
+@post(
+    "/email-change-undos",
+    status_code=204,
+    summary="Undo a change of e-mail address",
+    tags=["Account"],
+    responses=problems(LinkNotValid, CrossSiteRequest, TooManyAttempts),
+)
+async def undo_email_change(
+    data: JSONBody[EmailChangeUndoCreate],
+    email_change: NamedDependency[EmailChange],
+    real_now: NamedDependency[datetime],
+    visit: NamedDependency[Visit],
+) -> None:
+    """Give the account its old address back; every session ends, and a link for a new password goes there."""
+    await email_change.undo(token=data.token, at=real_now, visit=visit)
+
+
 def _renewed(
     request: Request[Any, Any, Any], identity: Identity, token: str, *, at: datetime, settings: AuthSettings
 ) -> Response[SessionRenewed]:
@@ -80,4 +158,13 @@ def _renewed(
     return response
 
 
-router = Router("/v1", route_handlers=[confirm_password, change_password])
+router = Router(
+    "/v1",
+    route_handlers=[
+        confirm_password,
+        change_password,
+        request_email_change,
+        confirm_email_change,
+        undo_email_change,
+    ],
+)

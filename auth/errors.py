@@ -313,6 +313,14 @@ class ResetLimitReached(AuthError):
         return {"Retry-After": str(self.details.get("retry_after", 3600))}
 
 
+class EmailAddressUnchanged(AuthError):
+    """The new address is the one that the account has already, whatever its case."""
+
+    status, code = 400, "email_address_unchanged"
+    de = "Das ist schon die Adresse dieses Kontos."
+    en = "This is the address of this account already."
+
+
 class EmailAddressTaken(AuthError):
     """An account of this address exists already (said to operators only, never to visitors)."""
 

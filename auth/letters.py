@@ -9,9 +9,10 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import models
+from auth.email_addresses import mask_email
 from auth.models import Account, Session
 from auth.ports import AuthSettings, Composer, Letter
-from auth.tokens import PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
+from auth.tokens import EMAIL_CHANGE, EMAIL_UNDO, PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
 from auth.visits import browser_of
 
 
@@ -24,6 +25,8 @@ def composers(settings: AuthSettings) -> Mapping[str, Composer]:
         "password_changed": ComposePasswordChanged(settings.base_url),
         "second_factor_changed": compose_second_factor_changed,
         "new_device": ComposeNewDevice(settings.base_url),
+        "email_change": ComposeEmailChange(links),
+        "email_change_notice": ComposeEmailChangeNotice(links),
     }
 
 
@@ -190,6 +193,70 @@ class ComposeNewDevice:
             "forgot": way_back(self.base_url, account),
         }
         return Letter(recipient=account.email, values=values, locale=account.locale)
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeEmailChange:
+    """The link that confirms a new address; whose account has it already is told so instead."""
+
+    links: MailedLinks
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail to the new address, or None if the change is over."""
+        change = await session.get(models.EmailChange, reference, with_for_update=True)
+        if change is None or change.confirmed_at or change.closed_at or change.undone_at or change.expires_at <= at:
+            return None
+        owner = await session.scalar(select(Account).where(Account.email_key == change.new_email_key))
+        if owner is not None:
+            return self._taken(owner)
+        change.token_hash = self.links.digest(EMAIL_CHANGE, change.id)
+        values = self.links.values(EMAIL_CHANGE, change.id, path="/account/email/confirm", locale=locale)
+        return Letter(
+            recipient=change.new_email,
+            values={**values, "valid_until": change.expires_at},
+            account_id=change.account_id,
+        )
+
+    def _taken(self, owner: Account) -> Letter | None:
+        """Says to the owner alone that there is an account. The change just expires."""
+        if owner.email is None or owner.status != "active":
+            return None
+        sign_in = f"{self.links.base_url}/{owner.locale}/sign-in"
+        return Letter(
+            recipient=owner.email,
+            values={"sign_in": sign_in},
+            account_id=owner.id,
+            template="email_change_taken",
+            locale=owner.locale,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeEmailChangeNotice:
+    """Tells the old address of a change that was asked for or has taken effect, with the link that undoes it."""
+
+    links: MailedLinks
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail to the old address, or None if the change was undone or can be undone no more."""
+        change = await session.get(models.EmailChange, reference, with_for_update=True)
+        if change is None or change.undone_at or change.undo_until <= at:
+            return None
+        change.undo_token_hash = self.links.digest(EMAIL_UNDO, change.id)
+        values = self.links.values(EMAIL_UNDO, change.id, path="/account/email/undo", locale=locale)
+        return Letter(
+            recipient=change.old_email,
+            values={
+                **values,
+                "new_address": mask_email(change.new_email),
+                "has_changed": change.confirmed_at is not None,
+                "valid_until": change.undo_until,
+            },
+        )
 
 
 def way_back(base_url: str, account: Account) -> str | None:

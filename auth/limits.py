@@ -69,6 +69,10 @@ CODES_PER_ACCOUNT: Final = (
 STEP_UP_PER_SESSION: Final = Rule("step_up.session", 10, timedelta(minutes=15))
 """By session, so that who stole one keeps the owner's others from nothing."""
 
+EMAIL_CHANGE_PER_ACCOUNT: Final = Rule("email_change.account", 5, timedelta(days=1))
+EMAIL_CHANGE_PER_ADDRESS: Final = Rule("email_change.address", 5, timedelta(days=1), announced=False)
+"""By the new address, so that many accounts do not fill one mailbox."""
+
 RESETS_PER_AGENT_AND_HOUR: Final = 10
 RESETS_PER_AGENT_AND_DAY: Final = 30
 RESETS_PER_CUSTOMER_AND_DAY: Final = 3

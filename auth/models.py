@@ -300,6 +300,33 @@ class PasswordReset(Base):
     """Network of the address: /24 or /48."""
 
 
+class EmailChange(Base):
+    """A wish for another address: it takes effect once confirmed there, and can be undone from the old one."""
+
+    __tablename__ = "email_changes"
+    __table_args__ = (Index(None, "account_id", "requested_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"))
+    old_email: Mapped[str]
+    old_email_key: Mapped[str]
+    new_email: Mapped[str]
+    new_email_key: Mapped[str]
+    token_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    """SHA-256 of the token mailed to the new address; None until it is mailed."""
+    undo_token_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    """SHA-256 of the token mailed to the old address; None until it is mailed."""
+    requested_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    """Until then it can be confirmed."""
+    undo_until: Mapped[datetime]
+    """72 hours from the request, and anew from the moment at which it takes effect."""
+    confirmed_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    """Never to be confirmed: replaced by a newer one, undone, or the password was changed."""
+    undone_at: Mapped[datetime | None]
+
+
 class AuditEvent(Base):
     """Who did what to whom, and what was refused; nobody changes or deletes it. Never a secret."""
 

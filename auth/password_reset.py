@@ -263,7 +263,8 @@ class PasswordReset:
 
 
 async def close_links(session: AsyncSession, *, account_id: UUID, at: datetime) -> None:
-    """Let no link that is on its way set the account's password any more."""
+    """Let no link that is on its way change the account's password or address any more."""
+    await close_email_changes(session, account_id=account_id, at=at)
     await session.execute(
         update(models.PasswordReset)
         .where(
@@ -272,6 +273,19 @@ async def close_links(session: AsyncSession, *, account_id: UUID, at: datetime) 
             models.PasswordReset.superseded_at.is_(None),
         )
         .values(superseded_at=at)
+    )
+
+
+async def close_email_changes(session: AsyncSession, *, account_id: UUID, at: datetime) -> None:
+    """Let no change of address that waits for its confirmation take effect any more."""
+    await session.execute(
+        update(models.EmailChange)
+        .where(
+            models.EmailChange.account_id == account_id,
+            models.EmailChange.confirmed_at.is_(None),
+            models.EmailChange.closed_at.is_(None),
+        )
+        .values(closed_at=at)
     )
 
 

@@ -140,6 +140,24 @@ class PasswordChangeCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """Not needed in the fifteen minutes after signing in or a step-up."""
 
 
+class EmailChangeCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another address for the own account."""
+
+    email: EmailText
+
+
+class EmailChangeConfirmationCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """The code that was mailed to the new address."""
+
+    token: TokenText
+
+
+class EmailChangeUndoCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """The code that was mailed to the old address."""
+
+    token: TokenText
+
+
 class SessionRenewed(Struct, frozen=True):
     """The session goes on under a new token; the old one has ended."""
 

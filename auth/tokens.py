@@ -15,6 +15,10 @@ PASSWORD_RESET: Final = "reset"  # noqa: S105 - the name of a kind
 """The link that sets a new password."""
 REGISTRATION: Final = "confirm"
 """The link that confirms an address."""
+EMAIL_CHANGE: Final = "email"
+"""The link that confirms a new address."""
+EMAIL_UNDO: Final = "undo"
+"""The link that undoes a change of address."""
 DEVICE: Final = "device"
 """A browser or app that someone signed in on, known again at the next sign-in."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts import Accounts
 from auth.authentication import identity_of, provide_identity, provide_visitor
+from auth.email_change import EmailChange
 from auth.identity import Identity
 from auth.password_change import PasswordChange
 from auth.password_reset import PasswordReset
@@ -67,6 +68,7 @@ def dependencies() -> Mapping[str, Provide]:
         "registration": _registration,
         "password_reset": _password_reset,
         "step_up": _step_up,
+        "email_change": _email_change,
         "password_change": _password_change,
         "accounts": _accounts,
         "checkout": _checkout,
@@ -178,6 +180,11 @@ async def _step_up(state: State, session: Session) -> StepUp:
 async def _password_change(state: State, session: Session, step_up: NamedDependency[StepUp]) -> PasswordChange:
     parts = parts_of(state)
     return PasswordChange(session, parts.hasher, step_up, parts.outbox)
+
+
+async def _email_change(state: State, session: Session) -> EmailChange:
+    parts = parts_of(state)
+    return EmailChange(session, parts.database, parts.throttle, parts.outbox)
 
 
 async def _accounts(state: State, session: Session) -> Accounts:

@@ -1,7 +1,7 @@
 """Pages in front of the account: sign in and out, register, confirm the address, set a new password."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -55,9 +55,13 @@ class EmailForm(msgspec.Struct, frozen=True):
     email: Text = ""
 
 
+_FIELDS: Final = {"email_address_invalid": "email", "email_address_unchanged": "email", "link_not_valid": "token"}
+"""Fields that refusals speak of."""
+
+
 def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
     """A refusal's sentence under the field that it speaks of, else under `form`."""
-    field = {"email_address_invalid": "email", "link_not_valid": "token"}.get(refusal.code, "form")
+    field = _FIELDS.get(refusal.code, "form")
     if isinstance(refusal, PasswordRefused) or refusal.code in ("confirmation_refused", "password_wrong"):
         field = "password"
     return {field: refusal.sentence(locale)}

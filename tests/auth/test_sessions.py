@@ -82,6 +82,8 @@ GUARDED = [
     ("DELETE", "/v1/sessions/current"),
     ("DELETE", "/v1/sessions/01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10"),
     ("POST", "/v1/step-ups"),
+    ("POST", "/v1/email-changes"),
+    ("POST", "/v1/email-change-confirmations"),
     ("POST", "/v1/password-changes"),
     ("POST", "/v1/staff/customers/01a214a0-7c1e-7b7a-9d1f-3f6c2b9e4a10/password-resets"),
 ]

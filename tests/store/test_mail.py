@@ -34,6 +34,8 @@ EVERYTHING = {
     "device": "Firefox, Linux",
     "network": "192.0.2.0/24",
     "account_page": "https://videothek.example/de/account",
+    "new_address": "n•••@b•••.example",
+    "has_changed": True,
     "ordered_at": datetime(2026, 1, 3, 20, 15, tzinfo=UTC),
     "by_support": True,
     "is_on": True,

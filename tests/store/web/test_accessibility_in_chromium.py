@@ -126,7 +126,7 @@ async def test_what_visitors_see_hinders_nobody(
         *("", "/films", "/series", "/genres", "/search?q=Fernsehturm", "/search?q=qqq", f"/films/{film}"),
         *("/sign-in", "/register", "/register/confirm", "/password/forgot", "/password/reset", "/password/sent"),
         *("/legal/terms", "/legal/withdrawal", "/legal/privacy", "/legal/imprint", "/gibt-es-nicht"),
-        *("/withdrawal", "/withdrawal/received"),
+        *("/withdrawal", "/withdrawal/received", "/account/email/undo"),
     ]
     assert await read_all(chromium, live_server, paths, axe_script) == []
 
@@ -137,7 +137,7 @@ async def test_what_customers_see_hinders_nobody(
     person = await a_person(database)
     await some_history(database, person.account, at=datetime.now(UTC))
     paths = ["", f"/films/{film}", "/account", "/account/devices", "/account/streams", "/orders", "/library"]
-    paths.append("/withdrawal")
+    paths += ["/withdrawal", "/step-up", "/account/password/change", "/account/email", "/account/email/confirm"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
 
 

@@ -11,6 +11,8 @@ from auth.models import Account
 from store.database import Database
 from store.settings import Settings
 from tests.auth.people import someone_at
+from tests.auth.post_office import deliver_mails, open_post_office
+from tests.auth.post_office import token_in as code_in
 from tests.store.consoles.people import REASON, a_person
 from tests.store.web.visitors import OURS, PASSWORD, sign_in, token_in
 
@@ -101,3 +103,37 @@ async def test_the_password_is_changed_on_its_page(
     assert "Ihr neues Passwort gilt." in (await browser.get("/de/account?done=password_changed")).text
     browser.cookies.clear()
     assert (await sign_in(browser, customer)).status_code == 401
+
+
+async def test_the_address_is_changed_on_its_pages_and_given_back_from_the_old_mailbox(
+    app: Litestar, browser: httpx.AsyncClient, customer: Account, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    form = {"csrf_token": token_in((await browser.get("/de/account/email")).text)}
+    wrong = await browser.post("/de/account/email", data={**form, "email": customer.email or ""}, headers=OURS)
+    assert (wrong.status_code, 'id="email-note"' in wrong.text) == (400, True)
+    new = "neu@example.org"
+    asked = await browser.post("/de/account/email", data={**form, "email": new}, headers=OURS)
+    assert asked.headers["location"] == "/de/account?done=email_change_sent"
+    with open_post_office(settings.smtp_url) as office:
+        await deliver_mails(app)
+    forged = await browser.post("/de/account/email/confirm", data={**form, "token": "erfunden"}, headers=OURS)
+    assert (forged.status_code, 'id="token-note"' in forged.text) == (400, True)
+    code = {**form, "token": code_in(office.to(new)[0])}
+    done = await browser.post("/de/account/email/confirm", data=code, headers=OURS)
+    assert done.headers["location"] == "/de/account?done=email_changed"
+    assert new in (await browser.get("/de/account")).text
+
+    browser.cookies.clear()
+    assert (await browser.get("/de/account/email/undo")).status_code == 200
+    back = {"token": code_in(office.to(customer.email)[0])}
+    undone = await browser.post("/de/account/email/undo", data=back, headers=OURS)
+    assert (undone.status_code, undone.headers["location"]) == (303, "/de/sign-in?done=email_undone")
+    assert await owner.fetchval("SELECT email FROM auth.accounts WHERE id = $1", customer.id) == customer.email
+
+
+async def test_a_stale_session_proves_itself_before_the_form_for_a_new_address(
+    browser: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    await grow_old(owner)
+    answer = await browser.get("/de/account/email")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/de/step-up?next=%2Fde%2Faccount%2Femail")
