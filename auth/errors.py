@@ -300,6 +300,14 @@ class AccountNotResettable(AuthError):
     en = "This account is disabled or has no confirmed address; nothing was sent."
 
 
+class AddressChangedLately(AuthError):
+    """The address is new: for 72 hours support mails no link there, as the old one can still undo the change."""
+
+    status, code = 409, "address_changed_lately"
+    de = "Die Adresse dieses Kontos wurde in den letzten 72 Stunden geändert; es wurde nichts verschickt."
+    en = "The address of this account was changed in the last 72 hours; nothing was sent."
+
+
 class ResetLimitReached(AuthError):
     """Too many resets by this member of staff, or for this customer; `retry_after` in seconds."""
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit, models
@@ -13,6 +13,7 @@ from auth.email_addresses import mask_email, parse_email
 from auth.errors import (
     AccountNotFound,
     AccountNotResettable,
+    AddressChangedLately,
     LinkNotValid,
     NotACustomer,
     NotPermitted,
@@ -105,7 +106,8 @@ class PasswordReset:
         """Have the link mailed to a customer on behalf of support, which never sees it.
 
         Nothing changes on the account until the customer uses the link. Raises `NotPermitted`, `AccountNotFound`,
-        `NotACustomer`, `AccountNotResettable` or `ResetLimitReached`; each refused try stays in the audit trail.
+        `NotACustomer`, `AccountNotResettable`, `AddressChangedLately` or `ResetLimitReached`; each refused try
+        stays in the audit trail.
         """
         try:
             started = await self._start(agent, account_id, reason, at=at, visit=visit)
@@ -196,6 +198,8 @@ class PasswordReset:
             raise NotACustomer
         if account.status != "active" or account.email is None or account.email_verified_at is None:
             raise AccountNotResettable
+        if await self._may_be_undone(account_id, at=at):
+            raise AddressChangedLately
         await self._check_limits(agent.account_id, account_id, at=at)
         wish = models.PasswordReset(
             id=new_id(),
@@ -213,6 +217,17 @@ class PasswordReset:
             self.session, kind="password_reset", account_id=account_id, reference=wish.id, locale=account.locale
         )
         return StartedReset(id=wish.id, sent_to=mask_email(account.email), expires_at=wish.expires_at)
+
+    async def _may_be_undone(self, account_id: UUID, *, at: datetime) -> bool:
+        """Whether the address is so new that the old one can still take it back."""
+        change = models.EmailChange
+        undoable = exists().where(
+            change.account_id == account_id,
+            change.confirmed_at.is_not(None),
+            change.undone_at.is_(None),
+            change.undo_until > at,
+        )
+        return bool(await self.session.scalar(select(undoable)))
 
     async def _check_limits(self, agent_id: UUID, account_id: UUID, *, at: datetime) -> None:
         """Count what was really started, in PostgreSQL: no lost cache lifts these limits."""

@@ -287,6 +287,20 @@ async def test_a_new_password_stops_a_change_that_waits_and_a_change_stops_links
     assert late.json()["code"] == "link_not_valid"
 
 
+async def test_support_mails_no_link_to_an_address_that_may_still_be_taken_back(
+    app: Litestar, client: httpx.AsyncClient, post_office: PostOffice, owner: asyncpg.Connection
+) -> None:
+    account, agent = await a_customer(app), await sign_in(client, await a_colleague(app))
+    await a_change(app, client, post_office, await sign_in(client, account))
+    path = f"/v1/staff/customers/{account.id}/password-resets"
+    reason = {"reason": "Anruf der Kundin, Vorgang 4711"}
+    refused = await client.post(path, json=reason, headers=agent.headers)
+    assert (refused.status_code, refused.json()["code"]) == (409, "address_changed_lately")
+    assert await owner.fetchval("SELECT count(*) FROM auth.password_resets") == 0
+    await owner.execute("UPDATE auth.email_changes SET undo_until = now()")
+    assert (await client.post(path, json=reason, headers=agent.headers)).status_code == 202
+
+
 async def test_asking_is_limited_by_account_and_by_mailbox(app: Litestar, client: httpx.AsyncClient) -> None:
     bearer, wanted = await sign_in(client, await a_customer(app)), an_address("briefkasten")
     asked = [(await ask(client, bearer, wanted)).status_code for _ in range(6)]
