@@ -47,6 +47,8 @@ class Count:
 
 SIGN_IN_PER_ADDRESS: Final = Rule("sign_in.account", 10, timedelta(minutes=15), announced=False)
 SIGN_IN_PER_DEVICE: Final = Rule("sign_in.device", 10, timedelta(minutes=15))
+SIGN_INS_ON_DEVICE: Final = Rule("sign_in.device.minute", 20, timedelta(minutes=1))
+"""Good ones too: a known device passes the limits of its network, and checking a password is dear."""
 SIGN_IN_PER_MINUTE: Final = Rule("sign_in.ip.minute", 30, timedelta(minutes=1))
 SIGN_IN_PER_HOUR: Final = Rule("sign_in.ip.hour", 300, timedelta(hours=1))
 SIGN_IN_PER_NETWORK: Final = Rule("sign_in.network.hour", 2000, timedelta(hours=1))
@@ -66,8 +68,11 @@ CODES_PER_ACCOUNT: Final = (
 )
 """Wrong codes of a second factor. Whoever gets to try one has proved the password before."""
 
+COMPLETE_PER_LINK: Final = Rule("link.valid", 60, timedelta(hours=1))
+"""Tries with one valid link for a new password, until the password will do."""
 STEP_UP_PER_SESSION: Final = Rule("step_up.session", 10, timedelta(minutes=15))
-"""By session, so that who stole one keeps the owner's others from nothing."""
+"""By session, so that who stole one keeps the owner's others from nothing. Good ones count too."""
+PASSWORD_CHANGE_PER_ACCOUNT: Final = Rule("password_change.account", 10, timedelta(hours=1))
 
 EMAIL_CHANGE_PER_ACCOUNT: Final = Rule("email_change.account", 5, timedelta(days=1))
 EMAIL_CHANGE_PER_ADDRESS: Final = Rule("email_change.address", 5, timedelta(days=1), announced=False)
@@ -86,6 +91,7 @@ async def admit_sign_in(throttle: Throttle, *, address: EmailAddress, visit: Vis
     guessing. Any other try counts against where it comes from and then against the address, known or not.
     """
     if is_known:
+        await SIGN_INS_ON_DEVICE.admit(throttle, (visit.device or b"").hex())
         count = Count(SIGN_IN_PER_DEVICE, _device_key(address, visit))
     else:
         await SIGN_IN_PER_MINUTE.admit(throttle, visit.limit_key)

@@ -10,10 +10,11 @@ from auth import audit
 from auth.email_addresses import parse_email
 from auth.identity import Identity
 from auth.known_devices import forget_devices
+from auth.limits import PASSWORD_CHANGE_PER_ACCOUNT
 from auth.models import Account
 from auth.password_reset import close_links
 from auth.passwords import PasswordHasher
-from auth.ports import Outbox
+from auth.ports import Outbox, Throttle
 from auth.sessions import end_other_sessions, renew_token
 from auth.step_up import StepUp, require_fresh
 from auth.visits import Visit
@@ -25,6 +26,7 @@ class PasswordChange:
 
     session: AsyncSession
     hasher: PasswordHasher
+    throttle: Throttle
     step_up: StepUp
     outbox: Outbox
 
@@ -36,12 +38,13 @@ class PasswordChange:
         Raises `StepUpRequired` without the current password where no proof is fresh, `PasswordWrong`,
         `PasswordRefused`, `TooManyAttempts`, `Overloaded`, and `NotSignedIn` if the session ended meanwhile.
         """
+        await PASSWORD_CHANGE_PER_ACCOUNT.admit(self.throttle, str(identity.account_id))
         if current is None:
             require_fresh(identity, at=at)
         else:
             await self.step_up.prove(identity=identity, password=current, at=at, visit=visit)
         words = parse_email(identity.email).words
-        hashed = await self.hasher.accept(password, kind=identity.kind, words=words, urgent=True)
+        hashed = await self.hasher.accept(password, kind=identity.kind, words=words, urgent=not identity.is_customer)
         # The account first, as everything does that ends sessions, so that no two of them wait for each other.
         await self.session.execute(
             update(Account)

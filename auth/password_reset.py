@@ -25,6 +25,7 @@ from auth.ids import new_id
 from auth.known_devices import forget_devices, is_known
 from auth.limits import (
     COMPLETE_PER_IP,
+    COMPLETE_PER_LINK,
     RESETS_PER_AGENT_AND_DAY,
     RESETS_PER_AGENT_AND_HOUR,
     RESETS_PER_CUSTOMER_AND_DAY,
@@ -132,6 +133,7 @@ class PasswordReset:
             # Only what is not valid counts, so that no neighbour in the same network uses up the owner's way back.
             await COMPLETE_PER_IP.admit(self.throttle, visit.limit_key)
             raise LinkNotValid
+        await COMPLETE_PER_LINK.admit(self.throttle, token)
         # Hashed before anything is locked: it takes longer than all the rest.
         words = parse_email(found["email_key"]).words
         hashed = await self.hasher.accept(password, kind="customer", words=words, urgent=True)

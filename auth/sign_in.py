@@ -154,7 +154,7 @@ class SignIn:
         row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
         is_staff = row is not None and row["kind"] == "staff"
         stored = row["password_hash"] if row else None
-        matches, renewed = await self.hasher.verify(normal, stored, urgent=is_staff or known)
+        matches, renewed = await self.hasher.verify(normal, stored, urgent=is_staff)
         if row is None or not matches:
             await self._note_failure(row["id"] if row else None, at=at, visit=visit)
             raise SignInRefused

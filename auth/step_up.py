@@ -62,13 +62,12 @@ class StepUp:
         stored = await self.database.reads.fetchval(
             "SELECT password_hash FROM auth.accounts WHERE id = $1", identity.account_id
         )
-        matches, _ = await self.hasher.verify(normal, stored, urgent=True)
+        matches, _ = await self.hasher.verify(normal, stored, urgent=not identity.is_customer)
         if not matches:
             # In a transaction of its own, as the refusal ends the request's.
             async with self.database.sessions.begin() as own:
                 await self._note(own, identity, at=at, visit=visit, reason="wrong_credentials")
             raise PasswordWrong
-        await STEP_UP_PER_SESSION.give_back(self.throttle, str(identity.session_id))
 
     async def _note(
         self, session: AsyncSession, identity: Identity, *, at: datetime, visit: Visit, reason: str | None = None

@@ -30,6 +30,8 @@ from benchmarks.load import Load, measure
 from benchmarks.processes import CpuMeter, free_port, running, serving
 from benchmarks.statements import begin_logging, end_logging
 from store.database import Database
+from store.jobs import PostgresJobs
+from store.mail import SmtpMailer
 from store.settings import Settings
 
 ROUNDS: Final = 7
@@ -249,7 +251,7 @@ async def _open_shop(settings: Settings, folder: Path, environment: dict[str, st
         baselines, bare = stack.enter_context(serving("benchmarks.baselines:create_app", environment))
         database = await Database.connect(settings.database_url, pool_size=2)
         offers = await _offers(database)
-        tokens = [await _sign_in(database) for _ in range(BUYERS)]
+        tokens = [await _sign_in(database, settings) for _ in range(BUYERS)]
         await database.close()
         watcher = await asyncpg.connect(settings.database_url)
         key = {"Authorization": f"Bearer {settings.stripe_secret_key}"}
@@ -267,7 +269,7 @@ async def _open_shop(settings: Settings, folder: Path, environment: dict[str, st
                 await watcher.close()
 
 
-async def _sign_in(database: Database) -> str:
+async def _sign_in(database: Database, settings: Settings) -> str:
     """Make a customer and answer the token of a session."""
     at, hasher = datetime.now(UTC), PasswordHasher(threads=1)
     async with database.sessions.begin() as session:
@@ -278,7 +280,8 @@ async def _sign_in(database: Database) -> str:
             locale="de",
             at=at,
         )
-        signed_in = await Sessions(session, parts.outbox).open(
+        outbox = SmtpMailer(database=database, jobs=PostgresJobs(), settings=settings, composers={})
+        signed_in = await Sessions(session, outbox).open(
             account_id=account.id, kind="app", epoch=account.auth_epoch, at=at, visit=Visit(ip="127.0.0.1")
         )
     hasher.close()

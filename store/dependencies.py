@@ -179,7 +179,7 @@ async def _step_up(state: State, session: Session) -> StepUp:
 
 async def _password_change(state: State, session: Session, step_up: NamedDependency[StepUp]) -> PasswordChange:
     parts = parts_of(state)
-    return PasswordChange(session, parts.hasher, step_up, parts.outbox)
+    return PasswordChange(session, parts.hasher, parts.throttle, step_up, parts.outbox)
 
 
 async def _email_change(state: State, session: Session) -> EmailChange:

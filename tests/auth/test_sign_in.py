@@ -211,9 +211,8 @@ async def test_a_session_ends_when_it_is_not_used_and_at_its_latest_end(app: Lit
     parts, account = parts_of(app), await a_customer(app)
     start = datetime.now(UTC)
     async with parts.database.sessions.begin() as session:
-        opened = await Sessions(session, parts.outbox).open(
-            account_id=account.id, kind="web", epoch=0, at=start, visit=HOME
-        )
+        sessions = Sessions(session, parts.outbox)
+        opened = await sessions.open(account_id=account.id, kind="web", epoch=0, at=start, visit=HOME)
 
     async def is_alive(after: timedelta) -> bool:
         found = await find_identity(parts.database, opened.token, at=start + after, default_market="DE")
@@ -232,9 +231,8 @@ async def test_that_a_session_was_seen_is_written_at_most_once_a_minute(
     parts, account = parts_of(app), await a_customer(app)
     start = datetime.now(UTC)
     async with parts.database.sessions.begin() as session:
-        opened = await Sessions(session, parts.outbox).open(
-            account_id=account.id, kind="web", epoch=0, at=start, visit=HOME
-        )
+        sessions = Sessions(session, parts.outbox)
+        opened = await sessions.open(account_id=account.id, kind="web", epoch=0, at=start, visit=HOME)
     seen = []
     for seconds in (30, 59, 60, 90, 121):
         await find_identity(parts.database, opened.token, at=start + timedelta(seconds=seconds), default_market="DE")
@@ -248,9 +246,8 @@ async def test_a_session_opened_on_an_old_epoch_is_dead_at_birth(app: Litestar, 
     at = datetime.now(UTC)
     await owner.execute("UPDATE auth.accounts SET auth_epoch = 1 WHERE id = $1", account.id)
     async with parts.database.sessions.begin() as session:
-        opened = await Sessions(session, parts.outbox).open(
-            account_id=account.id, kind="web", epoch=0, at=at, visit=HOME
-        )
+        sessions = Sessions(session, parts.outbox)
+        opened = await sessions.open(account_id=account.id, kind="web", epoch=0, at=at, visit=HOME)
     assert await find_identity(parts.database, opened.token, at=at, default_market="DE") is None
 
 

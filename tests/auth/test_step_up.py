@@ -195,6 +195,12 @@ async def test_a_refused_change_changes_nothing(
     await sign_in(client, account)
 
 
+async def test_a_password_is_not_changed_without_end(app: Litestar, client: httpx.AsyncClient) -> None:
+    bearer = await sign_in(client, await a_customer(app))
+    tries = [(await change(client, bearer.headers, "zu kurz")).status_code for _ in range(11)]
+    assert tries == [400] * 10 + [429]
+
+
 async def test_of_many_changes_at_once_one_session_is_left(
     app: Litestar, client: httpx.AsyncClient, owner: asyncpg.Connection
 ) -> None:

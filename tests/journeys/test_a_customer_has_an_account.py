@@ -86,6 +86,55 @@ async def test_the_same_by_a_program(street: Street) -> None:
     assert [session["is_current"] for session in (await app.get("/v1/sessions"))["sessions"]] == [True]
 
 
+async def test_a_stranger_who_knows_the_password_changes_the_address_and_the_owner_takes_it_back(
+    street: Street,
+) -> None:
+    customer, strange_mailbox = await street.customer(), street.mailbox("dieb")
+    anna, thief = street.browser(), street.browser()
+    for browser in (anna, thief):
+        await browser.open("/de/account")
+        await sign_in(browser, customer.email, customer.password)
+    await customer.mailbox.receives("Neue Anmeldung in Ihrem Konto")
+
+    await thief.follow("E-Mail-Adresse ändern")
+    page = await thief.press("Link an die neue Adresse schicken", {"Neue Adresse": strange_mailbox.address})
+    assert "Der Link ist unterwegs an die neue Adresse." in page.words
+    letter = await strange_mailbox.receives("Bestätigen Sie Ihre neue Adresse")
+    await thief.open(letter.link_with_code)
+    page = await thief.press("Bestätigen", {"Code aus der E-Mail": letter.code})
+    assert "Ihre neue Adresse gilt." in page.words
+    assert strange_mailbox.address in page.words
+    assert (await anna.open("/de/account")).heading == "Anmelden", "all other sessions end"
+
+    letter = await customer.mailbox.receives("Die E-Mail-Adresse Ihres Kontos")
+    await anna.open(letter.link_with_code)
+    page = await anna.press("Rückgängig machen", {"Code aus der E-Mail": letter.code})
+    assert "Es gilt wieder die alte Adresse." in page.words
+    assert (await thief.open("/de/account")).heading == "Anmelden"
+    for address in (customer.email, strange_mailbox.address):
+        assert (await sign_in(thief, address, customer.password)).status == 401, "the password is void"
+    letter = await customer.mailbox.receives("Ihr Link für ein neues Passwort")
+    await anna.open(letter.link_with_code)
+    await anna.press("Passwort festlegen", {"Code aus der E-Mail": letter.code, "Neues Passwort": NEW_PASSWORD})
+    await sign_in(anna, customer.email, NEW_PASSWORD)
+    assert customer.email in (await anna.open("/de/account")).words
+
+
+async def test_a_password_is_changed_signed_in_and_all_other_sign_ins_end(street: Street) -> None:
+    customer = await street.customer()
+    anna, app = street.browser(), await street.signed_in_program(customer)
+    await anna.open("/de/account")
+    await sign_in(anna, customer.email, customer.password)
+    await anna.follow("Passwort ändern")
+    page = await anna.press(
+        "Passwort ändern", {"Bisheriges Passwort": customer.password, "Neues Passwort": NEW_PASSWORD}
+    )
+    assert "Ihr neues Passwort gilt." in page.words
+    await app.get("/v1/account", status=401)
+    await customer.mailbox.receives("Ihr Passwort wurde geändert")
+    await app.sign_in(customer.email, NEW_PASSWORD)
+
+
 async def test_an_address_that_has_an_account_already_learns_so_by_mail_only(street: Street) -> None:
     customer, stranger = await street.customer(), street.browser()
     await stranger.open("/de/register")
