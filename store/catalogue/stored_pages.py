@@ -60,6 +60,9 @@ DDL: tuple[str, ...] = (
     DECLARE
         ids uuid[];
     BEGIN
+        IF current_setting('store.has_no_pages', true) = 'on' THEN
+            RETURN NULL;
+        END IF;
         IF TG_TABLE_NAME = 'titles' THEN
             ids := ARRAY(SELECT id FROM changed);
         ELSIF TG_TABLE_NAME = 'offers' THEN
@@ -74,7 +77,8 @@ DDL: tuple[str, ...] = (
         ids := ARRAY(
             WITH tops AS (
                 SELECT coalesce(season.parent_id, t.parent_id, t.id) AS id
-                FROM store.titles t LEFT JOIN store.titles season ON season.id = t.parent_id WHERE t.id = ANY (ids)
+                FROM unnest(ids) AS changed_title(id) JOIN store.titles t USING (id)
+                LEFT JOIN store.titles season ON season.id = t.parent_id
             ), seasons AS (
                 SELECT id FROM store.titles WHERE parent_id IN (SELECT id FROM tops)
             )
@@ -82,8 +86,8 @@ DDL: tuple[str, ...] = (
             UNION SELECT id FROM store.titles WHERE parent_id IN (SELECT id FROM seasons)
         );
         -- A page that is being built from the old rows is waited for; none is built before this transaction ends.
-        PERFORM FROM store.titles WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
-        DELETE FROM store.title_pages WHERE title_id = ANY (ids);
+        PERFORM FROM unnest(ids) AS affected(id) JOIN store.titles t USING (id) ORDER BY t.id FOR NO KEY UPDATE OF t;
+        DELETE FROM store.title_pages USING unnest(ids) AS affected(id) WHERE title_id = affected.id;
         RETURN NULL;
     END $$
     """,

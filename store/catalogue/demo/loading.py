@@ -37,6 +37,7 @@ async def load_demo_catalogue(
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOAD_LOCK)
         if await _is_loaded(connection):
             return
+        await connection.execute("SET LOCAL store.has_no_pages = 'on'")
         rows = (build or build_catalogue)()
         total = sum(len(table) for table in rows.tables.values())
         done = 0
