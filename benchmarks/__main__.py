@@ -1,4 +1,4 @@
-"""`make bench`: measures a film page and a purchase on a full catalogue and prints multiples of the baselines."""
+"""`make bench`: measures film page, playback and purchase on a full catalogue and prints multiples of the baselines."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmarks.film_page import compare
 from benchmarks.load import Load
+from benchmarks.playback import measure_playback
 from benchmarks.processes import free_port
 from benchmarks.purchase import LIMIT, Purchases, measure_purchases
 from billing.webhooks import SUBSCRIBED
@@ -151,6 +152,7 @@ def main() -> int:
         environment["STRIPE_WEBHOOK_EVENTS"] = ",".join(SUBSCRIBED)
         asyncio.run(prepare(settings))
         loads = asyncio.run(compare(settings, engines.database_url, environment=environment))
+        loads += asyncio.run(measure_playback(settings, environment=environment))
         purchases = asyncio.run(
             measure_purchases(settings, engines.database_url, folder=FOLDER, environment=environment)
         )

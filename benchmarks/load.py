@@ -61,11 +61,20 @@ async def measure(
     Raises:
         RuntimeError: an answer was not 200.
     """
+    host = urlsplit(base_url).netloc
+    requests = [f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Language: de\r\n\r\n".encode() for path in paths]
+    return await measure_requests(name, base_url, requests, server=server, connections=connections)
+
+
+async def measure_requests(
+    name: str, base_url: str, requests: Sequence[bytes], *, server: psutil.Process, connections: int = 8
+) -> Load:
+    """Send every request once, as it goes over the wire, and measure; raises as `measure` does."""
     address = urlsplit(base_url)
     if address.hostname is None or address.port is None:
         raise RuntimeError(f"{base_url} names no host and port")
     meter = CpuMeter(server)
-    queue = iter(paths)
+    queue = iter(requests)
     clients = [_client(address.hostname, address.port, queue) for _ in range(connections)]
     answers = [answer for answers in await asyncio.gather(*clients) for answer in answers]
     app_ms, database_ms = meter.milliseconds()
@@ -82,15 +91,15 @@ async def measure(
     )
 
 
-async def _client(host: str, port: int, paths: Iterable[str]) -> list[tuple[float, int]]:
+async def _client(host: str, port: int, requests: Iterable[bytes]) -> list[tuple[float, int]]:
     reader, writer = await asyncio.open_connection(host, port)
     answers = []
-    for path in paths:
+    for request in requests:
         started = time.perf_counter()
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept-Language: de\r\n\r\n".encode())
+        writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         if not head.startswith(b"http/1.1 200"):
-            raise RuntimeError(f"{path}: {head.splitlines()[0].decode()}")
+            raise RuntimeError(f"{request.partition(b' HTTP')[0].decode()}: {head.splitlines()[0].decode()}")
         size = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
         await reader.readexactly(size)
         answers.append(((time.perf_counter() - started) * 1000, size))

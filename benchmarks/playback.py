@@ -1,0 +1,34 @@
+"""A licence and a heartbeat: proof, right, device, keys and record included, for many customers who are watching."""
+
+from benchmarks.load import Load, measure_requests, median_of
+from benchmarks.processes import serving
+from benchmarks.viewers import make_viewers
+from store.database import Database
+from store.entitlement.tokens import PlaybackTokens
+from store.settings import Settings
+
+VIEWERS = 300
+"""Each asks once in every round of either load."""
+
+ROUNDS = 5
+"""Odd; the median is shown. One more warms up and is not counted."""
+
+
+async def measure_playback(settings: Settings, *, environment: dict[str, str]) -> list[Load]:
+    """Measure the heartbeats and the licences of `VIEWERS` customers in turns."""
+    database = await Database.connect(settings.database_url, pool_size=2)
+    try:
+        viewers = await make_viewers(settings, database, count=VIEWERS)
+    finally:
+        await database.close()
+    tokens = PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url)
+    rounds: list[list[Load]] = []
+    port = int(settings.base_url.rpartition(":")[2])
+    with serving("store.app:create_app", environment, port=port) as (address, process):
+        for number in range(ROUNDS + 1):
+            # Signed beforehand, for the customers' devices do that work, not the store.
+            beats = [viewer.heartbeat(address, position=60.0 * (number + 1)) for viewer in viewers]
+            beating = await measure_requests("heartbeat", address, beats, server=process)
+            licences = [viewer.licence(address, tokens) for viewer in viewers]
+            rounds.append([beating, await measure_requests("licence", address, licences, server=process)])
+    return [median_of(loads) for loads in zip(*rounds[1:], strict=True)]
