@@ -30,6 +30,7 @@ from store.catalogue.film_page import CatalogueView
 from store.composition import Parts
 from store.database import provide_session
 from store.entitlement.devices import Devices
+from store.entitlement.heartbeats import Heartbeats
 from store.entitlement.licences import Licences
 from store.entitlement.playback import Playback
 from store.headers import header_of
@@ -78,6 +79,7 @@ def dependencies() -> Mapping[str, Provide]:
         "purchase": _purchase,
         "devices": _devices,
         "playback": _playback,
+        "heartbeats": _heartbeats,
         "licences": _licences,
         "customer_desk": _customer_desk,
         "playback_desk": _playback_desk,
@@ -219,6 +221,11 @@ async def _devices(session: Session, identity: NamedDependency[Identity], visit:
 async def _playback(state: State, session: Session) -> Playback:
     parts = parts_of(state)
     return Playback(session, parts.database, parts.tokens)
+
+
+async def _heartbeats(state: State) -> Heartbeats:
+    parts = parts_of(state)
+    return Heartbeats(parts.database, parts.tokens)
 
 
 async def _licences(state: State, session: Session) -> Licences:

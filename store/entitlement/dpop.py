@@ -109,11 +109,21 @@ async def use_once(database: Database, proof: Proof) -> None:
     remembered = insert(DpopProof).values(
         jkt=proof.key.jkt,
         jti=proof.jti,
-        expires_at=datetime.fromtimestamp(proof.issued_at, tz=UTC) + 2 * ACCEPTANCE,
+        expires_at=forgotten_at(proof),
     )
     async with database.sessions.begin() as session:
         first = await session.scalar(remembered.on_conflict_do_nothing().returning(DpopProof.jti))
-    if first is None:
+    refuse_copy(is_first=first is not None)
+
+
+def forgotten_at(proof: Proof) -> datetime:
+    """From when a used proof need not be remembered: it would be too old by itself."""
+    return datetime.fromtimestamp(proof.issued_at, tz=UTC) + 2 * ACCEPTANCE
+
+
+def refuse_copy(*, is_first: bool) -> None:
+    """Raise `ProofInvalid` unless this was the first use of a proof."""
+    if not is_first:
         raise ProofInvalid(reason="the proof was used before")
 
 

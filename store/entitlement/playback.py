@@ -1,9 +1,8 @@
-"""Showings: whether a title may be played here and now, the stream slot it takes, and its signs of life."""
+"""Showings: whether a title may be played here and now, and the stream slot it takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import and_, exists, func, select, update
@@ -17,17 +16,12 @@ from store.entitlement.device_places import lock_account
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError, PlaybackEnded, PlaybackNotFound
 from store.entitlement.grants import take_back_start
+from store.entitlement.heartbeats import PICTURE_SEEN
 from store.entitlement.models import Device, Entitlement, MediaAsset, PlaybackSession, TrackChoice
-from store.entitlement.progress import find_progress, note, resume_at
+from store.entitlement.progress import find_progress, resume_at
 from store.entitlement.record import Question
-from store.entitlement.rights import Ending, ending, obstacles
+from store.entitlement.rights import Ending, ending
 from store.entitlement.tokens import PlaybackToken, PlaybackTokens
-
-HEARTBEAT: Final = timedelta(seconds=30)
-"""How often a player says that it is still there."""
-
-PICTURE_SEEN: Final = 0.5
-"""Seconds of media time from which a film counts as having been seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +39,6 @@ class Showing:
     """Where to go on, in seconds; 0: at the beginning."""
     choice: TrackChoice | None
     """Languages that were chosen last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """The answer to a sign of life."""
-
-    ending: Ending
-    token: PlaybackToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,35 +148,6 @@ class Playback:
             resume_at=resume_at(await find_progress(self.session, account_id, title.id)),
             choice=await self.session.get(TrackChoice, account_id),
         )
-
-    async def beat(
-        self,
-        *,
-        account_id: UUID,
-        key: PublicKey,
-        playback_session_id: UUID,
-        position: float,
-        sequence: int | None = None,
-        sought: bool = False,
-        at: datetime,
-        real_now: datetime,
-    ) -> Beat:
-        """Take a sign of life with the media time reached (seconds); gives a fresh token.
-
-        A player that numbers its reports gives `sequence`; the others are numbered by when they arrive.
-
-        Raises `PlaybackNotFound`, `PlaybackEnded`, or what now stands against the right: then the player stops.
-        """
-        playback, right = await self._running(account_id, key, playback_session_id, real_now=real_now)
-        against = obstacles(right, at=at)
-        if against:
-            raise against[0]
-        playback.beat_at = real_now
-        playback.position = max(playback.position, position)
-        if position >= PICTURE_SEEN:
-            number = sequence if sequence is not None else int(real_now.timestamp() * 1000)
-            await note(self.session, playback, sequence=number, position=position, sought=sought, seen_at=real_now)
-        return Beat(ending=ending(right, at=at), token=self._token(playback, key, right, at=at, real_now=real_now))
 
     async def stop(self, *, account_id: UUID, playback_session_id: UUID, real_now: datetime) -> None:
         """End a playback of the account, on whichever device it runs; one that has ended already stays as it is."""

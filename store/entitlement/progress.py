@@ -107,23 +107,34 @@ class Progress:
         return await self.session.get_one(WatchProgress, (account_id, playback.title_id), populate_existing=True)
 
 
-_KEEP: Final = text("""
+MERGE: Final = """
     INSERT INTO store.watch_progress AS kept
         (account_id, title_id, playback_session_id, sequence, position, seconds, finished, seen_at)
-    SELECT playback.account_id, playback.title_id, playback.id, CAST(:sequence AS bigint), CAST(:position AS float8),
-           asset.seconds, CAST(:position AS float8) >= CAST(:watched AS float8) * asset.seconds,
-           CAST(:seen_at AS timestamptz)
-      FROM store.playback_sessions AS playback JOIN store.media_assets AS asset ON asset.id = playback.asset_id
-     WHERE playback.id = :playback_session_id
+    SELECT playback.account_id, playback.title_id, playback.id, {sequence}, {position},
+           asset.seconds, {position} >= {watched} * asset.seconds, {seen_at}
+      FROM {playback} AS playback JOIN store.media_assets AS asset ON asset.id = playback.asset_id
+     WHERE {condition}
     ON CONFLICT (account_id, title_id) DO UPDATE
        SET playback_session_id = excluded.playback_session_id, sequence = excluded.sequence,
            position = excluded.position, seconds = excluded.seconds, finished = excluded.finished,
            seen_at = excluded.seen_at
      WHERE (kept.playback_session_id = excluded.playback_session_id AND excluded.sequence > kept.sequence)
         OR (kept.playback_session_id <> excluded.playback_session_id AND excluded.seen_at > kept.seen_at
-            AND (CAST(:sought AS boolean) OR kept.finished OR excluded.position >= kept.position))
-""")
-"""The merge rule. As text, for it is part of every heartbeat, and an upsert that is built is compiled each time."""
+            AND ({sought} OR kept.finished OR excluded.position >= kept.position))
+"""
+"""The merge rule, with the places of its values left open: it is a statement of its own, and part of a heartbeat."""
+
+_KEEP: Final = text(
+    MERGE.format(
+        playback="store.playback_sessions",
+        condition="playback.id = :playback_session_id",
+        sequence="CAST(:sequence AS bigint)",
+        position="CAST(:position AS float8)",
+        watched="CAST(:watched AS float8)",
+        seen_at="CAST(:seen_at AS timestamptz)",
+        sought="CAST(:sought AS boolean)",
+    )
+)
 
 
 async def note(

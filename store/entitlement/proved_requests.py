@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from auth.authentication import Identity
 from auth.errors import CrossSiteRequest, CustomersOnly, NotSignedIn
 from store.database import Database
-from store.entitlement.dpop import PublicKey, read_proof, use_once
+from store.entitlement.dpop import Proof, PublicKey, read_proof, use_once
 from store.entitlement.errors import ProofInvalid
 from store.settings import Settings
 
@@ -35,16 +35,19 @@ def proof_header(request: AnyRequest) -> str | None:
     return headers[0] if headers else None
 
 
-async def provide_device_key(
+async def provide_device_proof(
     request: AnyRequest,
     identity: NamedDependency[Identity],  # first: without a session no proof is looked at
     settings: NamedDependency[Settings],
-    database: NamedDependency[Database],
     real_now: NamedDependency[datetime],
-) -> PublicKey:
-    """Dependency `device_key`: the key that signed this request's proof, which is used up by that."""
-    proof = read_proof(
+) -> Proof:
+    """Dependency `device_proof`: the proof of this request, verified, which is still to be used up."""
+    return read_proof(
         proof_header(request), method=request.method, url=public_url(request, settings), real_now=real_now
     )
-    await use_once(database, proof)
-    return proof.key
+
+
+async def provide_device_key(device_proof: NamedDependency[Proof], database: NamedDependency[Database]) -> PublicKey:
+    """Dependency `device_key`: the key that signed this request's proof, which is used up by that."""
+    await use_once(database, device_proof)
+    return device_proof.key

@@ -13,7 +13,7 @@ from auth.authentication import Identity, customer_only
 from auth.errors import CrossSiteRequest
 from auth.schemas import problems
 from store.entitlement import device_routes, progress_routes
-from store.entitlement.dpop import PublicKey, encode
+from store.entitlement.dpop import Proof, PublicKey, encode
 from store.entitlement.errors import (
     DeviceLimitReached,
     DeviceNotRegistered,
@@ -39,11 +39,20 @@ from store.entitlement.errors import (
     StreamsBusy,
     TokenInvalid,
 )
+from store.entitlement.heartbeats import Heartbeats
 from store.entitlement.library import list_library
 from store.entitlement.licences import LicenceQuestion, Licences
 from store.entitlement.media import serve_film
 from store.entitlement.playback import Playback, list_streams
-from store.entitlement.proved_requests import CUSTOMER, PROVED, AnyRequest, proof_header, provide_device_key, public_url
+from store.entitlement.proved_requests import (
+    CUSTOMER,
+    PROVED,
+    AnyRequest,
+    proof_header,
+    provide_device_key,
+    provide_device_proof,
+    public_url,
+)
 from store.entitlement.schemas import (
     LICENCE_URL,
     DecisionOut,
@@ -182,15 +191,15 @@ async def beat_playback(
     playback_session_id: FromPath[UUID],
     data: JSONBody[HeartbeatCreate],
     identity: NamedDependency[Identity],
-    device_key: NamedDependency[PublicKey],
-    playback: NamedDependency[Playback],
+    device_proof: NamedDependency[Proof],
+    heartbeats: NamedDependency[Heartbeats],
     at: NamedDependency[datetime],
     real_now: NamedDependency[datetime],
 ) -> HeartbeatOut:
     """Keep the place of a playback and get a fresh token; a refusal means that the player stops."""
-    beat = await playback.beat(
+    beat = await heartbeats.take(
         account_id=identity.account_id,
-        key=device_key,
+        proof=device_proof,
         playback_session_id=playback_session_id,
         position=data.position,
         sequence=data.sequence,
@@ -304,5 +313,5 @@ router = Router(
         issue_clear_key_licence,
         serve_film,
     ],
-    dependencies={"device_key": Provide(provide_device_key)},
+    dependencies={"device_proof": Provide(provide_device_proof), "device_key": Provide(provide_device_key)},
 )

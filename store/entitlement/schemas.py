@@ -8,9 +8,10 @@ from uuid import UUID
 import msgspec
 
 from store.entitlement.decision import Decision
+from store.entitlement.heartbeats import HEARTBEAT, Beat
 from store.entitlement.library import Library
 from store.entitlement.models import MediaAsset
-from store.entitlement.playback import HEARTBEAT, Beat, Showing, Stream
+from store.entitlement.playback import Showing, Stream
 from store.entitlement.reasons import Reason
 from store.entitlement.rights import needs_start
 
