@@ -21,6 +21,7 @@ from auth.permissions import STAFF_ROLES
 from store.catalogue.film_page import prepare_pages
 from store.composition import market_codes
 from store.database import Database
+from store.entitlement.keys import KeySeal, reseal_keys
 from store.legal_texts import samples
 from store.migrations import CannotMigrate, migrate
 from store.settings import Settings, UnsafeSettings
@@ -102,11 +103,24 @@ async def verify_audit_trail(settings: Settings, _arguments: argparse.Namespace)
     return 1
 
 
+async def reseal_content_keys(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Seal the content keys with CONTENT_KEY_SECRET that CONTENT_KEY_SECRET_BEFORE sealed; safe to kill and repeat."""
+    seal = KeySeal.from_secret(settings.content_key_secret, settings.content_key_secret_before)
+    database = await Database.connect(settings.database_url, pool_size=2)
+    try:
+        resealed = await reseal_keys(database, seal)
+    finally:
+        await database.close()
+    console.print(f"{resealed} content keys were sealed anew; CONTENT_KEY_SECRET opens all there are.")
+    return 0
+
+
 COMMANDS: Mapping[str, Command] = {
     "migrate": migrate_database,
     "check-settings": check_settings,
     "make-staff": make_staff,
     "prepare-film-pages": prepare_film_pages,
+    "reseal-content-keys": reseal_content_keys,
     "verify-audit-trail": verify_audit_trail,
 }
 

@@ -158,7 +158,7 @@ async def assemble(
         outbox=SmtpMailer(database=database, jobs=jobs, settings=settings, composers=composers),
         hasher=hasher,
         one_time_codes=OneTimeCodes(settings.derive(SECOND_FACTORS)),
-        seal=KeySeal.from_secret(settings.content_key_secret),
+        seal=KeySeal.from_secret(settings.content_key_secret, settings.content_key_secret_before),
         tokens=PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url),
         jobs=jobs,
         grants=Grants(),

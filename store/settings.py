@@ -75,6 +75,8 @@ class Settings:
     """Root of all keys that `derive` makes."""
     content_key_secret: bytes = field(repr=False)
     """Key-encryption key of the films' content keys (AES-256)."""
+    content_key_secret_before: bytes | None = field(repr=False)
+    """The one that `content_key_secret` takes over from, until every content key is sealed anew."""
     licence_signing_key: bytes = field(repr=False)
     """Seed of the Ed25519 key that signs licence tokens."""
     allowed_hosts: tuple[str, ...]
@@ -134,6 +136,9 @@ class Settings:
             sepa_debit=reader.switch("SEPA_DEBIT"),
             root_secret=reader.secret("ROOT_SECRET"),
             content_key_secret=reader.secret("CONTENT_KEY_SECRET"),
+            content_key_secret_before=(
+                reader.secret("CONTENT_KEY_SECRET_BEFORE") if env.get("CONTENT_KEY_SECRET_BEFORE") else None
+            ),
             licence_signing_key=reader.secret("LICENCE_SIGNING_KEY"),
             allowed_hosts=reader.words("ALLOWED_HOSTS") or _host_of(env.get("BASE_URL", "")),
             trusted_proxies=reader.words("TRUSTED_PROXIES"),
@@ -170,6 +175,7 @@ _VARIABLES: dict[str, str | None] = {
     "SEPA_DEBIT": "off",
     "ROOT_SECRET": None,
     "CONTENT_KEY_SECRET": None,
+    "CONTENT_KEY_SECRET_BEFORE": "",
     "LICENCE_SIGNING_KEY": None,
     "ALLOWED_HOSTS": "",
     "TRUSTED_PROXIES": "",
@@ -234,7 +240,13 @@ def _production_faults(settings: Settings, env: Mapping[str, str]) -> list[str]:
     """What production must not start with; the texts name variables, never their values."""
     secrets = {
         name: env.get(name, "")
-        for name in ("ROOT_SECRET", "CONTENT_KEY_SECRET", "LICENCE_SIGNING_KEY", "STRIPE_SECRET_KEY")
+        for name in (
+            "ROOT_SECRET",
+            "CONTENT_KEY_SECRET",
+            "CONTENT_KEY_SECRET_BEFORE",
+            "LICENCE_SIGNING_KEY",
+            "STRIPE_SECRET_KEY",
+        )
     }
     webhook_secrets = settings.stripe_webhook_secrets
     given = [*filter(None, secrets.values()), *webhook_secrets]

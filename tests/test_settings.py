@@ -85,6 +85,17 @@ def test_production_refuses_a_fault_and_names_it(changes: dict[str, str], fault:
     assert refusal.value.faults == [fault]
 
 
+def test_the_secret_that_is_being_replaced_is_another_one_of_its_own() -> None:
+    old = base64.b64encode(secrets.token_bytes(32)).decode()
+    settings = Settings.from_env(production_environment(CONTENT_KEY_SECRET_BEFORE=old))
+    assert settings.content_key_secret_before == base64.b64decode(old)
+    assert Settings.from_env(production_environment()).content_key_secret_before is None
+    with pytest.raises(UnsafeSettings, match="the same secret is used for two purposes"):
+        Settings.from_env(production_environment(CONTENT_KEY_SECRET=old, CONTENT_KEY_SECRET_BEFORE=old))
+    with pytest.raises(UnsafeSettings, match="CONTENT_KEY_SECRET_BEFORE is not 32 bytes"):
+        Settings.from_env(production_environment(CONTENT_KEY_SECRET_BEFORE="c2hvcnQ="))
+
+
 def test_production_refuses_one_secret_for_two_purposes() -> None:
     secret = production_environment()["ROOT_SECRET"]
     with pytest.raises(UnsafeSettings) as refusal:

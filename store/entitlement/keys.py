@@ -1,4 +1,4 @@
-"""Content keys at rest: sealed with AES-256-GCM under a key that only the settings know, and taken in with a film."""
+"""Content keys at rest: sealed with AES-256-GCM under a key of the settings, which can be replaced by another."""
 
 import hashlib
 import os
@@ -10,7 +10,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import select
 
+from store.database import Database
 from store.entitlement.errors import KeysUnreadable
 from store.entitlement.models import ContentKey
 
@@ -19,6 +21,9 @@ KEY_BYTES: Final = 16
 
 _NONCE_BYTES: Final = 12
 
+_BATCH: Final = 200
+"""Keys that are sealed anew in one transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeySeal:
@@ -26,11 +31,17 @@ class KeySeal:
 
     wrapping_key: bytes = field(repr=False)
     """32 bytes."""
+    before: "KeySeal | None" = None
+    """The one that this one takes over from; it opens what it sealed, and seals nothing more."""
 
     @classmethod
-    def from_secret(cls, content_key_secret: bytes) -> Self:
-        """The seal of this installation: HKDF-SHA256 (RFC 5869) over `settings.content_key_secret`."""
-        return cls(HKDF(hashes.SHA256(), 32, None, b"videothek/content-keys").derive(content_key_secret))
+    def from_secret(cls, content_key_secret: bytes, before: bytes | None = None) -> Self:
+        """The seal of this installation: HKDF-SHA256 (RFC 5869) over `settings.content_key_secret`.
+
+        `before` is the secret that is being replaced: its keys open as well.
+        """
+        wrapping_key = HKDF(hashes.SHA256(), 32, None, b"videothek/content-keys").derive(content_key_secret)
+        return cls(wrapping_key, cls.from_secret(before) if before is not None else None)
 
     @property
     def name(self) -> str:
@@ -47,11 +58,33 @@ class KeySeal:
 
     def open(self, row: ContentKey) -> bytes:
         """The key of a row, 16 bytes; raises `KeysUnreadable` when it was sealed elsewhere or tampered with."""
+        if self.before is not None and row.sealed_with == self.before.name:
+            return self.before.open(row)
         nonce, sealed = row.sealed[:_NONCE_BYTES], row.sealed[_NONCE_BYTES:]
         try:
             return AESGCM(self.wrapping_key).decrypt(nonce, sealed, _binding(row.kid, row.asset_id, row.track))
         except InvalidTag as fault:
             raise KeysUnreadable from fault
+
+
+async def reseal_keys(database: Database, seal: KeySeal) -> int:
+    """Seal every key anew that another wrapping key sealed; how many there were.
+
+    In small transactions, so that licences wait for none of them. Safe to kill and to run again, also twice at once:
+    a batch is sealed whole or not at all, and licences open both. Raises `KeysUnreadable` for a key that neither
+    wrapping key opens, and leaves it as it is.
+    """
+    others = select(ContentKey).where(ContentKey.sealed_with != seal.name).order_by(ContentKey.kid).limit(_BATCH)
+    resealed = 0
+    while True:
+        async with database.sessions.begin() as session:
+            rows = (await session.scalars(others.with_for_update())).all()
+            for row in rows:
+                anew = seal.seal(kid=row.kid, asset_id=row.asset_id, track=row.track, key=seal.open(row))
+                row.sealed, row.sealed_with = anew.sealed, anew.sealed_with
+        if not rows:
+            return resealed
+        resealed += len(rows)
 
 
 def _binding(kid: UUID, asset_id: UUID, track: str) -> bytes:
