@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.ids import new_id
 from auth.models import Account, Session
 from auth.tokens import SESSION, hash_token, make_token
+from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.dpop import PublicKey, encode
 from store.entitlement.films import TEST_FILM_FOLDER, read_film, register_test_film
@@ -45,15 +46,15 @@ class Viewer:
         numbers = self.key.public_key().public_numbers()
         return PublicKey(x=encode(numbers.x.to_bytes(32)), y=encode(numbers.y.to_bytes(32)))
 
-    def heartbeat(self, base_url: str, *, position: float) -> bytes:
-        """A sign of life as it goes over the wire."""
+    def heartbeat(self, base_url: str, *, position: float, asked: str | None = None) -> bytes:
+        """A sign of life as it goes over the wire; `asked` is the process that is asked, if not `base_url` itself."""
         path = f"/v1/playback-sessions/{self.playback_id}/heartbeats"
         headers = {
             "Authorization": f"Bearer {self.session_token}",
             "DPoP": self._proof(base_url + path),
             "Content-Type": "application/json",
         }
-        return _post(base_url, path, headers, {"position": position})
+        return _post(asked or base_url, path, headers, {"position": position})
 
     def licence(self, base_url: str, tokens: PlaybackTokens) -> bytes:
         """A request for the film's keys, with a fresh token."""
@@ -75,13 +76,33 @@ async def make_viewers(settings: Settings, database: Database, *, count: int) ->
     viewers = [
         Viewer(new_id(), new_id(), make_token(SESSION), ec.generate_private_key(ec.SECP256R1())) for _ in range(count)
     ]
-    title_id = await database.reads.fetchval("SELECT id FROM store.titles WHERE kind = 'film' ORDER BY slug LIMIT 1")
     async with database.sessions.begin() as session:
+        title_id = await _make_film(session)
         seal = KeySeal.from_secret(settings.content_key_secret)
         asset_id = await register_test_film(session, seal=seal, at=datetime.now(UTC))
         for first in range(0, count, 1000):
             await _insert(session, viewers[first : first + 1000], title_id=title_id, asset_id=asset_id)
     return viewers
+
+
+async def _make_film(session: AsyncSession) -> UUID:
+    now, slug = datetime.now(UTC), f"benchmark-{new_id().hex[-12:]}"
+    title = Title(
+        slug=slug,
+        kind="film",
+        original_title="Benchmark",
+        year=2026,
+        countries=["DE"],
+        languages=["de"],
+        genres=[],
+        sort_key=slug,
+        search_text=slug,
+        added_at=now,
+        changed_at=now,
+    )
+    session.add(title)
+    await session.flush()
+    return title.id
 
 
 async def _insert(session: AsyncSession, viewers: list[Viewer], *, title_id: UUID, asset_id: UUID) -> None:
