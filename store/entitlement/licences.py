@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Account
 from store.database import Database
-from store.entitlement.dpop import Proof, decode, read_proof, use_once
+from store.entitlement.dpop import Proof, decode, forgotten_at, read_proof, refuse_copy
 from store.entitlement.errors import (
     DeviceNotRegistered,
     EntitlementError,
@@ -35,6 +35,18 @@ log = structlog.get_logger("licences")
 
 MOST_KIDS: Final = 16
 """Key ids in one request; a film has three or four."""
+
+
+_ASKED: Final = """
+    WITH proof AS (
+        INSERT INTO store.dpop_proofs (jkt, jti, expires_at)
+        SELECT $2::text, $3::text, $4::timestamptz
+         WHERE $2::text IS NOT NULL AND EXISTS (SELECT FROM store.playback_sessions WHERE id = $1)
+        ON CONFLICT DO NOTHING RETURNING jti
+    )
+    SELECT account_id, title_id, entitlement_id, device_id, EXISTS (SELECT FROM proof) AS is_first
+      FROM store.playback_sessions WHERE id = $1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +83,13 @@ class Licences:
         for nobody could say whose they were. Raises the refusals of this package.
         """
         permission = self._permission(asked.authorization, real_now=real_now)
-        question = await self._question(permission, at=at, real_now=real_now)
+        proof, fault = _proof_of(asked, permission, real_now=real_now)
+        # The proof is used up before this session asks its first question: no request holds two connections.
+        question, is_first = await self._question(permission, proof, at=at, real_now=real_now)
         try:
-            # The proof is used up before this session asks its first question: no request holds two connections.
-            await self._prove(asked, permission, real_now=real_now)
+            if fault is not None:
+                raise fault
+            refuse_copy(is_first=is_first)
             keys = await self._grant(question, permission, _key_ids(asked))
         except EntitlementError as refusal:
             await question.refused(self.session, self.database, refusal)
@@ -90,31 +105,29 @@ class Licences:
             raise TokenInvalid
         return self.tokens.read(token.strip(), real_now=real_now)
 
-    async def _question(self, permission: Permission, *, at: datetime, real_now: datetime) -> Question:
-        """Whose playback the token is for; raises `TokenInvalid` where it is gone."""
-        async with self.database.sessions() as reading:
-            playback = await reading.get(PlaybackSession, permission.playback_session_id)
-        if playback is None:
+    async def _question(
+        self, permission: Permission, proof: Proof | None, *, at: datetime, real_now: datetime
+    ) -> tuple[Question, bool]:
+        """Whose playback the token is for, and whether the proof is used for the first time; it is used up by this.
+
+        One statement, and so a transaction of its own: a proof stays used even if the licence is refused. Raises
+        `TokenInvalid` where the playback is gone.
+        """
+        named = (proof.key.jkt, proof.jti, forgotten_at(proof)) if proof else (None, None, None)
+        row = await self.database.reads.fetchrow(_ASKED, permission.playback_session_id, *named)
+        if row is None:
             raise TokenInvalid
-        return Question(
+        question = Question(
             "licence",
             at,
             real_now,
-            playback.account_id,
-            title_id=playback.title_id,
-            entitlement_id=playback.entitlement_id,
-            device_id=playback.device_id,
-            playback_session_id=playback.id,
+            row["account_id"],
+            title_id=row["title_id"],
+            entitlement_id=row["entitlement_id"],
+            device_id=row["device_id"],
+            playback_session_id=permission.playback_session_id,
         )
-
-    async def _prove(self, asked: LicenceQuestion, permission: Permission, *, real_now: datetime) -> Proof:
-        """The proof of the key that the token is bound to, used up by this."""
-        token = (asked.authorization or "").partition(" ")[2].strip()
-        proof = read_proof(asked.proof, method=asked.method, url=asked.url, real_now=real_now, token=token)
-        if proof.key.jkt != permission.jkt:
-            raise TokenInvalid
-        await use_once(self.database, proof)
-        return proof
+        return question, row["is_first"]
 
     async def _grant(
         self, question: Question, permission: Permission, kids: Sequence[UUID]
@@ -168,6 +181,18 @@ class Licences:
         if by_kid.keys() != set(kids):
             raise ForeignKeyAsked
         return [by_kid[kid] for kid in kids]
+
+
+def _proof_of(
+    asked: LicenceQuestion, permission: Permission, *, real_now: datetime
+) -> tuple[Proof | None, EntitlementError | None]:
+    """The proof of the key that the token is bound to, or what is wrong with it."""
+    token = (asked.authorization or "").partition(" ")[2].strip()
+    try:
+        proof = read_proof(asked.proof, method=asked.method, url=asked.url, real_now=real_now, token=token)
+    except EntitlementError as fault:
+        return None, fault
+    return (proof, None) if proof.key.jkt == permission.jkt else (None, TokenInvalid())
 
 
 def _key_ids(asked: LicenceQuestion) -> list[UUID]:
