@@ -12,7 +12,7 @@ from auth import models
 from auth.email_addresses import mask_email
 from auth.models import Account, Session
 from auth.ports import AuthSettings, Composer, Letter
-from auth.tokens import EMAIL_CHANGE, EMAIL_UNDO, PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
+from auth.tokens import EMAIL_CHANGE, EMAIL_UNDO, INVITATION, PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
 from auth.visits import browser_of
 
 
@@ -24,6 +24,7 @@ def composers(settings: AuthSettings) -> Mapping[str, Composer]:
         "password_reset": ComposePasswordReset(links),
         "password_changed": ComposePasswordChanged(settings.base_url),
         "second_factor_changed": compose_second_factor_changed,
+        "staff_invitation": ComposeInvitation(links),
         "new_device": ComposeNewDevice(settings.base_url),
         "email_change": ComposeEmailChange(links),
         "email_change_notice": ComposeEmailChangeNotice(links),
@@ -256,6 +257,28 @@ class ComposeEmailChangeNotice:
                 "has_changed": change.confirmed_at is not None,
                 "valid_until": change.undo_until,
             },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeInvitation:
+    """The link with which a new colleague joins."""
+
+    links: MailedLinks
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail to the invited address, or None if the invitation is over."""
+        invitation = await session.get(models.Invitation, reference, with_for_update=True)
+        if invitation is None or invitation.accepted_at or invitation.withdrawn_at or invitation.expires_at <= at:
+            return None
+        invitation.token_hash = self.links.digest(INVITATION, invitation.id)
+        values = self.links.values(INVITATION, invitation.id, path="/join", locale=invitation.locale)
+        return Letter(
+            recipient=invitation.email,
+            values={**values, "valid_until": invitation.expires_at},
+            locale=invitation.locale,
         )
 
 

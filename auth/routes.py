@@ -16,6 +16,7 @@ from auth.authentication import (
     clear_session_cookie,
     signed_in,
 )
+from auth.colleague_routes import handlers as colleague_handlers
 from auth.errors import (
     AccountDisabled,
     AccountNotFound,
@@ -326,5 +327,6 @@ router = Router(
         complete_password_reset,
         start_password_reset,
         *second_factor_handlers,
+        *colleague_handlers,
     ],
 )

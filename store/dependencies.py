@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts import Accounts
 from auth.authentication import identity_of, provide_identity, provide_visitor
+from auth.colleagues import Colleagues
 from auth.email_change import EmailChange
 from auth.identity import Identity
+from auth.invitations import Invitations
 from auth.password_change import PasswordChange
 from auth.password_reset import PasswordReset
 from auth.registration import Registration
@@ -72,6 +74,8 @@ def dependencies() -> Mapping[str, Provide]:
         "email_change": _email_change,
         "password_change": _password_change,
         "accounts": _accounts,
+        "invitations": _invitations,
+        "colleagues": _colleagues,
         "checkout": _checkout,
         "sale_refunds": _sale_refunds,
         "webhooks": _webhooks,
@@ -187,6 +191,15 @@ async def _password_change(state: State, session: Session, step_up: NamedDepende
 async def _email_change(state: State, session: Session) -> EmailChange:
     parts = parts_of(state)
     return EmailChange(session, parts.database, parts.throttle, parts.outbox)
+
+
+async def _invitations(state: State, session: Session) -> Invitations:
+    parts = parts_of(state)
+    return Invitations(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
+
+
+async def _colleagues(state: State, session: Session) -> Colleagues:
+    return Colleagues(session, parts_of(state).database)
 
 
 async def _accounts(state: State, session: Session) -> Accounts:

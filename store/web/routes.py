@@ -18,6 +18,7 @@ from store.problems import preferred_locale
 from store.web import (
     account_pages,
     checkout_pages,
+    colleague_pages,
     credential_pages,
     devices_pages,
     email_change_pages,
@@ -59,6 +60,7 @@ PARTS = (
     legal_pages,
     player,
     staff_pages,
+    colleague_pages,
     support_pages,
     support_playback_pages,
     refund_pages,

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth import audit
 from auth.authentication import Identity, identity_of, requires
 from auth.errors import NotPermitted, NotSignedIn
-from auth.permissions import AUDIT_READ, CUSTOMER_READ, REFUND_APPROVE, TRANSACTIONS_READ, WORK_REPLAY
+from auth.permissions import AUDIT_READ, CUSTOMER_READ, REFUND_APPROVE, STAFF_MANAGE, TRANSACTIONS_READ, WORK_REPLAY
 from auth.visits import Visit
 from billing.webhooks import PARKED
 from store.database import Database
@@ -40,6 +40,7 @@ CONSOLES: Final = (
     Console("withdrawals", "/staff/withdrawals", "mail", CUSTOMER_READ),
     Console("invariants", "/finance/invariants", "circle-check", TRANSACTIONS_READ),
     Console("parked", "/staff/parked", "clock", AUDIT_READ),
+    Console("colleagues", "/staff/colleagues", "users", STAFF_MANAGE),
 )
 
 

@@ -37,6 +37,8 @@ READS = {
     "/de/staff/refunds": {"support_lead", "finance"},
     "/de/staff/withdrawals": {"support", "support_lead"},
     "/de/finance/invariants": {"finance"},
+    "/v1/staff/colleagues": {"admin"},
+    "/de/staff/colleagues": {"admin"},
     "/v1/staff/parked-work": {"support_lead", "admin"},
     "/v1/staff/withdrawals": {"support", "support_lead"},
 }
