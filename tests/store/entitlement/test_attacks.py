@@ -95,7 +95,7 @@ ATTACKS: Final[Mapping[str, tuple[str, ...]]] = {
         "test_licences.py::test_a_token_that_is_still_good_gets_nothing_once_the_ground_is_gone",
         "test_attacks.py::test_what_plays_stops_at_the_next_heartbeat_once_its_ground_is_gone",
         "test_licences_at_the_same_instant.py::test_a_licence_that_waits_for_a_withdrawal_gets_no_key",
-        "test_licences_at_the_same_instant.py::test_after_a_licence_the_right_of_withdrawal_is_lost",
+        "test_licences_at_the_same_instant.py::test_after_a_licence_the_right_of_withdrawal_is_lost_if_the_contract_was_confirmed_before",
     ),
     "ids of another account's devices and playbacks": (
         "test_devices.py::test_a_device_of_another_account_cannot_be_seen_or_removed",
