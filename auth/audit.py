@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.identity import Identity
-from auth.models import AuditEvent, AuditSeal
+from auth.ids import new_id
+from auth.models import AuditAddress, AuditEvent, AuditSeal
 
 GENESIS = bytes(32)
 """What stands before the first link of the chain."""
@@ -35,9 +36,14 @@ async def record(
     ip: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add an entry to the caller's transaction. `details` hold no secret and no e-mail address."""
+    """Add an entry to the caller's transaction. `details` hold no secret and no e-mail address.
+
+    The address stands beside the entry and not in it: it is forgotten long before the trail is.
+    """
+    event_id = new_id()
     session.add(
         AuditEvent(
+            id=event_id,
             at=at,
             actor_id=actor.account_id if actor else None,
             actor_roles=sorted(actor.roles) if actor else [],
@@ -48,11 +54,12 @@ async def record(
             outcome=outcome,
             reason=reason,
             request_id=request_id,
-            ip=ip,
             details=dict(details or {}),
         )
     )
     await session.flush()
+    if ip is not None:
+        await session.execute(insert(AuditAddress).values(audit_event_id=event_id, ip=ip, at=at))
 
 
 async def list_events_about(

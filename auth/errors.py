@@ -157,6 +157,14 @@ class Overloaded(AuthError):
         return {"Retry-After": "3"}
 
 
+class ErasureNotFound(AuthError):
+    """The account is not going to be erased."""
+
+    status, code = 404, "erasure_not_found"
+    de = "Für Ihr Konto ist keine Löschung vorgemerkt."
+    en = "No erasure of your account is due."
+
+
 class EmailAddressInvalid(AuthError):
     """Not an address that mail can be sent to."""
 

@@ -351,7 +351,18 @@ class AuditEvent(Base):
     reason: Mapped[str | None]
     request_id: Mapped[str | None]
     ip: Mapped[str | None]
+    """Entries of the first version only: the address now stands apart, as the chain lets nobody forget it here."""
     details: Mapped[dict[str, Any]]
+
+
+class AuditAddress(Base):
+    """From which address an audited deed came: kept apart from the trail, because it is forgotten before it."""
+
+    __tablename__ = "audit_addresses"
+
+    audit_event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id), primary_key=True)
+    ip: Mapped[str]
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 class AuditSeal(Base):

@@ -21,6 +21,8 @@ EMAIL_UNDO: Final = "undo"
 """The link that undoes a change of address."""
 DEVICE: Final = "device"
 """A browser or app that someone signed in on, known again at the next sign-in."""
+KEEP_ACCOUNT: Final = "keep"
+"""The link that keeps an account which was to be erased."""
 
 SIGN_IN_STEP: Final = "step"
 """A sign-in whose second factor is still due."""

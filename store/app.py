@@ -22,6 +22,7 @@ import store.catalogue.routes
 import store.entitlement.routes
 import store.invariant_routes
 import store.metrics_routes
+import store.privacy_routes
 import store.purchase_routes
 import store.staff_work_routes
 import store.support_routes
@@ -103,6 +104,7 @@ def create_app(
             store.catalogue.routes.router,
             store.entitlement.routes.router,
             store.purchase_routes.router,
+            store.privacy_routes.router,
             store.invariant_routes.router,
             store.support_routes.router,
             store.staff_work_routes.router,

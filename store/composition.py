@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import auth.erasure_letters
 import auth.letters
 import store.payment_letters
 import store.refund_letters
@@ -43,10 +44,12 @@ from store.entitlement.grants import Grants
 from store.entitlement.keys import KeySeal
 from store.entitlement.reminders import Reminders
 from store.entitlement.tokens import PlaybackTokens
+from store.erasure import Eraser
 from store.invariants import check_invariants
 from store.jobs import PostgresJobs
 from store.mail import SmtpMailer, deliver_mail
 from store.purchase_confirmation import ComposeOrderConfirmation
+from store.retention import forget_what_is_past
 from store.settings import Settings
 from store.throttling import Throttling, open_redis
 
@@ -136,6 +139,7 @@ async def assemble(
         await asyncio.to_thread(hasher.warm_up)
     composers = {
         **auth.letters.composers(settings),
+        **auth.erasure_letters.composers(settings),
         "order_confirmation": ComposeOrderConfirmation(settings.base_url),
         **store.payment_letters.composers(settings.base_url),
         **store.refund_letters.composers(settings.base_url),
@@ -247,7 +251,15 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
     async def check_books_and_rights(**_: Any) -> None:
         await check_invariants(parts.database)
 
+    async def erase_accounts(**_: Any) -> None:
+        await Eraser(parts.database).erase_due(at=await parts.clock.now())
+
+    async def forget_past_periods(**_: Any) -> None:
+        await forget_what_is_past(parts.database, at=await parts.clock.now(), real_now=datetime.now(UTC))
+
     return {
+        "forget_past_periods": ("43 2 * * *", forget_past_periods),
+        "erase_accounts": ("23 2 * * *", erase_accounts),
         "sweep_payments": ("* * * * *", sweep_payments),
         "search_lost_events": ("*/5 * * * *", search_lost_events),
         "remind_of_rentals": ("*/5 * * * *", remind_of_rentals),

@@ -13,6 +13,7 @@ from auth.accounts import Accounts
 from auth.authentication import identity_of, provide_identity, provide_visitor
 from auth.colleagues import Colleagues
 from auth.email_change import EmailChange
+from auth.erasure import Erasures
 from auth.identity import Identity
 from auth.invitations import Invitations
 from auth.password_change import PasswordChange
@@ -30,6 +31,7 @@ from billing.webhooks import Webhooks
 from billing.withdrawals import Withdrawals
 from store.catalogue.film_page import CatalogueView
 from store.composition import Parts
+from store.data_export import DataExports
 from store.database import provide_session
 from store.entitlement.devices import Devices
 from store.entitlement.heartbeats import Heartbeats
@@ -76,6 +78,8 @@ def dependencies() -> Mapping[str, Provide]:
         "accounts": _accounts,
         "invitations": _invitations,
         "colleagues": _colleagues,
+        "erasures": _erasures,
+        "data_exports": _data_exports,
         "checkout": _checkout,
         "sale_refunds": _sale_refunds,
         "webhooks": _webhooks,
@@ -204,6 +208,15 @@ async def _colleagues(state: State, session: Session) -> Colleagues:
 
 async def _accounts(state: State, session: Session) -> Accounts:
     return Accounts(session, parts_of(state).hasher)
+
+
+async def _erasures(state: State, session: Session) -> Erasures:
+    parts = parts_of(state)
+    return Erasures(session, parts.throttle, parts.outbox)
+
+
+async def _data_exports(state: State, session: Session) -> DataExports:
+    return DataExports(session, parts_of(state).throttle)
 
 
 async def _checkout(state: State, session: Session) -> Checkout:

@@ -24,6 +24,7 @@ from auth.models import Account
 from auth.ports import Composer, Jobs, Letter, OpenDatabase
 from store.catalogue.models import Base
 from store.letter_templates import Rendered, render
+from store.suppressions import BOUNCED, CAN_BE_LEFT_OUT, is_bounce, is_suppressed, note_accepted, suppress
 
 log = structlog.get_logger("mail")
 
@@ -39,7 +40,7 @@ class Mail(Base):
 
     __tablename__ = "mails"
     __table_args__ = (
-        CheckConstraint("status IN ('queued', 'sent', 'refused', 'dropped')", name="status"),
+        CheckConstraint("status IN ('queued', 'sent', 'refused', 'dropped', 'suppressed')", name="status"),
         CheckConstraint("locale IN ('de', 'en')", name="locale"),
         Index(None, "account_id", "created_at"),
         Index(None, "reference"),
@@ -53,7 +54,10 @@ class Mail(Base):
     """What it is about: an order, a reset; what that is depends on the kind."""
     locale: Mapped[str]
     status: Mapped[str] = mapped_column(default="queued", server_default="queued")
-    """`refused`: the mail server will never take it. `dropped`: it was no longer due."""
+    """`refused`: the mail server will never take it. `dropped`: it was no longer due.
+
+    `suppressed`: its address takes none, and this one could be left out.
+    """
     sent_to: Mapped[str | None]
     """The masked address."""
     smtp_reply: Mapped[str | None]
@@ -116,6 +120,17 @@ class MailDelayed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """What the mail server made of a mail."""
+
+    status: str
+    """`sent`, `refused` for ever (5xx), or `queued` for another try."""
+    reply: str
+    is_bounce: bool = False
+    """Whether it said that there is no such mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
 class SmtpMailer:
     """The `auth.ports.Outbox` port (a row and a job in the caller's transaction), and the sending that the job does."""
 
@@ -165,16 +180,19 @@ class SmtpMailer:
             mail.account_id = mail.account_id or letter.account_id
             mail.locale = letter.locale or mail.locale
             mail.sent_to = mask_email(letter.recipient)
+            if mail.kind in CAN_BE_LEFT_OUT and await is_suppressed(session, letter.recipient):
+                mail.status = "suppressed"
+                return
             kind, locale = letter.template or mail.kind, mail.locale
         rendered = render(kind, locale, {**self._common_values(locale), **letter.values})
         message = self._message(mail_id, letter, rendered, locale=locale, at=at)
-        status, reply = await self._send(message)
+        sending = await self._send(message)
         # Servers like to repeat whom they refuse; support and the jobs' own log may know the masked address only.
-        reply = _without_address(reply, letter.recipient)
-        await self._note(mail_id, status=status, reply=reply, sent_at=at if status == "sent" else None)
-        if status == "queued":
+        reply = _without_address(sending.reply, letter.recipient)
+        await self._note(mail_id, letter, sending, reply=reply, at=at)
+        if sending.status == "queued":
             raise MailDelayed(reply)
-        log.info("mail_done", mail_id=str(mail_id), kind=kind, status=status)
+        log.info("mail_done", mail_id=str(mail_id), kind=kind, status=sending.status)
 
     def _common_values(self, locale: str) -> dict[str, object]:
         return {
@@ -201,8 +219,8 @@ class SmtpMailer:
     def _domain(self) -> str:
         return parseaddr(self.settings.mail_from)[1].rpartition("@")[2]
 
-    async def _send(self, message: EmailMessage) -> tuple[str, str]:
-        """Status and reply: `sent`, `refused` for ever (5xx), or `queued` for another try."""
+    async def _send(self, message: EmailMessage) -> Sending:
+        """Speak to the server once."""
         server = urlsplit(self.settings.smtp_url)
         try:
             _, reply = await aiosmtplib.send(
@@ -219,18 +237,30 @@ class SmtpMailer:
         except SMTPRecipientsRefused as fault:
             codes = [refused.code for refused in fault.recipients]
             reply = "; ".join(f"{refused.code} {refused.message}" for refused in fault.recipients)
-            return ("refused" if all(code >= 500 for code in codes) else "queued"), _one_line(reply)
+            return Sending(
+                "refused" if all(code >= 500 for code in codes) else "queued",
+                _one_line(reply),
+                is_bounce=all(is_bounce(refused.code, refused.message) for refused in fault.recipients),
+            )
         except SMTPResponseException as fault:
-            return ("refused" if fault.code >= 500 else "queued"), _one_line(f"{fault.code} {fault.message}")
+            return Sending("refused" if fault.code >= 500 else "queued", _one_line(f"{fault.code} {fault.message}"))
         except (aiosmtplib.SMTPException, OSError) as fault:
-            return "queued", type(fault).__name__
-        return "sent", _one_line(reply)
+            return Sending("queued", type(fault).__name__)
+        return Sending("sent", _one_line(reply))
 
-    async def _note(self, mail_id: UUID, *, status: str, reply: str, sent_at: datetime | None) -> None:
+    async def _note(self, mail_id: UUID, letter: Letter, sending: Sending, *, reply: str, at: datetime) -> None:
+        """Keep what became of a mail, and what that says of its address."""
+        is_sent = sending.status == "sent"
         async with self.database.sessions.begin() as session:
             await session.execute(
-                update(Mail).where(Mail.id == mail_id).values(status=status, smtp_reply=reply, sent_at=sent_at)
+                update(Mail)
+                .where(Mail.id == mail_id)
+                .values(status=sending.status, smtp_reply=reply, sent_at=at if is_sent else None)
             )
+            if sending.is_bounce:
+                await suppress(session, letter.recipient, reason=BOUNCED, at=at)
+            elif is_sent:
+                await note_accepted(session, letter.recipient)
 
 
 def _one_line(reply: str) -> str:

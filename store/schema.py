@@ -6,6 +6,7 @@ from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.util import await_only
 
+import auth.erasure
 import auth.models
 import billing.books
 import billing.idempotency
@@ -19,6 +20,7 @@ import store.catalogue.stored_pages
 import store.entitlement.models
 import store.invariants
 import store.mail
+import store.suppressions
 from store.database import APP_ROLE, FINANCE_ROLE
 from store.jobs import JOBS_SCHEMA, queue_settings
 
@@ -35,6 +37,7 @@ EXTENSIONS = ("btree_gist", "pg_trgm")
 
 MODULES_WITH_TABLES = (
     auth.models,
+    auth.erasure,
     billing.models,
     billing.idempotency,
     billing.provider_records,
@@ -47,6 +50,7 @@ MODULES_WITH_TABLES = (
     store.entitlement.models,
     store.invariants,
     store.mail,
+    store.suppressions,
 )
 """Every module that declares tables: importing them fills the metadata."""
 

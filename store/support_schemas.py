@@ -124,7 +124,10 @@ class MailOut(msgspec.Struct, frozen=True):
 
     kind: str
     status: str
-    """`queued`, `sent`, `refused` (the server will never take it) or `dropped` (it was no longer due)."""
+    """`queued`, `sent`, `refused` (the server will never take it) or `dropped` (it was no longer due).
+
+    `suppressed`: its address takes no mails, and this one could be left out.
+    """
     sent_to: str | None
     """The masked address."""
     created_at: datetime

@@ -19,8 +19,8 @@ STAFF_PATHS = ("/v1/staff/", "/v1/finance/", "/v1/refunds", "/de/staff", "/de/su
 
 ROLES = ("admin", "editor", "finance", "support", "support_lead")
 
-NOT_COUNTED = frozenset({"auth.audit_events", "auth.throttle_buckets"})
-"""What a refusal may write: that it was refused, and that it counts against a limit."""
+NOT_COUNTED = frozenset({"auth.audit_addresses", "auth.audit_events", "auth.throttle_buckets"})
+"""What a refusal may write: that it was refused and from where, and that it counts against a limit."""
 
 
 @dataclass(frozen=True, slots=True)

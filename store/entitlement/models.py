@@ -256,7 +256,7 @@ class TrackChoice(Base):
 
 
 class LicenceEvent(Base):
-    """A licence or a playback that was granted or refused; never changed, never removed."""
+    """A licence or a playback that was granted or refused; never changed, and kept for four years (BGB 195, 199)."""
 
     __tablename__ = "licence_events"
     __table_args__ = (
@@ -294,10 +294,13 @@ DDL: tuple[str, ...] = (
     " VALUES (NULL, 5, 5, 30, 2, 1) ON CONFLICT DO NOTHING",
     "CREATE OR REPLACE FUNCTION store.refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
     "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege'; END $$",
+    "CREATE OR REPLACE FUNCTION store.keep_licence_event() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN IF TG_OP = 'DELETE' AND OLD.recorded_at < now() - interval '4 years' THEN RETURN OLD; END IF; "
+    "RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege'; END $$",
     "CREATE OR REPLACE TRIGGER licence_events_are_kept BEFORE UPDATE OR DELETE ON store.licence_events"
-    " FOR EACH ROW EXECUTE FUNCTION store.refuse_change()",
+    " FOR EACH ROW EXECUTE FUNCTION store.keep_licence_event()",
     "CREATE OR REPLACE TRIGGER licence_events_are_not_emptied BEFORE TRUNCATE ON store.licence_events"
     " FOR EACH STATEMENT EXECUTE FUNCTION store.refuse_change()",
-    f"REVOKE UPDATE, DELETE, TRUNCATE ON store.licence_events FROM {APP_ROLE}",
+    f"REVOKE UPDATE, TRUNCATE ON store.licence_events FROM {APP_ROLE}",
 )
-"""What metadata cannot say: the limits that everyone starts with, and that licence events are only ever added."""
+"""What metadata cannot say: the limits that everyone starts with, and that licence events go no earlier than claims."""

@@ -14,34 +14,21 @@ from typing import Final
 import uvicorn
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SmtpSession
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Litestar, MediaType, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from store.sandbox.catcher_pages import MAIL_POLICY, page
 from store.sandbox.kept_mails import keep, names_of, read_mail
+from store.sandbox.sample_letters import handlers as samples
 
 LARGEST_MAIL: Final = 10_000_000
 """Bytes."""
 
 SHOWN: Final = 200
 """Mails that the list shows."""
-
-TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
-)
-
-_PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; connect-src 'self'; "
-    "frame-src 'self'; frame-ancestors 'none'"
-)
-_MAIL_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox; frame-ancestors 'self'"
-)
-
 
 _LOOK_AGAIN: Final = """
 setInterval(async () => {
@@ -67,12 +54,6 @@ class Mailbox:
         return "250 OK: kept"
 
 
-def _page(template: str, **values: object) -> Response[str]:
-    body = TEMPLATES.get_template(template).render(**values)
-    headers = {"Content-Security-Policy": _PAGE_POLICY, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return Response(body, media_type=MediaType.HTML, headers=headers)
-
-
 @get("/health", sync_to_thread=False)
 def health() -> dict[str, str]:
     """Say that the pages are there."""
@@ -84,7 +65,7 @@ def list_mails(state: State) -> Response[str]:
     """All mails, the newest first; the page looks again by itself every few seconds."""
     names = names_of(state.folder)
     mails = [mail for name in names[:SHOWN] if (mail := read_mail(state.folder, name))]
-    return _page("mails.html", mails=mails, total=len(names))
+    return page("mails.html", mails=mails, total=len(names))
 
 
 @get("/look-again.js", media_type="text/javascript", sync_to_thread=False)
@@ -99,7 +80,7 @@ def show_mail(state: State, name: FromPath[str]) -> Response[str]:
     mail = read_mail(state.folder, name)
     if mail is None:
         raise NotFoundException
-    return _page("mail.html", mail=mail)
+    return page("mail.html", mail=mail)
 
 
 @get("/mails/{name:str}/html", sync_to_thread=True)
@@ -109,7 +90,7 @@ def show_html(state: State, name: FromPath[str]) -> Response[str]:
     if mail is None:
         raise NotFoundException
     body = f'<base target="_blank">{mail.html}'
-    return Response(body, media_type=MediaType.HTML, headers={"Content-Security-Policy": _MAIL_POLICY})
+    return Response(body, media_type=MediaType.HTML, headers={"Content-Security-Policy": MAIL_POLICY})
 
 
 @get("/latest", sync_to_thread=True)
@@ -122,7 +103,7 @@ def show_latest(state: State) -> Redirect:
 def create_viewer(folder: Path, *, port: int) -> Litestar:
     """The pages over the mails of a folder, to be served on that port of the loopback."""
     return Litestar(
-        [health, list_mails, look_again, show_mail, show_html, show_latest],
+        [health, list_mails, look_again, show_mail, show_html, show_latest, *samples],
         state=State({"folder": folder}),
         # Reset links lie here: no foreign name may lead a browser to them.
         allowed_hosts=[f"127.0.0.1:{port}", f"localhost:{port}"],

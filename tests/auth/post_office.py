@@ -24,6 +24,15 @@ class PostOffice:
 
     letters: list[EmailMessage] = field(default_factory=list)
     answer: str | None = None
+    answer_to_recipient: str | None = None
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if self.answer_to_recipient is not None:
+            return self.answer_to_recipient
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         if self.answer is not None:

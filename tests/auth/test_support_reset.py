@@ -59,7 +59,9 @@ async def test_support_has_a_link_mailed_and_never_sees_it(
     assert entry["session_id"] == agent.session_id
     assert entry["actor_roles"] == ["support"]
     assert (entry["target_id"], entry["reason"], entry["outcome"]) == (str(customer.id), REASON, "done")
-    assert entry["ip"] == "127.0.0.1"
+    assert entry["ip"] is None
+    address = await owner.fetchval("SELECT ip FROM auth.audit_addresses WHERE audit_event_id = $1", entry["id"])
+    assert address == "127.0.0.1"
     assert entry["request_id"] == answer.headers["x-request-id"]
 
 

@@ -13,6 +13,7 @@ from litestar import Litestar
 from auth.ids import new_id
 from store.letter_templates import FOLDER, render
 from store.mail import MailDelayed, list_mails
+from store.sandbox.sample_letters import sample
 from store.settings import Seller, Settings
 from tests.auth.people import a_customer, parts_of
 from tests.auth.post_office import open_post_office, text_of
@@ -37,6 +38,7 @@ EVERYTHING = {
     "new_address": "n•••@b•••.example",
     "has_changed": True,
     "ordered_at": datetime(2026, 1, 3, 20, 15, tzinfo=UTC),
+    "erased_on": datetime(2026, 1, 17, 20, 15, tzinfo=UTC),
     "by_support": True,
     "is_on": True,
     "sign_in": "https://videothek.example/de/sign-in",
@@ -96,6 +98,15 @@ def test_every_mail_can_be_read_without_html(kind: str, locale: str) -> None:
     assert f'lang="{locale}"' in rendered.html
     assert "Kino &lt;&amp; Co&gt;" in rendered.html
     assert "<script" not in rendered.html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("locale", ["de", "en"])
+def test_every_mail_can_be_looked_at_in_the_sandbox_with_sample_values(kind: str, locale: str) -> None:
+    shown = sample(kind, locale)
+    assert shown is not None, "store/sandbox/sample_letters.py has a value for every variable"
+    assert shown.letter.subject
+    assert sample(kind, "fr") is None
 
 
 def test_times_are_said_in_the_zone_of_the_markets() -> None:

@@ -130,3 +130,18 @@ def test_mails_of_the_same_instant_are_all_kept(tmp_path: Path) -> None:
     assert mail is not None
     assert (mail.caught_at, mail.html, mail.links) == (now, "", [LINK])
     assert not stat.S_ISLNK((tmp_path / f"{names[0]}.eml").lstat().st_mode)
+
+
+async def test_every_mail_of_the_store_is_shown_with_sample_values(tmp_path: Path) -> None:
+    async with viewer(tmp_path) as client:
+        samples = (await client.get("/samples")).text
+        for locale, subject in (("de", "Ihr Konto wird gelöscht"), ("en", "Your account will be erased")):
+            assert f'lang="{locale}">{subject}</strong>' in samples
+            page = await client.get(f"/samples/erasure_requested/{locale}")
+            assert page.status_code == 200
+            assert "vt1_reset_sample" in page.text
+            html = await client.get(f"/samples/erasure_requested/{locale}/html")
+            assert "sandbox allow-popups" in html.headers["content-security-policy"]
+            assert subject in html.text
+        for path in ("/samples/erasure_requested/fr", "/samples/nothing/de", "/samples/..%2Fde/de"):
+            assert (await client.get(path)).status_code == 404

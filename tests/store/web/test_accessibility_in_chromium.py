@@ -138,6 +138,7 @@ async def test_what_customers_see_hinders_nobody(
     await some_history(database, person.account, at=datetime.now(UTC))
     paths = ["", f"/films/{film}", "/account", "/account/devices", "/account/streams", "/orders", "/library"]
     paths += ["/withdrawal", "/step-up", "/account/password/change", "/account/email", "/account/email/confirm"]
+    paths += ["/account/privacy", "/account/keep"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
 
 

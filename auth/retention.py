@@ -1,0 +1,52 @@
+"""How long auth keeps what: periods as data, each with the statement that forgets one batch of what is past it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One kind of row, and for how long it is kept. docs/retention.md says why."""
+
+    name: str
+    keep: timedelta
+    statement: str
+    """Forgets rows older than $1, at most $2 of them: a small transaction that nobody waits for."""
+
+
+PERIODS: Final = (
+    Period(
+        "addresses of audited deeds",
+        timedelta(days=30),
+        """
+        DELETE FROM auth.audit_addresses WHERE audit_event_id IN (
+            SELECT audit_event_id FROM auth.audit_addresses WHERE at < $1 LIMIT $2)
+        """,
+    ),
+    Period(
+        "ended sign-ins",
+        timedelta(days=180),
+        """
+        DELETE FROM auth.sessions WHERE id IN (
+            SELECT id FROM auth.sessions WHERE least(revoked_at, idle_expires_at, expires_at) < $1 LIMIT $2)
+        """,
+    ),
+    Period(
+        "changes of address",
+        timedelta(days=180),
+        """
+        DELETE FROM auth.email_changes WHERE id IN (
+            SELECT id FROM auth.email_changes WHERE requested_at < $1 LIMIT $2)
+        """,
+    ),
+    Period(
+        "password resets",
+        timedelta(days=180),
+        """
+        DELETE FROM auth.password_resets WHERE id IN (
+            SELECT id FROM auth.password_resets WHERE requested_at < $1 LIMIT $2)
+        """,
+    ),
+)
+"""Measured by real time."""

@@ -1,0 +1,64 @@
+"""Addresses that take no mail any more: they are left in peace but for what safety or a contract demands."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import CheckConstraint, delete, exists, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth.email_addresses import parse_email
+from store.catalogue.models import Base
+
+BOUNCED: Final = "bounced"
+"""The mail server said for good that there is no such mailbox; the next mail that it takes proves otherwise."""
+COMPLAINED: Final = "complained"
+"""Its owner called a mail of ours unwanted; only a person takes that back."""
+
+CAN_BE_LEFT_OUT: Final = frozenset({"payment_failed", "rental_start_reminder", "rental_end_reminder"})
+"""Kinds of mail that a suppressed address does not get. Every other one protects an account or belongs to a contract
+on a durable medium: withholding it would lock its owner out or break the law, and so it is tried all the same."""
+
+_OTHER_CAUSE: Final = re.compile(r"5\.(?!1\.)\d")
+"""An enhanced status (RFC 3463) that speaks of something else than the address: a full mailbox, a policy."""
+
+
+class SuppressedAddress(Base):
+    """An address that gets no mail which can be left out."""
+
+    __tablename__ = "suppressed_addresses"
+    __table_args__ = (CheckConstraint("reason IN ('bounced', 'complained')", name="reason"),)
+
+    email_key: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    since: Mapped[datetime]
+    """Real time."""
+
+
+def is_bounce(code: int, message: str) -> bool:
+    """Whether a server's refusal of a recipient says for good that there is no such mailbox."""
+    return code >= 500 and not _OTHER_CAUSE.match(message)
+
+
+async def is_suppressed(session: AsyncSession, address: str) -> bool:
+    """Whether mails that can be left out are to be left out for this address."""
+    found = exists().where(SuppressedAddress.email_key == parse_email(address).key)
+    return bool(await session.scalar(select(found)))
+
+
+async def suppress(session: AsyncSession, address: str, *, reason: str, at: datetime) -> None:
+    """Leave an address in peace; a complaint outweighs a bounce."""
+    suppressing = insert(SuppressedAddress).values(email_key=parse_email(address).key, reason=reason, since=at)
+    again = {"reason": reason, "since": at} if reason == COMPLAINED else {"since": SuppressedAddress.since}
+    await session.execute(suppressing.on_conflict_do_update(index_elements=["email_key"], set_=again))
+
+
+async def note_accepted(session: AsyncSession, address: str) -> None:
+    """A mail server took a mail for the address: whatever bounced before, the mailbox is there."""
+    await session.execute(
+        delete(SuppressedAddress).where(
+            SuppressedAddress.email_key == parse_email(address).key, SuppressedAddress.reason == BOUNCED
+        )
+    )
