@@ -104,11 +104,12 @@ async def test_the_command_names_the_entry_that_was_changed(
     assert await verify_audit_trail(settings, Namespace()) == 0
     await owner.execute(
         "SET session_replication_role = replica; "
-        "UPDATE auth.audit_events SET outcome = 'refused' WHERE target_id = '1'; "
+        "UPDATE auth.audit_events SET outcome = 'refused' "
+        "WHERE id = (SELECT audit_event_id FROM auth.audit_seals WHERE sequence = 2); "
         "SET session_replication_role = origin"
     )
     assert await verify_audit_trail(settings, Namespace()) == 1
-    entry = await owner.fetchval("SELECT id FROM auth.audit_events WHERE target_id = '1'")
+    entry = await owner.fetchval("SELECT audit_event_id FROM auth.audit_seals WHERE sequence = 2")
     assert f"seal 2: entry {entry}" in capsys.readouterr().out
 
 

@@ -36,6 +36,7 @@ NOTES = (
 ABOUT_ACCOUNTS = (
     *("customer.searched", "customer.viewed", "customer.address_viewed", "customer.playback_checked", "devices.reset"),
     *("account.open", "account.change_settings", "password.change"),
+    *("erasure.request", "erasure.cancel", "account.erase", "data.export"),
     *("email_change.request", "email_change.confirm", "email_change.undo"),
     *("password_reset.start", "password_reset.complete", "session.open", "session.end", "session.end_all"),
 )
