@@ -1,8 +1,10 @@
 """A refusal is a readable page with the best way on first: no dead end, and a number where our operators can help."""
 
+import asyncio
 import re
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 
@@ -57,12 +59,16 @@ async def test_what_is_owned_already_leads_to_the_own_films(
 
 
 async def test_a_passing_fault_offers_the_same_page_again_and_a_number_to_name(
-    browser: httpx.AsyncClient, offer: UUID, gateway: FakeGateway
+    client: httpx.AsyncClient, owner: asyncpg.Connection
 ) -> None:
-    order_id = await order_in(browser, offer)
-    gateway.is_mute = True
-    page = await browser.get(f"/de/orders/{order_id}/return")
-    assert (page.status_code, ways(page.text)) == (503, [f"/de/orders/{order_id}/return", "/de"])
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE store.titles")
+        asking = asyncio.create_task(client.get("/de/films"))
+        while (waiting := await owner.fetchval("SELECT pid FROM pg_locks WHERE NOT granted")) is None:
+            await asyncio.sleep(0)
+        await owner.execute("SELECT pg_terminate_backend($1)", waiting)
+        page = await asking
+    assert (page.status_code, ways(page.text)) == (503, ["/de/films", "/de"])
     assert faults_of(page.text, locale="de") == []
-    assert "Es wird nichts doppelt abgebucht" in page.text
+    assert "Wir sind für einen Augenblick nicht erreichbar." in page.text
     assert page.headers["x-request-id"] in page.text
