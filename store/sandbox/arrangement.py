@@ -70,8 +70,8 @@ class Part:
 def environment_of(folder: Path, ports: Ports, engines: EngineAddresses, env: Mapping[str, str]) -> dict[str, str]:
     """Variables of the sandbox's processes.
 
-    Of our settings only the database's owner, the market and whether debits are taken come from the caller's
-    environment `env`, so that a live Stripe key in somebody's shell never reaches the sandbox.
+    Of our settings only the database's owner, the market, the proxies in front and whether debits are taken come from
+    the caller's environment `env`, so that a live Stripe key in somebody's shell never reaches the sandbox.
     """
     ours = Settings.variables()
     return {
@@ -86,6 +86,7 @@ def environment_of(folder: Path, ports: Ports, engines: EngineAddresses, env: Ma
         "STRIPE_JS_URL": f"http://127.0.0.1:{ports.stripe}/v3/",
         "DEFAULT_MARKET": env.get("DEFAULT_MARKET") or "DE",
         "SEPA_DEBIT": env.get("SEPA_DEBIT") or "off",
+        "TRUSTED_PROXIES": env.get("TRUSTED_PROXIES") or "",
     }
 
 

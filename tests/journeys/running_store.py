@@ -68,6 +68,7 @@ def running_store(folder: Path, *, database_url: str, redis_url: str) -> Iterato
         FOLDER_VARIABLE: str(folder),
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
+        "TRUSTED_PROXIES": "127.0.0.1",
         **{f"VIDEOTHEK_{name.upper()}_PORT": str(getattr(ports, name)) for name in Ports.__slots__},
     }
     leash = [sys.executable, "-I", "-S", str(LEASH), str(int(signal.SIGINT)), str(os.getpid())]
