@@ -147,7 +147,7 @@ def _market(request: AnyRequest, state: State) -> str:
     if identity is not None:
         return identity.market
     parts = parts_of(state)
-    wanted = request.query_params.get("market")
+    wanted = request.query_params.get("market") if request.scope["query_string"] else None
     if wanted is None and header_of(request.scope, b"cookie"):
         wanted = request.cookies.get("market")
     return wanted if wanted in parts.markets else parts.settings.default_market
