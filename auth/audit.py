@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.audit_records import AuditAddress, AuditEvent, AuditSeal
 from auth.identity import Identity
 from auth.ids import new_id
-from auth.models import AuditAddress, AuditEvent, AuditSeal
 
 GENESIS = bytes(32)
 """What stands before the first link of the chain."""

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.errors import ColleagueNotFound, LastAdmin, OwnAccount, Refusal
+from auth.factor_records import SecondFactor
 from auth.identity import Identity
 from auth.invitations import withdraw_all_of
-from auth.models import Account, RoleAssignment, SecondFactor
+from auth.models import Account, RoleAssignment
 from auth.permissions import ROLES, STAFF_MANAGE, STAFF_ROLES
 from auth.ports import OpenDatabase
 from auth.sessions import end_every_session

@@ -10,6 +10,7 @@ from litestar.params import JSONBody, SkipValidation
 from auth.authentication import Identity, customer_only, set_session_cookie, signed_in
 from auth.email_change import EmailChange
 from auth.errors import (
+    CodeRefused,
     CrossSiteRequest,
     CustomersOnly,
     EmailAddressInvalid,
@@ -19,6 +20,8 @@ from auth.errors import (
     Overloaded,
     PasswordRefused,
     PasswordWrong,
+    SecondFactorMissing,
+    SecondFactorRequired,
     StepUpRequired,
     TooManyAttempts,
 )
@@ -43,9 +46,18 @@ from auth.visits import Visit
     summary="Prove anew who is there",
     tags=["Sessions"],
     guards=[signed_in],
-    responses=problems(NotSignedIn, PasswordWrong, CrossSiteRequest, TooManyAttempts, Overloaded),
+    responses=problems(
+        NotSignedIn,
+        PasswordWrong,
+        SecondFactorRequired,
+        CodeRefused,
+        SecondFactorMissing,
+        CrossSiteRequest,
+        TooManyAttempts,
+        Overloaded,
+    ),
 )
-async def confirm_password(
+async def step_up_by_password(
     data: JSONBody[StepUpCreate],
     request: Request[Any, Any, Any],
     identity: NamedDependency[Identity],
@@ -55,7 +67,7 @@ async def confirm_password(
     visit: NamedDependency[Visit],
 ) -> Response[SessionRenewed]:
     """Open what answers `step_up_required`, for fifteen minutes. The session gets a new token, and its old one ends."""
-    token = await step_up.confirm(identity=identity, password=data.password, at=real_now, visit=visit)
+    token = await step_up.confirm(identity=identity, password=data.password, code=data.code, at=real_now, visit=visit)
     return _renewed(request, identity, token, at=real_now, settings=settings)
 
 
@@ -161,7 +173,7 @@ def _renewed(
 router = Router(
     "/v1",
     route_handlers=[
-        confirm_password,
+        step_up_by_password,
         change_password,
         request_email_change,
         confirm_email_change,

@@ -5,17 +5,15 @@ from uuid import UUID
 
 from sqlalchemy import Executable, and_, or_, select
 
+from auth.audit_records import AuditAddress, AuditEvent
 from auth.erasure import Erasure
+from auth.factor_records import RecoveryCode, SecondFactor
 from auth.models import (
     Account,
-    AuditAddress,
-    AuditEvent,
     EmailChange,
     KnownDevice,
     PasswordReset,
     Profile,
-    RecoveryCode,
-    SecondFactor,
     Session,
 )
 

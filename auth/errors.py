@@ -93,6 +93,14 @@ class StepUpRequired(AuthError):
         return {"WWW-Authenticate": f'Bearer error="insufficient_user_authentication", max_age="{age}"'}
 
 
+class SecondFactorRequired(AuthError):
+    """The password was right, but the account has a second factor: its code belongs to the proof, or a passkey."""
+
+    status, code = 403, "second_factor_required"
+    de = "Geben Sie auch den Code aus Ihrer App ein, oder bestätigen Sie mit Ihrem Passkey."
+    en = "Enter the code from your app, too, or confirm with your passkey."
+
+
 class NotPermitted(AuthError):
     """Signed in, but without the permission."""
 

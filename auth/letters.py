@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import models
 from auth.email_addresses import mask_email
+from auth.factor_records import SecondFactor
 from auth.models import Account, Session
 from auth.ports import AuthSettings, Composer, Letter
 from auth.tokens import EMAIL_CHANGE, EMAIL_UNDO, INVITATION, PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
@@ -291,7 +292,7 @@ async def compose_second_factor_changed(
     session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
 ) -> Letter | None:
     """Tells the owner that signing in takes a second factor from now on, or none any more."""
-    account, factor = await session.get(Account, account_id), await session.get(models.SecondFactor, reference)
+    account, factor = await session.get(Account, account_id), await session.get(SecondFactor, reference)
     if account is None or account.email is None or factor is None:
         return None
     return Letter(

@@ -1,11 +1,14 @@
 """How often something may be tried: the rules, and how their keys are made."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from auth.email_addresses import EmailAddress
+from auth.errors import Refusal
 from auth.ports import Throttle
 from auth.visits import Visit
 
@@ -43,6 +46,16 @@ class Count:
     async def give_back(self, throttle: Throttle) -> None:
         """Take the try back."""
         await self.rule.give_back(throttle, self.key)
+
+    @asynccontextmanager
+    async def unless_our_fault(self, throttle: Throttle) -> AsyncIterator[None]:
+        """Around what decides about the try: if it fails for a reason of ours (503), the try was none."""
+        try:
+            yield
+        except Exception as fault:
+            if not isinstance(fault, Refusal) or fault.status >= 500:
+                await self.give_back(throttle)
+            raise
 
 
 SIGN_IN_PER_ADDRESS: Final = Rule("sign_in.account", 10, timedelta(minutes=15), announced=False)

@@ -1,16 +1,14 @@
-"""Tables of accounts, sessions, mailed tokens, limits and the audit trail (PostgreSQL schema `auth`)."""
+"""Tables of accounts, sessions, mailed tokens and limits (PostgreSQL schema `auth`)."""
 
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
-    Identity,
     Index,
     LargeBinary,
     MetaData,
@@ -188,66 +186,6 @@ class Registration(Base):
     """Over without an account: the address had one, or another registration was confirmed."""
 
 
-class SecondFactor(Base):
-    """An authenticator (RFC 6238) of an account: offered, confirmed by its first code, perhaps removed."""
-
-    __tablename__ = "second_factors"
-    __table_args__ = (
-        Index(
-            "ux_second_factors_in_force",
-            "account_id",
-            unique=True,
-            postgresql_where=text("confirmed_at IS NOT NULL AND removed_at IS NULL"),
-        ),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"), index=True)
-    offered_to: Mapped[UUID | None] = mapped_column(unique=True)
-    """The session or the begun sign-in that was shown the secret, and alone may confirm it."""
-    sealed_secret: Mapped[str | None]
-    """Encrypted; None once it is removed."""
-    last_step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    """Time step of the last code that was accepted: no code counts twice, and none that is older."""
-    created_at: Mapped[datetime]
-    confirmed_at: Mapped[datetime | None]
-    removed_at: Mapped[datetime | None]
-
-
-class RecoveryCode(Base):
-    """One of ten codes that stand in for a lost authenticator, each once."""
-
-    __tablename__ = "recovery_codes"
-    __table_args__ = (CheckConstraint("octet_length(code_hash) = 32", name="code_hash"),)
-
-    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
-    """SHA-256; at 120 random bits it needs neither salt nor key (ASVS 5.0, 6.5.2)."""
-    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
-
-
-class SignInStep(Base):
-    """A begun sign-in: the password was right, the second factor is still due. It is no session and opens nothing."""
-
-    __tablename__ = "sign_in_steps"
-    __table_args__ = (
-        CheckConstraint("session_kind IN ('web', 'app', 'staff')", name="session_kind"),
-        CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"), index=True)
-    session_kind: Mapped[str]
-    """Kind of the session that it is to become."""
-    token_hash: Mapped[bytes] = mapped_column(unique=True)
-    epoch: Mapped[int]
-    """The account's `auth_epoch` when its password was read."""
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-    used_at: Mapped[datetime | None]
-
-
 class Invitation(Base):
     """An admin's invitation to join the staff: no account until its mailed link is used."""
 
@@ -327,60 +265,6 @@ class EmailChange(Base):
     undone_at: Mapped[datetime | None]
 
 
-class AuditEvent(Base):
-    """Who did what to whom, and what was refused; nobody changes or deletes it. Never a secret."""
-
-    __tablename__ = "audit_events"
-    __table_args__ = (
-        CheckConstraint("outcome IN ('done', 'refused')", name="outcome"),
-        Index(None, "actor_id", "at"),
-        Index(None, "target_kind", "target_id", "at"),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    at: Mapped[datetime]
-    actor_id: Mapped[UUID | None]
-    """None: nobody signed in, or the system itself."""
-    actor_roles: Mapped[list[str]]
-    session_id: Mapped[UUID | None]
-    action: Mapped[str]
-    """`<thing>.<verb>`, e.g. `password_reset.start`."""
-    target_kind: Mapped[str]
-    target_id: Mapped[str]
-    outcome: Mapped[str]
-    reason: Mapped[str | None]
-    request_id: Mapped[str | None]
-    ip: Mapped[str | None]
-    """Entries of the first version only: the address now stands apart, as the chain lets nobody forget it here."""
-    details: Mapped[dict[str, Any]]
-
-
-class AuditAddress(Base):
-    """From which address an audited deed came: kept apart from the trail, because it is forgotten before it."""
-
-    __tablename__ = "audit_addresses"
-
-    audit_event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id), primary_key=True)
-    ip: Mapped[str]
-    at: Mapped[datetime] = mapped_column(index=True)
-
-
-class AuditSeal(Base):
-    """A link of the hash chain over the audit trail, made by a job and not by whoever acts."""
-
-    __tablename__ = "audit_seals"
-    __table_args__ = (CheckConstraint("octet_length(hash) = 32", name="hash"),)
-
-    sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=False), primary_key=True)
-    """Without gaps: 1, 2, 3, …"""
-    audit_event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id), unique=True)
-    previous_hash: Mapped[bytes]
-    """32 zero bytes before the first link."""
-    hash: Mapped[bytes]
-    """SHA-256 over the previous hash and the event's canonical JSON."""
-    sealed_at: Mapped[datetime]
-
-
 class ThrottleBucket(Base):
     """A limit's state where there is no Redis: the theoretical arrival time of GCRA."""
 
@@ -389,28 +273,3 @@ class ThrottleBucket(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     """Rule and HMAC of what it counts; never an address in clear."""
     theoretical_arrival: Mapped[datetime]
-
-
-_APPEND_ONLY = ("auth.audit_events", "auth.audit_seals")
-
-DDL: tuple[str, ...] = (
-    """
-    CREATE OR REPLACE FUNCTION auth.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION '%.% is append-only: % refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
-            USING ERRCODE = 'insufficient_privilege';
-    END $$
-    """,
-    *(
-        f"CREATE OR REPLACE TRIGGER append_only_rows BEFORE UPDATE OR DELETE ON {table} "
-        "FOR EACH ROW EXECUTE FUNCTION auth.refuse_change()"
-        for table in _APPEND_ONLY
-    ),
-    *(
-        f"CREATE OR REPLACE TRIGGER append_only_table BEFORE TRUNCATE ON {table} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION auth.refuse_change()"
-        for table in _APPEND_ONLY
-    ),
-    *(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM videothek_app" for table in _APPEND_ONLY),
-)
-"""What metadata cannot say: the audit trail refuses UPDATE, DELETE and TRUNCATE, whoever asks."""

@@ -35,8 +35,9 @@ class PasswordChange:
     ) -> str:
         """Set the password, end every other session and open link, tell the owner; returns this session's new token.
 
-        Raises `StepUpRequired` without the current password where no proof is fresh, `PasswordWrong`,
-        `PasswordRefused`, `TooManyAttempts`, `Overloaded`, and `NotSignedIn` if the session ended meanwhile.
+        Raises `StepUpRequired` where no proof is fresh without the current password, or in spite of it because the
+        account has a second factor; `PasswordWrong`, `PasswordRefused`, `TooManyAttempts`, `Overloaded`, and
+        `NotSignedIn` if the session ended meanwhile.
         """
         await PASSWORD_CHANGE_PER_ACCOUNT.admit(self.throttle, str(identity.account_id))
         if current is None:

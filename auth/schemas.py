@@ -130,6 +130,8 @@ class StepUpCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """Proving anew who is there."""
 
     password: PasswordText
+    code: CodeText | None = None
+    """Of the second factor, where the account has one."""
 
 
 class PasswordChangeCreate(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,12 +13,13 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth import audit, models
+from auth import audit
 from auth.errors import CodeRefused, SecondFactorExists, SecondFactorMissing
+from auth.factor_records import RecoveryCode, SecondFactor
 from auth.identity import Identity
 from auth.ids import new_id
 from auth.limits import admit_code, give_code_back
-from auth.models import Account, RecoveryCode
+from auth.models import Account
 from auth.passwords import OneTimeCodes
 from auth.ports import OpenDatabase, Outbox, Throttle
 from auth.visits import Visit
@@ -72,12 +73,10 @@ class SecondFactors:
         """
         if await self._in_force(account_id) is not None:
             raise SecondFactorExists
-        await self.session.execute(delete(models.SecondFactor).where(models.SecondFactor.offered_to == holder))
+        await self.session.execute(delete(SecondFactor).where(SecondFactor.offered_to == holder))
         sealed = self.codes.seal(self.codes.new_secret())
         self.session.add(
-            models.SecondFactor(
-                id=new_id(), account_id=account_id, offered_to=holder, sealed_secret=sealed, created_at=at
-            )
+            SecondFactor(id=new_id(), account_id=account_id, offered_to=holder, sealed_secret=sealed, created_at=at)
         )
         await self.session.flush()
         return self._shown(sealed, label)
@@ -158,16 +157,16 @@ class SecondFactors:
         )
         return State(factor.confirmed_at if factor else None, left or 0)
 
-    async def _in_force(self, account_id: UUID) -> models.SecondFactor | None:
-        factor = models.SecondFactor
+    async def _in_force(self, account_id: UUID) -> SecondFactor | None:
+        factor = SecondFactor
         return await self.session.scalar(
             select(factor).where(
                 factor.account_id == account_id, factor.confirmed_at.is_not(None), factor.removed_at.is_(None)
             )
         )
 
-    async def _offered_to(self, holder: UUID) -> models.SecondFactor | None:
-        factor = models.SecondFactor
+    async def _offered_to(self, holder: UUID) -> SecondFactor | None:
+        factor = SecondFactor
         return await self.session.scalar(
             select(factor).where(factor.offered_to == holder, factor.confirmed_at.is_(None))
         )
@@ -179,16 +178,16 @@ class SecondFactors:
         digits = re.sub(r"\s", "", code)
         return self.codes.time_step(sealed, digits, at=at) if _CODE.fullmatch(digits) else None
 
-    async def _use_code(self, factor: models.SecondFactor, code: str, *, at: datetime) -> bool:
+    async def _use_code(self, factor: SecondFactor, code: str, *, at: datetime) -> bool:
         """One statement decides: of any number of tries with one code, the first moves the step on."""
         step = self._step_of(factor.sealed_secret or "", code, at=at)
         if step is None:
             return False
         used = await self.session.scalar(
-            update(models.SecondFactor)
-            .where(models.SecondFactor.id == factor.id, models.SecondFactor.last_step < step)
+            update(SecondFactor)
+            .where(SecondFactor.id == factor.id, SecondFactor.last_step < step)
             .values(last_step=step)
-            .returning(models.SecondFactor.id)
+            .returning(SecondFactor.id)
         )
         return used is not None
 
@@ -268,7 +267,8 @@ def _hash(text: str) -> bytes:
 async def forget_offers(session: AsyncSession, *, at: datetime) -> None:
     """Remove authenticators that were offered and never confirmed: a periodic sweep."""
     await session.execute(
-        delete(models.SecondFactor).where(
-            models.SecondFactor.confirmed_at.is_(None), models.SecondFactor.created_at < at - OFFER_LIVES
+        delete(SecondFactor).where(
+            SecondFactor.confirmed_at.is_(None),
+            SecondFactor.created_at < at - OFFER_LIVES,
         )
     )

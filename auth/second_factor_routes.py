@@ -14,11 +14,11 @@ from auth.errors import (
     CustomersOnly,
     NotSignedIn,
     Overloaded,
-    PasswordRefused,
     PasswordWrong,
     SecondFactorExists,
     SecondFactorMissing,
     StepNotValid,
+    StepUpRequired,
     TooManyAttempts,
 )
 from auth.ports import AuthSettings
@@ -35,6 +35,7 @@ from auth.schemas import (
 from auth.second_factor import SecondFactors
 from auth.sessions import SignedIn
 from auth.sign_in import SignIn
+from auth.step_up import StepUp
 from auth.visits import Visit
 
 
@@ -104,7 +105,7 @@ async def show_second_factor(
     responses=problems(
         NotSignedIn,
         PasswordWrong,
-        PasswordRefused,
+        StepUpRequired,
         SecondFactorExists,
         CrossSiteRequest,
         TooManyAttempts,
@@ -114,13 +115,13 @@ async def show_second_factor(
 async def offer_second_factor(
     data: JSONBody[SecondFactorOfferCreate],
     identity: NamedDependency[Identity],
-    sign_ins: NamedDependency[SignIn],
+    step_up: NamedDependency[StepUp],
     second_factors: NamedDependency[SecondFactors],
     real_now: NamedDependency[datetime],
     visit: NamedDependency[Visit],
 ) -> SecondFactorOffer:
     """Get an authenticator's secret, against the password. It is in force once its first code has come back."""
-    await sign_ins.confirm_password(identity=identity, password=data.password, at=real_now, visit=visit)
+    await step_up.prove(identity=identity, password=data.password, at=real_now, visit=visit)
     offer = await second_factors.offer(
         account_id=identity.account_id, holder=identity.session_id, label=identity.email, at=real_now
     )

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.email_addresses import parse_email
-from auth.errors import AccountDisabled, EmailAddressInvalid, PasswordWrong, SignInRefused, StepNotValid
+from auth.errors import AccountDisabled, EmailAddressInvalid, SignInRefused, StepNotValid
+from auth.factor_records import SignInStep
 from auth.identity import Identity
 from auth.ids import new_id
 from auth.known_devices import is_known
 from auth.limits import admit_sign_in
-from auth.models import Account, SignInStep
+from auth.models import Account
 from auth.passwords import PasswordHasher, normalise
 from auth.ports import OpenDatabase, Throttle
 from auth.second_factor import BY_CODE, Offer, SecondFactors
@@ -132,15 +133,6 @@ class SignIn:
         offer = await self.factors.find_offer(holder=step.id, label=account.email or "")
         return StepDue(token, offer, step.expires_at)
 
-    async def confirm_password(self, *, identity: Identity, password: str, at: datetime, visit: Visit) -> None:
-        """Ask for the own password once more, before something sensitive; raises `PasswordWrong`."""
-        try:
-            row = await self._verified(email=identity.email, password=password, at=at, visit=visit)
-        except SignInRefused as fault:
-            raise PasswordWrong from fault
-        if row["id"] != identity.account_id:
-            raise PasswordWrong
-
     async def _verified(self, *, email: str, password: str, at: datetime, visit: Visit) -> asyncpg.Record:
         """The account whose address and password these are; raises `SignInRefused`."""
         normal = normalise(password)
@@ -150,11 +142,12 @@ class SignIn:
             raise SignInRefused from fault
         known = await is_known(self.database, address=address, visit=visit)
         tried = await admit_sign_in(self.throttle, address=address, visit=visit, is_known=known)
-        # Read outside the request's transaction, so that no connection is held while the password is hashed.
-        row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
-        is_staff = row is not None and row["kind"] == "staff"
-        stored = row["password_hash"] if row else None
-        matches, renewed = await self.hasher.verify(normal, stored, urgent=is_staff)
+        async with tried.unless_our_fault(self.throttle):
+            # Read outside the request's transaction, so that no connection is held while the password is hashed.
+            row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
+            is_staff = row is not None and row["kind"] == "staff"
+            stored = row["password_hash"] if row else None
+            matches, renewed = await self.hasher.verify(normal, stored, urgent=is_staff)
         if row is None or not matches:
             await self._note_failure(row["id"] if row else None, at=at, visit=visit)
             raise SignInRefused

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.authentication import identity_of
-from auth.errors import NotSignedIn, PasswordRefused, PasswordWrong, StepUpRequired
+from auth.errors import NotSignedIn, PasswordRefused, PasswordWrong, SecondFactorRequired, StepUpRequired
 from auth.identity import Identity
-from auth.limits import STEP_UP_PER_SESSION
+from auth.limits import STEP_UP_PER_SESSION, Count
 from auth.passwords import PasswordHasher, normalise
 from auth.ports import OpenDatabase, Throttle
+from auth.second_factor import SecondFactors
 from auth.sessions import renew_token
 from auth.visits import Visit
 
@@ -44,30 +45,62 @@ class StepUp:
     database: OpenDatabase
     hasher: PasswordHasher
     throttle: Throttle
+    factors: SecondFactors
 
-    async def confirm(self, *, identity: Identity, password: str, at: datetime, visit: Visit) -> str:
-        """Check the password and make the session fresh; returns its new token, as the old one ends (ASVS 7.2.4)."""
-        await self.prove(identity=identity, password=password, at=at, visit=visit)
-        token = await renew_token(self.session, session_id=identity.session_id, at=at)
-        await self._note(self.session, identity, at=at, visit=visit)
-        return token
+    async def confirm(self, *, identity: Identity, password: str, code: str | None, at: datetime, visit: Visit) -> str:
+        """Make the session fresh by the password, and by a code where the account has a second factor.
+
+        Returns its new token, as the old one ends (ASVS 7.2.4). Raises `SecondFactorRequired` only to who knew the
+        password, else as `prove`, and as the check of a code.
+        """
+        await self._check_password(identity, password, at=at, visit=visit)
+        if await self._has_second_factor(identity):
+            if code is None:
+                raise SecondFactorRequired
+            await self.factors.check(account_id=identity.account_id, code=code, actor=identity, at=at, visit=visit)
+        return await self._renew(identity, at=at, visit=visit)
 
     async def prove(self, *, identity: Identity, password: str, at: datetime, visit: Visit) -> None:
-        """Check the password of the own account; raises `PasswordWrong`, `TooManyAttempts` or `Overloaded`."""
+        """Check the password of the own account, before something sensitive.
+
+        Where the account has a second factor, a password alone proves nothing: then the last proof, which included
+        it, must be fresh, too. Raises `PasswordWrong`, `StepUpRequired`, `TooManyAttempts` or `Overloaded`.
+        """
+        await self._check_password(identity, password, at=at, visit=visit)
+        if await self._has_second_factor(identity):
+            require_fresh(identity, at=at)
+
+    async def takes_code(self, identity: Identity) -> bool:
+        """Whether an app of this account shows codes."""
+        return (await self.factors.state(account_id=identity.account_id)).since is not None
+
+    async def _check_password(self, identity: Identity, password: str, *, at: datetime, visit: Visit) -> None:
         try:
             normal = normalise(password)
         except PasswordRefused as fault:
             raise PasswordWrong from fault
-        await STEP_UP_PER_SESSION.admit(self.throttle, str(identity.session_id))
-        stored = await self.database.reads.fetchval(
-            "SELECT password_hash FROM auth.accounts WHERE id = $1", identity.account_id
-        )
-        matches, _ = await self.hasher.verify(normal, stored, urgent=not identity.is_customer)
+        tried = Count(STEP_UP_PER_SESSION, str(identity.session_id))
+        await tried.admit(self.throttle)
+        async with tried.unless_our_fault(self.throttle):
+            # Outside the request's transaction, so that no connection is held while the password is hashed.
+            stored = await self.database.reads.fetchval(
+                "SELECT password_hash FROM auth.accounts WHERE id = $1", identity.account_id
+            )
+            matches, _ = await self.hasher.verify(normal, stored, urgent=not identity.is_customer)
         if not matches:
             # In a transaction of its own, as the refusal ends the request's.
             async with self.database.sessions.begin() as own:
                 await self._note(own, identity, at=at, visit=visit, reason="wrong_credentials")
             raise PasswordWrong
+
+    async def _has_second_factor(self, identity: Identity) -> bool:
+        """Staff always have one."""
+        return not identity.is_customer or await self.takes_code(identity)
+
+    async def _renew(self, identity: Identity, *, at: datetime, visit: Visit) -> str:
+        token = await renew_token(self.session, session_id=identity.session_id, at=at)
+        await self._note(self.session, identity, at=at, visit=visit)
+        return token
 
     async def _note(
         self, session: AsyncSession, identity: Identity, *, at: datetime, visit: Visit, reason: str | None = None

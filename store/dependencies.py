@@ -182,9 +182,9 @@ async def _password_reset(state: State, session: Session) -> PasswordReset:
     return PasswordReset(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
 
 
-async def _step_up(state: State, session: Session) -> StepUp:
+async def _step_up(state: State, session: Session, second_factors: NamedDependency[SecondFactors]) -> StepUp:
     parts = parts_of(state)
-    return StepUp(session, parts.database, parts.hasher, parts.throttle)
+    return StepUp(session, parts.database, parts.hasher, parts.throttle, second_factors)
 
 
 async def _password_change(state: State, session: Session, step_up: NamedDependency[StepUp]) -> PasswordChange:

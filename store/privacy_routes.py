@@ -20,10 +20,11 @@ from auth.errors import (
     NotSignedIn,
     Overloaded,
     PasswordWrong,
+    StepUpRequired,
     TooManyAttempts,
 )
 from auth.schemas import PasswordText, TokenText, problems
-from auth.sign_in import SignIn
+from auth.step_up import StepUp
 from auth.visits import Visit
 from store.consents import Consent, list_consents
 from store.data_export import DataExport, DataExports
@@ -67,6 +68,7 @@ _PROVED = (
     NotSignedIn,
     CustomersOnly,
     PasswordWrong,
+    StepUpRequired,
     CrossSiteRequest,
     TooManyAttempts,
     Overloaded,
@@ -84,13 +86,13 @@ _PROVED = (
 async def export_data(
     data: JSONBody[PasswordProved],
     identity: NamedDependency[Identity],
-    sign_ins: NamedDependency[SignIn],
+    step_up: NamedDependency[StepUp],
     data_exports: NamedDependency[DataExports],
     real_now: NamedDependency[datetime],
     visit: NamedDependency[Visit],
 ) -> DataExport:
     """Everything that is held about the account, at most three times a day; the export itself is not kept."""
-    await sign_ins.confirm_password(identity=identity, password=data.password, at=real_now, visit=visit)
+    await step_up.prove(identity=identity, password=data.password, at=real_now, visit=visit)
     return await data_exports.make(identity=identity, real_now=real_now, visit=visit)
 
 
@@ -116,14 +118,14 @@ async def show_consents(identity: NamedDependency[Identity], session: NamedDepen
 async def request_erasure(
     data: JSONBody[PasswordProved],
     identity: NamedDependency[Identity],
-    sign_ins: NamedDependency[SignIn],
+    step_up: NamedDependency[StepUp],
     erasures: NamedDependency[Erasures],
     at: NamedDependency[datetime],
     real_now: NamedDependency[datetime],
     visit: NamedDependency[Visit],
 ) -> ErasureOut:
     """Begin the 14 days after which the account is erased, bought films included. Asked twice, it is the same one."""
-    await sign_ins.confirm_password(identity=identity, password=data.password, at=real_now, visit=visit)
+    await step_up.prove(identity=identity, password=data.password, at=real_now, visit=visit)
     return ErasureOut.of(await erasures.request(identity=identity, at=at, real_now=real_now, visit=visit))
 
 

@@ -6,7 +6,9 @@ from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.util import await_only
 
+import auth.audit_records
 import auth.erasure
+import auth.factor_records
 import auth.models
 import billing.books
 import billing.idempotency
@@ -37,6 +39,8 @@ EXTENSIONS = ("btree_gist", "pg_trgm")
 
 MODULES_WITH_TABLES = (
     auth.models,
+    auth.audit_records,
+    auth.factor_records,
     auth.erasure,
     billing.models,
     billing.idempotency,

@@ -13,10 +13,11 @@ from sqlalchemy import and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
+from auth.audit_records import AuditEvent
 from auth.authentication import Identity
 from auth.email_addresses import mask_email, parse_email
 from auth.errors import AccountNotFound, EmailAddressInvalid
-from auth.models import Account, AuditEvent, PasswordReset
+from auth.models import Account, PasswordReset
 from auth.sessions import list_sessions
 from auth.visits import Visit
 from billing.books import Document

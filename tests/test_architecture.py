@@ -17,6 +17,8 @@ DOORS = {
     "stripe": {"billing/stripe_gateway.py"},
     "passlib": {"auth/passwords.py"},
     "redis": {"store/throttling.py"},
+    "segno": {"store/web/qr_codes.py"},
+    "webauthn": {"auth/passkeys.py"},
     "argon2": set(),
 }
 MINIMUM_VERSIONS = {

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts import Accounts
 from auth.email_addresses import parse_email
-from auth.models import Account, SecondFactor
+from auth.factor_records import SecondFactor
+from auth.models import Account
 from auth.passwords import OneTimeCodes, PasswordHasher
 from store.database import Database
 

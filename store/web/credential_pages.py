@@ -10,7 +10,7 @@ from litestar.params import FromQuery, URLEncodedBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, set_session_cookie, signed_in
-from auth.errors import Refusal
+from auth.errors import Refusal, StepUpRequired
 from auth.password_change import PasswordChange
 from auth.step_up import StepUp
 from auth.visits import Visit
@@ -20,9 +20,10 @@ from store.web.sign_in_pages import beside_field
 
 
 class ProofForm(msgspec.Struct, frozen=True):
-    """The password of whoever is signed in, and where they were."""
+    """The password of whoever is signed in, a code of their second factor, and where they were."""
 
     password: Text = ""
+    code: Text = ""
     next: Text = ""
 
 
@@ -34,9 +35,15 @@ class PasswordForm(msgspec.Struct, frozen=True):
 
 
 @get("/step-up", guards=[signed_in])
-async def show_step_up(frame: NamedDependency[Frame], next: FromQuery[str | None] = None) -> Response[str]:
-    """The form that asks for the password once more."""
-    return frame.page("account/step_up.html", onward=local_path(next, default=frame.url("/account")), errors={})
+async def show_step_up(
+    frame: NamedDependency[Frame],
+    identity: NamedDependency[Identity],
+    step_up: NamedDependency[StepUp],
+    next: FromQuery[str | None] = None,
+) -> Response[str]:
+    """The form that asks for the password once more, and for a code where the account's app shows one."""
+    onward = local_path(next, default=frame.url("/account"))
+    return frame.page("account/step_up.html", onward=onward, has_code=await step_up.takes_code(identity), errors={})
 
 
 @post("/step-up", guards=[signed_in])
@@ -51,12 +58,15 @@ async def step_up(
 ) -> Response[Any]:
     """Check the password and lead back to where one was."""
     onward = local_path(data.next, default=frame.url("/account"))
+    has_code = await step_up.takes_code(identity)
     try:
-        token = await step_up.confirm(identity=identity, password=data.password, at=real_now, visit=visit)
+        token = await step_up.confirm(
+            identity=identity, password=data.password, code=data.code or None, at=real_now, visit=visit
+        )
     except Refusal as refusal:
         await session.rollback()
         errors = beside_field(refusal, frame.locale)
-        return refused(frame, "account/step_up.html", refusal, onward=onward, errors=errors)
+        return refused(frame, "account/step_up.html", refusal, onward=onward, has_code=has_code, errors=errors)
     response = frame.go(onward)
     set_session_cookie(response, token, kind=identity.session_kind, settings=frame.settings)
     return response
@@ -85,6 +95,8 @@ async def change_password(
         )
     except Refusal as refusal:
         await session.rollback()
+        if isinstance(refusal, StepUpRequired):
+            raise
         errors = beside_field(refusal, frame.locale)
         if refusal.code == "password_wrong":
             errors = {"current": refusal.sentence(frame.locale)}

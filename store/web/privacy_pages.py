@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.authentication import Identity, customer_only
 from auth.erasure import COOL_OFF, Erasure, Erasures
 from auth.errors import ErasureNotFound, LinkNotValid, PasswordWrong, Refusal, TooManyAttempts
-from auth.sign_in import SignIn
+from auth.step_up import StepUp
 from auth.visits import Visit
 from store.consents import list_consents
 from store.data_export import DataExport, DataExports
@@ -58,7 +58,7 @@ async def export_data(
     frame: NamedDependency[Frame],
     data: URLEncodedBody[ExportForm],
     identity: NamedDependency[Identity],
-    sign_ins: NamedDependency[SignIn],
+    step_up: NamedDependency[StepUp],
     data_exports: NamedDependency[DataExports],
     erasures: NamedDependency[Erasures],
     session: NamedDependency[AsyncSession],
@@ -66,7 +66,7 @@ async def export_data(
 ) -> Response[Any]:
     """Everything that is held: as a page to read, or as a file for another service."""
     try:
-        await sign_ins.confirm_password(identity=identity, password=data.password, at=real_now, visit=visit)
+        await step_up.prove(identity=identity, password=data.password, at=real_now, visit=visit)
         export = await data_exports.make(identity=identity, real_now=real_now, visit=visit)
     except (PasswordWrong, TooManyAttempts) as refusal:
         return await _again(frame, refusal, "export-password", identity, erasures, session)
@@ -85,7 +85,7 @@ async def request_erasure(
     frame: NamedDependency[Frame],
     data: URLEncodedBody[ErasureForm],
     identity: NamedDependency[Identity],
-    sign_ins: NamedDependency[SignIn],
+    step_up: NamedDependency[StepUp],
     erasures: NamedDependency[Erasures],
     session: NamedDependency[AsyncSession],
     at: NamedDependency[datetime],
@@ -93,7 +93,7 @@ async def request_erasure(
 ) -> Response[Any]:
     """Begin the days after which the account is erased."""
     try:
-        await sign_ins.confirm_password(identity=identity, password=data.password, at=real_now, visit=visit)
+        await step_up.prove(identity=identity, password=data.password, at=real_now, visit=visit)
     except (PasswordWrong, TooManyAttempts) as refusal:
         return await _again(frame, refusal, "erasure-password", identity, erasures, session)
     await erasures.request(identity=identity, at=at, real_now=real_now, visit=visit)

@@ -10,9 +10,9 @@ from litestar.params import URLEncodedBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only, signed_in
-from auth.errors import Refusal
+from auth.errors import Refusal, StepUpRequired
 from auth.second_factor import SecondFactors
-from auth.sign_in import SignIn
+from auth.step_up import StepUp
 from auth.visits import Visit
 from store.web.forms import Text, refused
 from store.web.pages import Frame
@@ -27,10 +27,10 @@ class PasswordForm(msgspec.Struct, frozen=True):
     password: Text = ""
 
 
-async def _read(factors: SecondFactors, identity: Identity) -> dict[str, Any]:
+async def _read(frame: Frame, factors: SecondFactors, identity: Identity) -> dict[str, Any]:
     """What the page shows; read before anything is tried, as a refusal ends the transaction."""
     offer = await factors.find_offer(holder=identity.session_id, label=identity.email)
-    return {"state": await factors.state(account_id=identity.account_id), "offer": shown(offer)}
+    return {"state": await factors.state(account_id=identity.account_id), "offer": shown(frame, offer)}
 
 
 @get(_PATH, guards=[signed_in])
@@ -40,7 +40,7 @@ async def show_second_factor(
     second_factors: NamedDependency[SecondFactors],
 ) -> Response[str]:
     """Whether there is one, and what can be done."""
-    return frame.page("account/second_factor.html", **await _read(second_factors, identity), errors={})
+    return frame.page("account/second_factor.html", **await _read(frame, second_factors, identity), errors={})
 
 
 @post(f"{_PATH}/offers", guards=[signed_in])
@@ -49,18 +49,20 @@ async def offer(
     frame: NamedDependency[Frame],
     data: URLEncodedBody[PasswordForm],
     identity: NamedDependency[Identity],
-    sign_ins: NamedDependency[SignIn],
+    step_up: NamedDependency[StepUp],
     second_factors: NamedDependency[SecondFactors],
     session: NamedDependency[AsyncSession],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Begin to set one up, against the password."""
-    page = await _read(second_factors, identity)
+    page = await _read(frame, second_factors, identity)
     try:
-        await sign_ins.confirm_password(identity=identity, password=data.password, at=real_now, visit=visit)
+        await step_up.prove(identity=identity, password=data.password, at=real_now, visit=visit)
         await second_factors.offer(
             account_id=identity.account_id, holder=identity.session_id, label=identity.email, at=real_now
         )
+    except StepUpRequired:
+        raise
     except Refusal as refusal:
         return await _again(frame, session, page, refusal, field="password")
     return frame.go(_PATH)
@@ -77,7 +79,7 @@ async def confirm(
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Put it into force by the first code; the recovery codes are shown, once."""
-    page = await _read(second_factors, identity)
+    page = await _read(frame, second_factors, identity)
     try:
         codes = await second_factors.confirm(
             account_id=identity.account_id,
@@ -103,7 +105,7 @@ async def renew_recovery_codes(
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """New recovery codes, shown once."""
-    page = await _read(second_factors, identity)
+    page = await _read(frame, second_factors, identity)
     try:
         codes = await second_factors.renew_recovery_codes(identity=identity, code=data.code, at=real_now, visit=visit)
     except Refusal as refusal:
@@ -122,7 +124,7 @@ async def remove(
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Do without it."""
-    page = await _read(second_factors, identity)
+    page = await _read(frame, second_factors, identity)
     try:
         await second_factors.remove(identity=identity, code=data.code, at=real_now, visit=visit)
     except Refusal as refusal:

@@ -18,6 +18,7 @@ from auth.visits import Visit
 from store.settings import Settings
 from store.web.forms import Text, refused
 from store.web.pages import Frame, local_path
+from store.web.qr_codes import qr_code
 
 _PATH: Final = "/sign-in/code"
 
@@ -36,9 +37,12 @@ def to_second_step(frame: Frame, due: StepDue, *, onward: str) -> Response[Any]:
     return response
 
 
-def shown(offer: Offer | None) -> dict[str, str] | None:
-    """An authenticator to be set up, as a person reads it."""
-    return {"secret": in_groups(offer.secret, " "), "address": offer.address} if offer else None
+def shown(frame: Frame, offer: Offer | None) -> dict[str, str] | None:
+    """An authenticator to be set up, as a person reads it and as a phone's camera does."""
+    if offer is None:
+        return None
+    picture = qr_code(offer.address, label=frame.w.text("factor.qr_label"))
+    return {"secret": in_groups(offer.secret, " "), "address": offer.address, "picture": picture}
 
 
 @get(_PATH)
@@ -53,7 +57,7 @@ async def show_second_step(
     if step is None:
         return frame.go("/sign-in")
     onward = local_path(next, default=frame.url())
-    return frame.page("account/second_step.html", offer=shown(step.offer), onward=onward, errors={})
+    return frame.page("account/second_step.html", offer=shown(frame, step.offer), onward=onward, errors={})
 
 
 @post(_PATH)
@@ -76,7 +80,11 @@ async def take_code(
         if step is None:
             raise
         await session.rollback()
-        values = {"offer": shown(step.offer), "onward": onward, "errors": {"code": refusal.sentence(frame.locale)}}
+        values = {
+            "offer": shown(frame, step.offer),
+            "onward": onward,
+            "errors": {"code": refusal.sentence(frame.locale)},
+        }
         return refused(frame, "account/second_step.html", refusal, **values)
     response = (
         frame.page("account/recovery_codes.html", codes=done.recovery_codes, onward=onward)

@@ -14,7 +14,7 @@ from auth.authentication import (
     set_device_cookie,
     set_session_cookie,
 )
-from auth.errors import PasswordRefused, Refusal
+from auth.errors import Refusal
 from auth.password_reset import PasswordReset
 from auth.registration import Registration
 from auth.sessions import Sessions
@@ -55,16 +55,22 @@ class EmailForm(msgspec.Struct, frozen=True):
     email: Text = ""
 
 
-_FIELDS: Final = {"email_address_invalid": "email", "email_address_unchanged": "email", "link_not_valid": "token"}
+_FIELDS: Final = {
+    "email_address_invalid": "email",
+    "email_address_unchanged": "email",
+    "link_not_valid": "token",
+    "confirmation_refused": "password",
+    "password_refused": "password",
+    "password_wrong": "password",
+    "second_factor_required": "code",
+    "code_refused": "code",
+}
 """Fields that refusals speak of."""
 
 
 def beside_field(refusal: Refusal, locale: str) -> dict[str, str]:
     """A refusal's sentence under the field that it speaks of, else under `form`."""
-    field = _FIELDS.get(refusal.code, "form")
-    if isinstance(refusal, PasswordRefused) or refusal.code in ("confirmation_refused", "password_wrong"):
-        field = "password"
-    return {field: refusal.sentence(locale)}
+    return {_FIELDS.get(refusal.code, "form"): refusal.sentence(locale)}
 
 
 def countries(frame: Frame) -> list[tuple[str, str]]:

@@ -12,7 +12,8 @@ import httpx
 from litestar import Litestar
 
 from auth.accounts import Accounts
-from auth.models import Account, SecondFactor
+from auth.factor_records import SecondFactor
+from auth.models import Account
 from auth.visits import Visit
 from store.composition import Parts
 from tests.authenticators import Authenticator

@@ -108,6 +108,20 @@ async def test_the_eleventh_try_on_an_address_has_to_wait_whether_it_exists_or_n
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 90
 
 
+async def test_a_sign_in_that_fails_through_our_own_fault_is_no_wrong_try(
+    app: Litestar, client: httpx.AsyncClient
+) -> None:
+    account, hasher = await a_customer(app), parts_of(app).hasher
+    for email in (account.email, an_address("niemand")):
+        form = {"email": email, "password": OTHER_PASSWORD}
+        hasher.waiting += hasher.capacity
+        busy = [(await client.post("/v1/sessions", json=form)).status_code for _ in range(12)]
+        hasher.waiting -= hasher.capacity
+        wrong = [(await client.post("/v1/sessions", json=form)).status_code for _ in range(11)]
+        assert (busy, wrong) == ([503] * 12, [401] * 10 + [429])
+        with_unused_limits(app)
+
+
 async def test_signing_in_often_with_the_right_password_is_no_attack(app: Litestar, client: httpx.AsyncClient) -> None:
     account = await a_customer(app)
     for _ in range(12):

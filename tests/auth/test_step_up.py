@@ -13,11 +13,13 @@ from auth.models import Account
 from auth.visits import browser_of
 from store.settings import Settings
 from tests.auth.people import (
+    AUTHENTICATOR,
     GOOD_PASSWORD,
     OTHER_PASSWORD,
     Bearer,
     a_colleague,
     a_customer,
+    parts_of,
     sign_in,
     with_unused_limits,
 )
@@ -36,8 +38,11 @@ async def grow_old(owner: asyncpg.Connection, session_id: UUID, *, minutes: floa
     )
 
 
-async def prove(client: httpx.AsyncClient, bearer: Bearer, password: str = GOOD_PASSWORD) -> httpx.Response:
-    return await client.post("/v1/step-ups", json={"password": password}, headers=bearer.headers)
+async def prove(
+    client: httpx.AsyncClient, bearer: Bearer, password: str = GOOD_PASSWORD, code: str | None = None
+) -> httpx.Response:
+    proof = {"password": password, "code": code} if code else {"password": password}
+    return await client.post("/v1/step-ups", json=proof, headers=bearer.headers)
 
 
 async def change(
@@ -64,7 +69,10 @@ async def test_what_is_sensitive_opens_for_a_fresh_proof_and_closes_after_a_quar
     assert refused.headers["www-authenticate"] == 'Bearer error="insufficient_user_authentication", max_age="900"'
     assert await owner.fetchval("SELECT count(*) FROM auth.password_resets") == 1
 
-    proved = await prove(client, agent)
+    alone = await prove(client, agent)
+    assert (alone.status_code, alone.json()["code"]) == (403, "second_factor_required")
+    assert (await client.post(path, json=REASON, headers=agent.headers)).status_code == 403
+    proved = await prove(client, agent, code=AUTHENTICATOR.code(str(agent.account_id)))
     assert proved.status_code == 201
     renewed = {"Authorization": f"Bearer {proved.json()['token']}"}
     assert (await client.post(path, json=REASON, headers=renewed)).status_code == 202
@@ -119,6 +127,39 @@ async def test_a_wrong_password_proves_nothing_and_stays_in_the_audit_trail(
     assert (await change(client, bearer.headers)).json()["code"] == "step_up_required"
     entries = await owner.fetch("SELECT outcome FROM auth.audit_events WHERE action = 'session.step_up'")
     assert [entry["outcome"] for entry in entries] == ["refused"]
+
+
+async def test_a_second_factor_belongs_to_the_proof_and_is_asked_for_only_after_the_right_password(
+    app: Litestar, client: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    bearer = await sign_in(client, await a_colleague(app))
+    code = AUTHENTICATOR.code(str(bearer.account_id))
+    assert (await prove(client, bearer, OTHER_PASSWORD)).json()["code"] == "password_wrong"
+    assert (await prove(client, bearer, OTHER_PASSWORD, code=code)).json()["code"] == "password_wrong"
+    assert (await prove(client, bearer, code="000000")).json()["code"] == "code_refused"
+    assert (await prove(client, bearer)).json()["code"] == "second_factor_required"
+    assert await owner.fetchval("SELECT step_up_at FROM auth.sessions WHERE id = $1", bearer.session_id) is None
+    assert (await prove(client, bearer, code=code)).status_code == 201
+
+
+async def test_with_a_second_factor_the_old_password_alone_changes_nothing(
+    app: Litestar, client: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    bearer = await sign_in(client, await a_colleague(app))
+    await grow_old(owner, bearer.session_id)
+    refused = await change(client, bearer.headers, current=GOOD_PASSWORD)
+    assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
+    proved = await prove(client, bearer, code=AUTHENTICATOR.code(str(bearer.account_id)))
+    renewed = {"Authorization": f"Bearer {proved.json()['token']}"}
+    assert (await change(client, renewed, current=GOOD_PASSWORD)).status_code == 201
+
+
+async def test_a_proof_that_fails_through_our_own_fault_is_no_try(app: Litestar, client: httpx.AsyncClient) -> None:
+    bearer, hasher = await sign_in(client, await a_customer(app)), parts_of(app).hasher
+    hasher.waiting += hasher.capacity
+    assert [(await prove(client, bearer)).status_code for _ in range(12)] == [503] * 12
+    hasher.waiting -= hasher.capacity
+    assert (await prove(client, bearer)).status_code == 201
 
 
 async def test_who_stole_a_session_cannot_guess_on_and_does_not_lock_the_owner_out(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 
 import asyncpg
 import httpx
@@ -9,10 +10,12 @@ import pytest
 from litestar import Litestar
 
 from auth.accounts import Accounts
+from auth.factor_records import SecondFactor
 from auth.ids import new_id
 from auth.models import Account
 from auth.passwords import PasswordHasher
 from store.database import Database
+from store.web.qr_codes import qr_code
 from tests.authenticators import Authenticator
 from tests.store.web.visitors import OURS, PASSWORD, sign_in, token_in
 
@@ -35,6 +38,9 @@ def authenticator_on(page: str) -> Authenticator:
     found = re.search(r'<code class="code">([A-Z2-7 ]{39})</code>', page)
     assert found is not None
     assert f"secret={found[1].replace(' ', '')}" in page
+    address = re.search(r'<a href="(otpauth://[^"]+)"', page)
+    assert address is not None
+    assert qr_code(unescape(address[1]), label="QR-Code mit dem Schlüssel, der darunter auch als Text steht") in page
     return Authenticator(found[1].replace(" ", ""))
 
 
@@ -103,6 +109,28 @@ async def test_a_customer_with_a_second_step_is_asked_for_the_code_at_the_next_s
     off = await browser.post(f"{path}/removals", data={**form, "code": renewed[0]}, headers=OURS)
     assert (off.status_code, off.headers["location"]) == (303, "/de/account?done=second_factor_off")
     assert await owner.fetchval("SELECT count(*) FROM auth.second_factors WHERE removed_at IS NULL") == 0
+
+
+async def test_a_proof_asks_for_the_code_too_and_a_form_with_the_password_alone_leads_to_it(
+    app: Litestar, browser: httpx.AsyncClient, customer: Account, owner: asyncpg.Connection
+) -> None:
+    parts, own, at = app.state.parts, Authenticator("KRUGKAUUKRAUKRUGKAUUKRAUKRUGKAUU"), datetime.now(UTC)
+    async with parts.database.sessions.begin() as session:
+        sealed = parts.one_time_codes.seal(own.secret)
+        session.add(SecondFactor(account_id=customer.id, sealed_secret=sealed, created_at=at, confirmed_at=at))
+    await owner.execute("UPDATE auth.sessions SET auth_at = now() - interval '16 minutes'")
+    form = {"csrf_token": token_in((await browser.get("/de/account/privacy")).text), "password": PASSWORD}
+    export = await browser.post("/de/account/privacy/export", data=form, headers=OURS)
+    assert (export.status_code, export.headers["location"]) == (303, "/de/step-up?next=%2Fde")
+    page = (await browser.get("/de/step-up")).text
+    assert 'name="code"' in page
+    alone = await browser.post("/de/step-up", data=form, headers=OURS)
+    assert (alone.status_code, 'id="code-note"' in alone.text) == (403, True)
+    assert 'name="code"' in alone.text
+    proved = await browser.post("/de/step-up", data={**form, "code": own.code()}, headers=OURS)
+    assert proved.status_code == 303
+    export = await browser.post("/de/account/privacy/export", data=form, headers=OURS)
+    assert export.status_code == 200
 
 
 async def test_without_a_begun_sign_in_the_page_of_the_code_leads_to_the_password(client: httpx.AsyncClient) -> None:
