@@ -28,6 +28,9 @@ from auth.ids import NAMING, new_id
 from auth.models import Account
 from billing.money import Money
 
+PROVIDER_KEY: Final = 255
+"""Characters that a key of the provider's may have (Stripe: ids have at most 255)."""
+
 
 class Base(DeclarativeBase):
     """Declarative base of schema `billing`."""
@@ -275,13 +278,13 @@ class Payment(Base):
     provider: Mapped[str] = mapped_column(String(16))
     idempotency_key: Mapped[str] = mapped_column(String(120), unique=True)
     """Written before the provider is asked, so that asking again makes no second intent."""
-    intent_id: Mapped[str | None] = mapped_column(String(80), unique=True)
+    intent_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY), unique=True)
     state: Mapped[PaymentState] = mapped_column(_words(PaymentState, "state"))
     decline: Mapped[str | None] = mapped_column(String(32))
     """Why the last try was declined, in the words of `billing.declines`."""
     amount: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
-    charge_id: Mapped[str | None] = mapped_column(String(80), index=True)
+    charge_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY), index=True)
     """The provider's key of the last charge, paid or declined."""
     method: Mapped[dict[str, Any] | None]
     """What paid, as `billing.ports.PaidBy`: kind, brand, last four digits, country, fingerprint; never a number."""
@@ -322,7 +325,7 @@ class Refund(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), index=True)
     payment_id: Mapped[UUID] = mapped_column(ForeignKey(Payment.id), index=True)
-    intent_id: Mapped[str] = mapped_column(String(80))
+    intent_id: Mapped[str] = mapped_column(String(PROVIDER_KEY))
     """The intent whose money goes back (it may be a second one that claims the same payment)."""
     kind: Mapped[RefundKind] = mapped_column(_words(RefundKind, "kind"), server_default=RefundKind.RETURN.value)
     amount: Mapped[int]
@@ -341,8 +344,8 @@ class Refund(Base):
     """The second person who approved or rejected it."""
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("billing.refunds.id"), unique=True)
     """The failed refund that this one tries again: the same debt, so nothing is booked a second time."""
-    idempotency_key: Mapped[str] = mapped_column(String(160), unique=True)
-    provider_refund_id: Mapped[str | None] = mapped_column(String(80), unique=True)
+    idempotency_key: Mapped[str] = mapped_column(String(PROVIDER_KEY), unique=True)
+    provider_refund_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY), unique=True)
     state: Mapped[RefundState] = mapped_column(_words(RefundState, "state"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -378,7 +381,7 @@ class Dispute(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), index=True)
     payment_id: Mapped[UUID] = mapped_column(ForeignKey(Payment.id))
-    provider_dispute_id: Mapped[str] = mapped_column(String(80), unique=True)
+    provider_dispute_id: Mapped[str] = mapped_column(String(PROVIDER_KEY), unique=True)
     state: Mapped[DisputeState] = mapped_column(_words(DisputeState, "state"))
     reason: Mapped[str] = mapped_column(String(40))
     """The provider's word: `fraudulent`, `product_not_received`, …"""

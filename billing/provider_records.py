@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models import Account
 from billing.books import Journal
-from billing.models import Base
+from billing.models import PROVIDER_KEY, Base
 
 
 class PaymentTry(Base):
@@ -16,9 +16,9 @@ class PaymentTry(Base):
 
     __tablename__ = "payment_tries"
 
-    charge_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    charge_id: Mapped[str] = mapped_column(String(PROVIDER_KEY), primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
-    fingerprint: Mapped[str | None] = mapped_column(String(80))
+    fingerprint: Mapped[str | None] = mapped_column(String(PROVIDER_KEY))
     """The provider's key of the card, the same for every customer who uses it."""
     address_key: Mapped[str | None] = mapped_column(String(32))
     """As in `Payment`."""
@@ -54,7 +54,7 @@ class BlockedCard(Base):
 
     __tablename__ = "blocked_cards"
 
-    fingerprint: Mapped[str] = mapped_column(String(80), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(PROVIDER_KEY), primary_key=True)
     reason: Mapped[str] = mapped_column(String(40))
     blocked_at: Mapped[datetime]
 
@@ -64,13 +64,13 @@ class ProviderTransaction(Base):
 
     __tablename__ = "provider_transactions"
 
-    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    id: Mapped[str] = mapped_column(String(PROVIDER_KEY), primary_key=True)
     """The provider's key."""
     kind: Mapped[str] = mapped_column(String(40))
     """The provider's word: `charge`, `refund`, `adjustment`, `payout`, …"""
-    source_id: Mapped[str | None] = mapped_column(String(80), index=True)
+    source_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY), index=True)
     """Charge, refund, dispute or payout that moved the money."""
-    intent_id: Mapped[str | None] = mapped_column(String(80))
+    intent_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY))
     """The provider's key of the payment that it belongs to."""
     amount: Mapped[int]
     """Minor units: positive to us, before the fee."""
@@ -78,7 +78,7 @@ class ProviderTransaction(Base):
     currency: Mapped[str] = mapped_column(String(3))
     created_at: Mapped[datetime]
     """The provider's time."""
-    payout_id: Mapped[str | None] = mapped_column(String(80), index=True)
+    payout_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY), index=True)
     """The payout by which it reached our bank."""
     matched_at: Mapped[datetime | None]
     note: Mapped[str | None] = mapped_column(String(120))
@@ -110,9 +110,9 @@ class WebhookEvent(Base):
     __tablename__ = "webhook_events"
 
     source: Mapped[str] = mapped_column(String(16), primary_key=True)
-    event_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(PROVIDER_KEY), primary_key=True)
     type: Mapped[str] = mapped_column(String(80))
-    object_id: Mapped[str | None] = mapped_column(String(80))
+    object_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY))
     outcome: Mapped[str] = mapped_column(String(32))
     """`settled`, `updated`, …, or `parked` with the reason in `note`."""
     note: Mapped[str | None] = mapped_column(String(120))

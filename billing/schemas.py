@@ -10,6 +10,7 @@ from billing.declines import decline_sentence
 from billing.exports import Transaction
 from billing.models import Payment
 from billing.money import Money, MoneyOut
+from billing.money_states import SENTENCES, OrderMoney
 
 
 class ProblemOut(msgspec.Struct, frozen=True):
@@ -40,6 +41,26 @@ class PaymentOut(msgspec.Struct, frozen=True):
             state=payment.state.value,
             amount=MoneyOut.of(Money(payment.amount, payment.currency)),
             problem=_problem(payment.decline, locale),
+        )
+
+
+class OrderMoneyOut(msgspec.Struct, frozen=True):
+    """What became of the money of an order; it changes after the order is paid, the order's own state need not."""
+
+    state: str
+    """`unpaid`, `paid`, `partly_refunded`, `refunding`, `refund_delayed`, `refunded`, `disputed` or
+    `lost_by_dispute`."""
+    sentence: str
+    given_back: MoneyOut
+    """What was decided to go back to the customer; what a bank took back is not of it."""
+
+    @classmethod
+    def of(cls, money: OrderMoney, locale: str) -> Self:
+        """The answer's form of it, in `de` or `en`."""
+        return cls(
+            state=money.state.value,
+            sentence=SENTENCES[money.state]["de" if locale == "de" else "en"],
+            given_back=MoneyOut.of(money.given_back),
         )
 
 

@@ -14,10 +14,18 @@ class Clock(Protocol):
         """The present business time, in UTC."""
         ...
 
+    def recent(self) -> datetime:
+        """The present business time as far as it is known without asking anybody: for pages about a fault."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock: the only one in production."""
 
     async def now(self) -> datetime:
         """The present time, in UTC."""
+        return datetime.now(UTC)
+
+    def recent(self) -> datetime:
+        """The same."""
         return datetime.now(UTC)

@@ -27,6 +27,7 @@ from billing.errors import (
     TaxRateUnknown,
 )
 from billing.idempotency import Once
+from billing.order_histories import money_by_order
 from billing.orders import find_order, invoice_of, latest_payment, list_orders
 from store.catalogue.errors import OfferNotOnSale
 from store.entitlement.device_fit import Capabilities
@@ -137,8 +138,9 @@ async def show_orders(
     found = await list_orders(session, account_id=identity.account_id, before=place_of(cursor), limit=limit + 1)
     page = found[:limit]
     has_more = len(found) > limit
+    money = await money_by_order(session, page)
     return OrdersOut(
-        orders=[OrderOut.of(order, locale) for order in page],
+        orders=[OrderOut.of(order, money[order.id], locale) for order in page],
         next_cursor=cursor_of((page[-1].created_at, page[-1].id)) if has_more else None,
     )
 
@@ -179,6 +181,7 @@ async def _detail(session: AsyncSession, order_id: UUID, account_id: UUID, local
     return OrderDetailOut.of(
         order,
         await latest_payment(session, order_id),
+        money=(await money_by_order(session, [order]))[order_id],
         invoice=await invoice_of(session, order_id) if was_paid else None,
         confirmed_at=await confirmed_at(session, order_id) if was_paid else None,
         locale=locale,

@@ -9,7 +9,8 @@ import msgspec
 from billing.books import Document
 from billing.models import Order, OrderLine, Payment, Quote
 from billing.money import Money, MoneyOut
-from billing.schemas import PaymentOut
+from billing.money_states import OrderMoney
+from billing.schemas import OrderMoneyOut, PaymentOut
 from billing.tax import rate_text
 from store.legal_texts import BUTTONS, CONSENTS, load_text
 
@@ -186,6 +187,7 @@ class OrderOut(msgspec.Struct, frozen=True):
     order_number: str
     state: str
     """`open`, `paid`, `cancelled` or `refunded`."""
+    money: OrderMoneyOut
     price: MoneyOut
     lines: list[OrderLineOut]
     ordered_at: datetime
@@ -194,12 +196,13 @@ class OrderOut(msgspec.Struct, frozen=True):
     paid_at: datetime | None
 
     @classmethod
-    def of(cls, order: Order, locale: str) -> Self:
+    def of(cls, order: Order, money: OrderMoney, locale: str) -> Self:
         """The answer's form of an order that was read with its lines."""
         return cls(
             id=order.id,
             order_number=order.order_number,
             state=order.state.value,
+            money=OrderMoneyOut.of(money, locale),
             price=MoneyOut.of(Money(order.gross, order.currency)),
             lines=[OrderLineOut.of(line, order, locale) for line in order.lines],
             ordered_at=order.ordered_at,
@@ -234,13 +237,14 @@ class OrderDetailOut(msgspec.Struct, frozen=True):
         order: Order,
         payment: Payment,
         *,
+        money: OrderMoney,
         invoice: Document | None,
         confirmed_at: datetime | None,
         locale: str,
     ) -> Self:
         """The answer's form of an order that was read with its lines."""
         return cls(
-            order=OrderOut.of(order, locale),
+            order=OrderOut.of(order, money, locale),
             payment=PaymentOut.of(payment, locale),
             invoice_number=invoice.document_number if invoice else None,
             consents=ConsentTimesOut(

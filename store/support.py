@@ -1,11 +1,10 @@
 """One customer for support: found by a whole key only, opened as one page, and every look in the audit trail."""
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -21,33 +20,26 @@ from auth.models import Account, PasswordReset
 from auth.sessions import list_sessions
 from auth.visits import Visit
 from billing.books import Document
-from billing.models import Dispute, Order, OrderLine, Payment, Refund
-from billing.money import Money, MoneyOut
-from billing.orders import list_orders
+from billing.models import Order, OrderLine
 from store.catalogue.models import Title, TitleText
 from store.database import Database
 from store.entitlement.models import Device, Entitlement
 from store.entitlement.rights import standing
 from store.mail import list_mails
+from store.support_money import NEWEST, orders_of, payments_of
 from store.support_schemas import (
     AuditEntryOut,
     CustomerDeviceOut,
     CustomerFile,
     CustomerFound,
-    CustomerOrderOut,
     CustomerOut,
-    CustomerPaymentOut,
     CustomerSessionOut,
-    DocumentOut,
     MailOut,
     PasswordResetOut,
     RightOut,
 )
 
 Key = Literal["email", "order_number", "invoice_number"]
-
-NEWEST: Final = 100
-"""Rows of each list; older ones are not shown."""
 
 ADDRESS_OPEN: Final = timedelta(minutes=15)
 """How long an address stays open on the console after its reason was given, in the same session."""
@@ -113,8 +105,8 @@ class CustomerDesk:
                 status="active" if account.status == "active" else "disabled",
                 created_at=account.created_at,
             ),
-            orders=await _orders(session, account_id, locale),
-            payments=await _payments(session, account_id),
+            orders=await orders_of(session, account_id, locale),
+            payments=await payments_of(session, account_id),
             rights=await _rights(session, account_id, at=at, locale=locale),
             devices=await _devices(session, account_id),
             sessions=[
@@ -224,89 +216,6 @@ class CustomerDesk:
 def masked(account: Account) -> str:
     """The account's address as support sees it without a reason; empty for an erased account."""
     return mask_email(account.email) if account.email else ""
-
-
-async def _orders(session: AsyncSession, account_id: UUID, locale: str) -> list[CustomerOrderOut]:
-    orders = await list_orders(session, account_id=account_id, limit=NEWEST)
-    documents: dict[UUID, list[DocumentOut]] = defaultdict(list)
-    for row in await session.scalars(
-        select(Document)
-        .where(Document.order_id.in_([order.id for order in orders]))
-        .order_by(Document.issued_at, Document.number)
-    ):
-        kind: Literal["invoice", "credit_note"] = "invoice" if row.kind == "invoice" else "credit_note"
-        documents[row.order_id].append(DocumentOut(row.document_number, kind, row.issued_at))
-    return [
-        CustomerOrderOut(
-            id=order.id,
-            order_number=order.order_number,
-            state=order.state.value,
-            ordered_at=order.ordered_at,
-            paid_at=order.paid_at,
-            total=MoneyOut.of(order.price),
-            lines=[str(line.description.get(locale) or line.description.get("de", "")) for line in order.lines],
-            documents=documents[order.id],
-        )
-        for order in orders
-    ]
-
-
-async def _payments(session: AsyncSession, account_id: UUID) -> list[CustomerPaymentOut]:
-    """Attempts to pay, refunds and disputes, the newest first."""
-    found = [
-        *[_paid(number, row) for number, row in await _of_customer(session, Payment, account_id)],
-        *[_refunded(number, row) for number, row in await _of_customer(session, Refund, account_id)],
-        *[_disputed(number, row) for number, row in await _of_customer(session, Dispute, account_id)],
-    ]
-    return sorted(found, key=lambda entry: entry.created_at, reverse=True)[:NEWEST]
-
-
-Moved = TypeVar("Moved", Payment, Refund, Dispute)
-
-
-async def _of_customer(session: AsyncSession, kind: type[Moved], account_id: UUID) -> list[tuple[str, Moved]]:
-    """The newest rows of a table about a customer's orders, each with its order's number."""
-    rows = await session.execute(
-        select(Order.order_number, kind)
-        .join(Order, Order.id == kind.order_id)
-        .where(Order.account_id == account_id)
-        .order_by(kind.created_at.desc(), kind.id.desc())
-        .limit(NEWEST)
-    )
-    return [(number, row) for number, row in rows]
-
-
-def _paid(number: str, row: Payment) -> CustomerPaymentOut:
-    return _entry_of_money(number, "payment", row, problem=row.decline, amount=Money(row.amount, row.currency))
-
-
-def _refunded(number: str, row: Refund) -> CustomerPaymentOut:
-    return _entry_of_money(number, "refund", row, problem=row.reason, amount=-row.money, note=row.note)
-
-
-def _disputed(number: str, row: Dispute) -> CustomerPaymentOut:
-    return _entry_of_money(number, "dispute", row, problem=row.reason, amount=-Money(row.amount, row.currency))
-
-
-def _entry_of_money(
-    number: str,
-    kind: Literal["payment", "refund", "dispute"],
-    row: Payment | Refund | Dispute,
-    *,
-    problem: str | None,
-    amount: Money,
-    note: str | None = None,
-) -> CustomerPaymentOut:
-    return CustomerPaymentOut(
-        order_number=number,
-        kind=kind,
-        state=row.state.value,
-        problem=problem,
-        note=note,
-        amount=MoneyOut.of(amount),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
 
 
 async def _rights(session: AsyncSession, account_id: UUID, *, at: datetime, locale: str) -> list[RightOut]:

@@ -15,7 +15,8 @@ from store.entitlement.decision import Wish, decide, find_title
 from store.entitlement.errors import PlaybackNeverTried
 from store.entitlement.models import Device, Entitlement, LicenceEvent
 from store.entitlement.schemas import DecisionOut
-from store.support import NEWEST, CustomerDesk
+from store.support import CustomerDesk
+from store.support_money import NEWEST
 
 CHECKED: Final = "customer.playback_checked"
 

@@ -57,6 +57,9 @@ class CustomerOrderOut(msgspec.Struct, frozen=True):
     order_number: str
     state: str
     """`open`, `paid`, `cancelled` or `refunded`."""
+    money: str
+    """Where its money is: `unpaid`, `paid`, `partly_refunded`, `refunding`, `refund_delayed`, `refunded`, `disputed` or
+    `lost_by_dispute`."""
     ordered_at: datetime
     paid_at: datetime | None
     total: MoneyOut

@@ -24,7 +24,7 @@ from store.catalogue.schemas import TitleCard
 from store.database import Database
 from store.legal_texts import BUTTONS
 from store.purchase import Purchase
-from store.purchase_schemas import OrderOut, QuoteOut
+from store.purchase_schemas import OrderLineOut, QuoteOut
 from store.web.pages import Frame
 from store.web.titles import cards_by_id
 
@@ -122,7 +122,7 @@ async def show_payment(
     is_over = order.state is not OrderState.OPEN or frame.at >= order.expires_at
     if is_over or payment.state is PaymentState.PROCESSING:
         return frame.go(f"/orders/{order_id}/return")
-    line = OrderOut.of(order, frame.locale).lines[0]
+    line = OrderLineOut.of(order.lines[0], order, frame.locale)
     film = (await cards_by_id(frame, database, [line.terms.title_id]))[line.terms.title_id]
     days = line.terms.start_days
     return _page(
@@ -178,8 +178,7 @@ async def show_return(
     order = await find_order(session, order_id=order_id, account_id=identity.account_id)
     payment = await latest_payment(session, order_id)
     problem = PaymentOut.of(payment, frame.locale).problem
-    shown = OrderOut.of(order, frame.locale)
-    line = shown.lines[0]
+    line = OrderLineOut.of(order.lines[0], order, frame.locale)
     film: TitleCard | None = (await cards_by_id(frame, database, [line.terms.title_id])).get(line.terms.title_id)
     is_told_later = is_silent and order.state is OrderState.OPEN
     outcome = "processing" if is_told_later else outcome_of(order.state, payment.state)

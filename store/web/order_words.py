@@ -8,24 +8,28 @@ from typing import Final
 from billing.declines import decline_sentence
 from billing.models import (
     Dispute,
-    DisputeState,
     Order,
     OrderState,
     Payment,
     PaymentState,
     Refund,
-    RefundKind,
     RefundState,
 )
 from billing.money import Money
+from billing.money_states import MoneyState, money_of
 from billing.order_histories import OrderHistory
 from store.refund_letters import reason_of
 from store.web.wording import Wording
 
 _CHECKING: Final = (PaymentState.PROCESSING, PaymentState.REQUIRES_CONFIRMATION)
 _UNDECIDED: Final = (RefundState.AWAITING_APPROVAL, RefundState.REJECTED)
-_GONE_WRONG: Final = (RefundState.FAILED, RefundState.CANCELED)
-_THERE: Final = (RefundState.SUCCEEDED, RefundState.SETTLED)
+_KINDS: Final = {
+    MoneyState.PAID: "good",
+    MoneyState.PARTLY_REFUNDED: "good",
+    MoneyState.REFUND_DELAYED: "warn",
+    MoneyState.DISPUTED: "warn",
+}
+"""How the states of an order's money are coloured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +49,11 @@ class Step:
 
 
 def standing_of(order: Order, history: OrderHistory) -> Standing:
-    """What a customer wants to know first: a dispute, then money on its way back, then the payment."""
-    disputes = {dispute.state for dispute in history.disputes}
-    if DisputeState.OPEN in disputes:
-        return Standing("disputed", "warn")
-    if DisputeState.LOST in disputes:
-        return Standing("charged_back")
-    decided = [refund for refund in history.refunds if refund.state not in _UNDECIDED]
-    if decided and order.state is not OrderState.PAID:
-        return _of_refunds(decided)
-    match order.state:
-        case OrderState.PAID:
-            is_partly_back = any(refund.kind is RefundKind.SALE for refund in decided)
-            return Standing("partly_refunded", "good") if is_partly_back else Standing("paid", "good")
-        case OrderState.OPEN:
-            return _of_payment(history.payments)
-    return Standing(order.state.value)
-
-
-def _of_refunds(decided: list[Refund]) -> Standing:
-    tried_again = {refund.replaces_id for refund in decided}
-    last = [refund.state for refund in decided if refund.id not in tried_again]
-    if any(state in _GONE_WRONG for state in last):
-        return Standing("refund_delayed", "warn")
-    return Standing("refunded" if all(state in _THERE for state in last) else "refunding")
+    """What a customer wants to know first: where the money is, and of an unpaid order how the payment stands."""
+    money = money_of(order, history.refunds, history.disputes).state
+    if money is not MoneyState.UNPAID:
+        return Standing(money.value, _KINDS.get(money, ""))
+    return _of_payment(history.payments) if order.state is OrderState.OPEN else Standing(order.state.value)
 
 
 def _of_payment(payments: list[Payment]) -> Standing:

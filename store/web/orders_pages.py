@@ -10,15 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.authentication import Identity, customer_only
 from billing.cursors import cursor_of, place_of
 from billing.money import Money
+from billing.money_states import SENTENCES, MoneyState, money_of
 from billing.order_histories import histories_of
 from billing.orders import credit_notes_of, find_order, invoice_of, list_orders
 from billing.tax import rate_text
 from store.errors import NotFound
-from store.purchase_schemas import OrderOut, legal_text_out
+from store.purchase_schemas import legal_text_out
 from store.web.order_words import standing_of, story_of
 from store.web.pages import Frame
 
 PAGE = 20
+
+_CHANGED_SINCE = (MoneyState.PARTLY_REFUNDED, MoneyState.DISPUTED, MoneyState.LOST_BY_DISPUTE)
+"""What the page of a paid order says above its invoice, which stands as it was issued."""
 
 
 @get("/orders", guards=[customer_only])
@@ -38,7 +42,7 @@ async def show_orders(
         orders=[
             {
                 "description": ", ".join(line.description[frame.locale] for line in order.lines),
-                "order": OrderOut.of(order, frame.locale),
+                "order": order,
                 "standing": standing_of(order, histories[order.id]),
             }
             for order in page
@@ -70,6 +74,7 @@ async def show_order(
         }
         for line in order.lines
     ]
+    money = money_of(order, history.refunds, history.disputes)
     t = frame.w.text
     number = invoice.document_number if invoice else order.order_number
     return frame.page(
@@ -92,6 +97,7 @@ async def show_order(
         ],
         seller=invoice.content["seller"] if invoice else printed,
         standing=standing_of(order, history),
+        money_sentence=SENTENCES[money.state][frame.locale] if money.state in _CHANGED_SINCE else "",
         story=story_of(order, history, frame.w),
         order={
             "id": order.id,

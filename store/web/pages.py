@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -206,7 +206,7 @@ def error_page(request: AnyRequest, refusal: Refusal) -> Response[Any]:
         visitor=visitor if isinstance(visitor, Identity) else None,
         locale=locale_of(request),
         market=visitor.market if isinstance(visitor, Identity) else settings.default_market,
-        at=datetime.now(UTC),
+        at=request.app.state.parts.clock.recent(),
         video_count=0,
     )
     values: dict[str, Any] = {

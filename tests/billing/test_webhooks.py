@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -328,3 +329,27 @@ def test_the_docs_list_the_events_that_an_endpoint_is_subscribed_to() -> None:
     listed = page.partition("## The webhook endpoint")[2].split("```")[1].split()
 
     assert listed == list(SUBSCRIBED)
+
+
+async def test_keys_as_long_as_the_provider_allows_are_taken_in(till: Till, owner: asyncpg.Connection) -> None:
+    def longest(prefix: str) -> str:
+        return prefix + "x" * (255 - len(prefix))
+
+    order = await till.open_order()
+    intent = await till.payments.ask_intent(order_id=order.id, account_id=order.account_id, at=NOON)
+    till.gateway.intents[longest("pi_")] = replace(intent, id=longest("pi_"))
+    await till.settle(till.gateway.intents[longest("pi_")])
+    till.gateway.pay(longest("pi_"), card=longest("fp_"))
+    dispute = replace(till.gateway.dispute(longest("pi_")), id=longest("dp_"))
+    till.gateway.disputes[dispute.id] = dispute
+    facts = json.loads(event(longest("pi_")))
+
+    for kind, object_id in (("payment_intent", longest("pi_")), ("dispute", dispute.id), ("review", longest("prv_"))):
+        facts["id"] = longest(f"evt_{kind}_")
+        facts["data"]["object"] = {"id": object_id, "object": kind}
+        await receive(till, json.dumps(facts).encode(), signed(json.dumps(facts).encode()))
+
+    kept = await owner.fetch("SELECT event_id, object_id, outcome FROM billing.webhook_events")
+    assert {row["outcome"] for row in kept} == {"paid", "dispute_noted", "parked"}
+    assert all(len(row["event_id"]) == len(row["object_id"]) == 255 for row in kept)
+    assert await owner.fetchval("SELECT length(fingerprint) FROM billing.blocked_cards") == 255

@@ -7,20 +7,37 @@ const facts = form.dataset;
 const button = form.querySelector("button[type=submit]");
 const problem = document.getElementById("checkout-problem");
 const mount = document.getElementById("payment-element");
+const PATIENCE = 10_000; // milliseconds that the payment form may take to appear
 let orderId = facts.order;
 let clientSecret = "";
+let overdue = 0;
 
-// Tells what went wrong where the eye is: beside its field if it has one, else above the button.
-function showProblem(sentence) {
+// Tells what went wrong where the eye is: beside its field if it has one, else above the button; with a way out.
+function showProblem(sentence, way) {
   problem.replaceChildren();
   if (!sentence) return;
   const box = document.createElement("div");
   box.className = "notice bad";
-  const text = document.createElement("p");
-  text.textContent = sentence;
-  box.append(document.createElement("span"), text);
+  const body = document.createElement("div");
+  for (const content of way ? [sentence, way] : [sentence]) {
+    const paragraph = document.createElement("p");
+    paragraph.append(content);
+    body.append(paragraph);
+  }
+  box.append(document.createElement("span"), body);
   problem.append(box);
   problem.scrollIntoView({ block: "nearest" });
+}
+
+// The payment form is not there: says what that means for the order, and offers to try again.
+function showNotLoaded() {
+  clearTimeout(overdue);
+  const again = document.createElement("button");
+  again.type = "button";
+  again.className = "button";
+  again.textContent = facts.reload;
+  again.addEventListener("click", () => location.reload());
+  showProblem(facts.notLoaded, again);
 }
 
 function setBusy(label) {
@@ -80,13 +97,15 @@ async function openPayment() {
 async function pay(stripe, elements) {
   showProblem("");
   if (missingConsents()) return;
-  const { error: incomplete } = await elements.submit();
-  if (incomplete) return;
+  let isConfirming = false;
   try {
+    const { error: incomplete } = await elements.submit();
+    if (incomplete) return;
     setBusy(facts.ordering);
     await openPayment();
     setBusy(facts.paying);
     const return_url = new URL(`${facts.orders}${orderId}/return`, location.origin).href;
+    isConfirming = true;
     const { error } = await stripe.confirmPayment({ elements, clientSecret, confirmParams: { return_url } });
     // Every further try is asked for anew: the store may have stopped this payment.
     clientSecret = "";
@@ -97,7 +116,8 @@ async function pay(stripe, elements) {
       location.assign(`${facts.orders}${refusal.order_id}/pay`);
       return;
     }
-    if (refusal?.code === "order_already_paid") {
+    // Without an answer of the payment service nobody here knows whether it was paid: the store asks it.
+    if (refusal?.code === "order_already_paid" || isConfirming) {
       location.assign(`${facts.orders}${orderId}/return`);
       return;
     }
@@ -108,10 +128,6 @@ async function pay(stripe, elements) {
 }
 
 function start() {
-  if (!window.Stripe) {
-    showProblem(facts.notLoaded);
-    return;
-  }
   const read = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   const stripe = window.Stripe(facts.key, { locale: facts.locale });
@@ -125,8 +141,12 @@ function start() {
     appearance: { theme: isDark ? "night" : "stripe", variables: { borderRadius: read("--radius") } },
   });
   const element = elements.create("payment", { layout: "accordion" });
-  element.on("ready", () => setBusy(""));
-  element.on("loaderror", () => showProblem(facts.notLoaded));
+  element.on("ready", () => {
+    clearTimeout(overdue);
+    showProblem("");
+    setBusy("");
+  });
+  element.on("loaderror", showNotLoaded);
   element.mount(mount);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -137,4 +157,17 @@ function start() {
 form.addEventListener("change", (event) => {
   if (event.target.type === "checkbox") forgetError(event.target);
 });
-start();
+
+// Loaded from here and not by the page: a page's scripts wait for each other, so one that hangs would silence this one.
+const library = document.createElement("script");
+library.src = facts.library;
+library.addEventListener("error", showNotLoaded);
+library.addEventListener("load", () => {
+  try {
+    start();
+  } catch {
+    showNotLoaded();
+  }
+});
+overdue = setTimeout(showNotLoaded, PATIENCE);
+document.head.append(library);

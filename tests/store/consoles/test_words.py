@@ -8,6 +8,7 @@ from billing.declines import DECLINES
 from billing.disputes import HOLD
 from billing.errors import OrderDisputed, OrderGivenBack, OrderNotPaid, WithdrawalOver
 from billing.models import DisputeState, OrderState, PaymentState, RefundState
+from billing.money_states import MoneyState
 from billing.movements import REASONS
 from billing.sale_refunds import ELSEWHERE, WITHDRAWAL
 from billing.withdrawals import ADDRESS_DIFFERS, CONTRACT_UNKNOWN
@@ -47,6 +48,7 @@ ABOUT_ACCOUNTS = (
     ("prefix", "codes"),
     [
         ("support.order_state", list(OrderState)),
+        ("support.money_state", list(MoneyState)),
         ("support.payment_state", [*PaymentState, *RefundState, *DisputeState]),
         ("support.problem", [*DECLINES, *REFUND_REASONS]),
         ("withdraw.why", WHY_A_PERSON),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import httpx
 import pytest
+from babel.dates import format_date
 
 from store.app import create_app
 from store.clock import SystemClock
@@ -163,3 +164,12 @@ async def test_production_has_neither_the_routes_nor_the_table(
     app = create_app(settings, clock=SystemClock(), database=database)
     assert not [route.path for route in app.routes if "sandbox" in route.path]
     assert await owner.fetchval("SELECT to_regclass('store.business_clock')") is None
+
+
+async def test_a_page_about_a_fault_tells_the_business_time(visitor: httpx.AsyncClient, clock: MovableClock) -> None:
+    await visitor.post(CLOCK, json={"forward_seconds": 100 * 86_400})
+    page = await visitor.get("/de/nirgends")
+    assert page.status_code == 404
+    ahead = format_date(datetime.now(UTC) + timedelta(days=100), "d. MMMM", locale="de")
+    ribbon = page.text.partition('class="ribbon"')[2].partition("</aside>")[0]
+    assert ahead in ribbon, ribbon

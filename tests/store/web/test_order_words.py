@@ -82,7 +82,7 @@ FAILED = a_refund(RefundState.FAILED)
         (OrderState.PAID, OrderHistory(refunds=[a_refund(RefundState.REJECTED)]), "paid"),
         (OrderState.PAID, OrderHistory(disputes=[a_dispute(DisputeState.OPEN)]), "disputed"),
         (OrderState.PAID, OrderHistory(disputes=[a_dispute(DisputeState.WON)]), "paid"),
-        (OrderState.PAID, OrderHistory(disputes=[a_dispute(DisputeState.LOST)]), "charged_back"),
+        (OrderState.PAID, OrderHistory(disputes=[a_dispute(DisputeState.LOST)]), "lost_by_dispute"),
         (OrderState.CANCELLED, OrderHistory([a_payment(PaymentState.CANCELED)]), "cancelled"),
         (OrderState.REFUNDED, OrderHistory(refunds=[a_refund(RefundState.PENDING)]), "refunding"),
         (OrderState.REFUNDED, OrderHistory(refunds=[a_refund(RefundState.SUCCEEDED)]), "refunded"),
