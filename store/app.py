@@ -21,6 +21,8 @@ import billing.withdrawal_routes
 import store.catalogue.routes
 import store.entitlement.routes
 import store.invariant_routes
+import store.mail_routes
+import store.mail_webhook
 import store.metrics_routes
 import store.privacy_routes
 import store.purchase_routes
@@ -105,6 +107,8 @@ def create_app(
             store.entitlement.routes.router,
             store.purchase_routes.router,
             store.privacy_routes.router,
+            store.mail_routes.router,
+            store.mail_webhook.receive_mail_event,
             store.invariant_routes.router,
             store.support_routes.router,
             store.staff_work_routes.router,

@@ -20,13 +20,19 @@ from auth.passwords import PasswordHasher
 from auth.permissions import STAFF_ROLES
 from store.catalogue.film_page import prepare_pages
 from store.composition import market_codes
-from store.database import Database
+from store.database import DATABASE_AWAY, Database
 from store.entitlement.keys import KeySeal, reseal_keys
 from store.legal_texts import samples
+from store.mail import RECIPIENTS
+from store.mail_reports import LARGEST_MESSAGE, read_message
 from store.migrations import CannotMigrate, migrate
+from store.returned_mail import ReturnedMail
 from store.settings import Settings, UnsafeSettings
 
 console = Console()
+
+TRY_LATER = 75
+"""What tells a mail server to hand a message over again later (EX_TEMPFAIL of sysexits.h)."""
 
 Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
@@ -115,12 +121,34 @@ async def reseal_content_keys(settings: Settings, _arguments: argparse.Namespace
     return 0
 
 
+async def take_in_mail_report(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Take in a report about a mail (RFC 3464, RFC 5965) from standard input; for a mail server's pipe."""
+    content = await asyncio.to_thread(sys.stdin.buffer.read, LARGEST_MESSAGE)
+    report = read_message(content, returned_to=arguments.returned_to)
+    if report is None:
+        console.print("This is no report about a mail that did not arrive; nothing was done.")
+        return 0
+    try:
+        database = await Database.connect(settings.database_url, pool_size=1)
+        try:
+            async with database.sessions.begin() as session:
+                returned = ReturnedMail(session, (settings.derive(RECIPIENTS),))
+                outcome = await returned.take_in(report, source="message", at=datetime.now(UTC))
+        finally:
+            await database.close()
+    except DATABASE_AWAY:
+        return TRY_LATER
+    console.print(f"{report.kind}: {outcome}")
+    return 0
+
+
 COMMANDS: Mapping[str, Command] = {
     "migrate": migrate_database,
     "check-settings": check_settings,
     "make-staff": make_staff,
     "prepare-film-pages": prepare_film_pages,
     "reseal-content-keys": reseal_content_keys,
+    "take-in-mail-report": take_in_mail_report,
     "verify-audit-trail": verify_audit_trail,
 }
 
@@ -134,6 +162,8 @@ def main(words: list[str] | None = None) -> int:
         if name == "make-staff":
             subparser.add_argument("email")
             subparser.add_argument("--role", action="append", required=True, choices=sorted(STAFF_ROLES))
+        if name == "take-in-mail-report":
+            subparser.add_argument("--returned-to", help="the envelope's recipient")
     arguments = parser.parse_args(words)
     try:
         return asyncio.run(COMMANDS[arguments.command](Settings.from_env(os.environ), arguments))

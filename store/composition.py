@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import auth.erasure_letters
 import auth.letters
+import store.mail_delivery
 import store.payment_letters
 import store.refund_letters
 import store.rental_letters
@@ -47,9 +48,11 @@ from store.entitlement.tokens import PlaybackTokens
 from store.erasure import Eraser
 from store.invariants import check_invariants
 from store.jobs import PostgresJobs
-from store.mail import SmtpMailer, deliver_mail
+from store.mail import RECIPIENTS, SmtpMailer, deliver_mail
+from store.mail_delivery import MailDeliveries
 from store.purchase_confirmation import ComposeOrderConfirmation
 from store.retention import forget_what_is_past
+from store.returned_mail import ReturnedMail
 from store.settings import Settings
 from store.throttling import Throttling, open_redis
 
@@ -107,6 +110,19 @@ class Parts:
         """What takes in the provider's events, over a session."""
         return Webhooks(session, self.gateway, self.checkout(session), self.sale_refunds(session))
 
+    def returned_mail(self, session: AsyncSession) -> ReturnedMail:
+        """What takes in reports about mails, over a session."""
+        return ReturnedMail(session, self.recipient_keys)
+
+    def mail_deliveries(self, session: AsyncSession) -> MailDeliveries:
+        """What tells a customer how mails fare, over a session."""
+        return MailDeliveries(session, self.throttle, self.outbox, self.recipient_keys)
+
+    @property
+    def recipient_keys(self) -> tuple[bytes, ...]:
+        """Keys under which the recipients of mails are known again."""
+        return (self.settings.derive(RECIPIENTS),)
+
     @property
     def payments(self) -> Payments:
         """What asks the provider."""
@@ -145,6 +161,7 @@ async def assemble(
         **store.refund_letters.composers(settings.base_url),
         **store.rental_letters.composers(settings.base_url),
         "devices_reset": ComposeDevicesReset(settings.base_url),
+        **store.mail_delivery.composers(settings.base_url),
     }
     jobs = PostgresJobs()
     return Parts(

@@ -56,7 +56,17 @@ class DataExports:
             ip=visit.ip,
         )
         mails = (
-            select(Mail.id, Mail.kind, Mail.locale, Mail.status, Mail.sent_to, Mail.created_at, Mail.sent_at)
+            select(
+                Mail.id,
+                Mail.kind,
+                Mail.locale,
+                Mail.status,
+                Mail.sent_to,
+                Mail.created_at,
+                Mail.sent_at,
+                Mail.returned_at,
+                Mail.smtp_reply,
+            )
             .where(Mail.account_id == account_id)
             .order_by(Mail.id)
         )

@@ -38,9 +38,11 @@ from store.entitlement.heartbeats import Heartbeats
 from store.entitlement.licences import Licences
 from store.entitlement.playback import Playback
 from store.headers import header_of
+from store.mail_delivery import MailDeliveries
 from store.problems import locale_of
 from store.purchase import Purchase
 from store.replays import Replays
+from store.returned_mail import ReturnedMail
 from store.support import CustomerDesk
 from store.support_devices import DeviceDesk
 from store.support_playback import PlaybackDesk
@@ -80,6 +82,8 @@ def dependencies() -> Mapping[str, Provide]:
         "colleagues": _colleagues,
         "erasures": _erasures,
         "data_exports": _data_exports,
+        "mail_deliveries": _mail_deliveries,
+        "returned_mail": _returned_mail,
         "checkout": _checkout,
         "sale_refunds": _sale_refunds,
         "webhooks": _webhooks,
@@ -219,6 +223,14 @@ async def _data_exports(state: State, session: Session) -> DataExports:
     return DataExports(session, parts_of(state).throttle)
 
 
+async def _mail_deliveries(state: State, session: Session) -> MailDeliveries:
+    return parts_of(state).mail_deliveries(session)
+
+
+async def _returned_mail(state: State, session: Session) -> ReturnedMail:
+    return parts_of(state).returned_mail(session)
+
+
 async def _checkout(state: State, session: Session) -> Checkout:
     return parts_of(state).checkout(session)
 
@@ -262,7 +274,8 @@ async def _licences(state: State, session: Session) -> Licences:
 async def _customer_desk(
     state: State, session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]
 ) -> CustomerDesk:
-    return CustomerDesk(session, parts_of(state).database, identity, visit)
+    parts = parts_of(state)
+    return CustomerDesk(session, parts.database, identity, visit, parts.mail_deliveries(session))
 
 
 async def _playback_desk(customer_desk: NamedDependency[CustomerDesk]) -> PlaybackDesk:

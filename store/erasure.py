@@ -61,4 +61,6 @@ async def _erase_mails(session: AsyncSession, account_id: UUID, *, references: S
     """Mails about the account and about what was asked for by its address; proofs lose all but kind, state and time."""
     theirs = or_(Mail.account_id == account_id, Mail.reference.in_(references))
     await session.execute(delete(Mail).where(theirs, Mail.kind.not_in(PROOFS)))
-    await session.execute(update(Mail).where(theirs).values(account_id=None, sent_to=None, smtp_reply=None))
+    await session.execute(
+        update(Mail).where(theirs).values(account_id=None, sent_to=None, recipient_hash=None, smtp_reply=None)
+    )

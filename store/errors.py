@@ -70,6 +70,14 @@ class NotParked(StoreError):
     en = "This is no longer parked: it is done, or waits already to be done once more."
 
 
+class MailEventNotVerified(StoreError):
+    """An event about a mail without a signature, with a wrong one, or with one too old or from the future."""
+
+    status, code = 400, "mail_event_not_verified"
+    de = "Die Signatur fehlt oder ist ungültig."
+    en = "The signature is missing or invalid."
+
+
 class InternalError(StoreError):
     """Our fault; the request id leads to the log line."""
 

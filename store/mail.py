@@ -1,5 +1,6 @@
 """Mails: noted in the transaction that causes them, composed and sent by a job, never stored with their text."""
 
+import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.email_addresses import mask_email
+from auth.email_addresses import mask_email, parse_email
 from auth.ids import new_id
 from auth.models import Account
 from auth.ports import Composer, Jobs, Letter, OpenDatabase
@@ -31,6 +32,12 @@ log = structlog.get_logger("mail")
 SEND_WITHIN: Final = 20.0
 """Seconds for one conversation with the mail server."""
 
+RECIPIENTS: Final = "mail-recipients"
+"""Purpose of the key under which recipients are known again."""
+
+TAKEN: Final = ("sent", "bounced", "complained")
+"""States of mails that a mail server took, whatever it reported later."""
+
 LONGEST_REPLY: Final = 200
 """Characters that are kept of what the mail server said."""
 
@@ -40,7 +47,10 @@ class Mail(Base):
 
     __tablename__ = "mails"
     __table_args__ = (
-        CheckConstraint("status IN ('queued', 'sent', 'refused', 'dropped', 'suppressed')", name="status"),
+        CheckConstraint(
+            "status IN ('queued', 'sent', 'refused', 'dropped', 'suppressed', 'bounced', 'complained')", name="status"
+        ),
+        CheckConstraint("octet_length(recipient_hash) = 32", name="recipient_hash"),
         CheckConstraint("locale IN ('de', 'en')", name="locale"),
         Index(None, "account_id", "created_at"),
         Index(None, "reference"),
@@ -56,15 +66,20 @@ class Mail(Base):
     status: Mapped[str] = mapped_column(default="queued", server_default="queued")
     """`refused`: the mail server will never take it. `dropped`: it was no longer due.
 
-    `suppressed`: its address takes none, and this one could be left out.
+    `suppressed`: its address takes none, and this one could be left out. `bounced`: it was taken and came back later.
+    `complained`: it arrived, and its owner called it unwanted.
     """
     sent_to: Mapped[str | None]
     """The masked address."""
+    recipient_hash: Mapped[bytes | None]
+    """By which a report about this mail can be held against an address: an HMAC, so that nothing tells the address."""
     smtp_reply: Mapped[str | None]
-    """What the mail server said last."""
+    """What a mail server said last, be it its answer or a report of later."""
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+    returned_at: Mapped[datetime | None]
+    """When we learned that it bounced or was complained about."""
 
 
 class MailSettings(Protocol):
@@ -86,8 +101,17 @@ class MailSettings(Protocol):
         ...
 
     @property
+    def bounce_address(self) -> str | None:
+        """Whereto mails are returned; None: to the sender."""
+        ...
+
+    @property
     def seller(self) -> "Sender":
         """Who writes."""
+        ...
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose."""
         ...
 
 
@@ -180,13 +204,16 @@ class SmtpMailer:
             mail.account_id = mail.account_id or letter.account_id
             mail.locale = letter.locale or mail.locale
             mail.sent_to = mask_email(letter.recipient)
+            mail.recipient_hash = hash_recipient(
+                parse_email(letter.recipient).key, key=self.settings.derive(RECIPIENTS)
+            )
             if mail.kind in CAN_BE_LEFT_OUT and await is_suppressed(session, letter.recipient):
                 mail.status = "suppressed"
                 return
             kind, locale = letter.template or mail.kind, mail.locale
         rendered = render(kind, locale, {**self._common_values(locale), **letter.values})
         message = self._message(mail_id, letter, rendered, locale=locale, at=at)
-        sending = await self._send(message)
+        sending = await self._send(message, returned_to=self._return_address(mail_id))
         # Servers like to repeat whom they refuse; support and the jobs' own log may know the masked address only.
         reply = _without_address(sending.reply, letter.recipient)
         await self._note(mail_id, letter, sending, reply=reply, at=at)
@@ -216,15 +243,23 @@ class SmtpMailer:
         message["Content-Language"] = locale
         return message
 
+    def _return_address(self, mail_id: UUID) -> str | None:
+        """The envelope's sender: an address of the mail's own, so that what comes back names it (VERP)."""
+        if self.settings.bounce_address is None:
+            return None
+        local, _, domain = self.settings.bounce_address.rpartition("@")
+        return f"{local}+{mail_id.hex}@{domain}"
+
     def _domain(self) -> str:
         return parseaddr(self.settings.mail_from)[1].rpartition("@")[2]
 
-    async def _send(self, message: EmailMessage) -> Sending:
+    async def _send(self, message: EmailMessage, *, returned_to: str | None) -> Sending:
         """Speak to the server once."""
         server = urlsplit(self.settings.smtp_url)
         try:
             _, reply = await aiosmtplib.send(
                 message,
+                sender=returned_to,
                 hostname=server.hostname,
                 port=server.port,
                 username=unquote(server.username) if server.username else None,
@@ -252,15 +287,24 @@ class SmtpMailer:
         """Keep what became of a mail, and what that says of its address."""
         is_sent = sending.status == "sent"
         async with self.database.sessions.begin() as session:
-            await session.execute(
+            noted = await session.scalar(
                 update(Mail)
-                .where(Mail.id == mail_id)
+                # A report may be faster than we are: what it said stays.
+                .where(Mail.id == mail_id, Mail.status == "queued")
                 .values(status=sending.status, smtp_reply=reply, sent_at=at if is_sent else None)
+                .returning(Mail.id)
             )
+            if noted is None:
+                return
             if sending.is_bounce:
-                await suppress(session, letter.recipient, reason=BOUNCED, at=at)
+                await suppress(session, parse_email(letter.recipient).key, reason=BOUNCED, at=at)
             elif is_sent:
                 await note_accepted(session, letter.recipient)
+
+
+def hash_recipient(email_key: str, *, key: bytes) -> bytes:
+    """By which a mail's recipient is known again."""
+    return hmac.digest(key, email_key.encode(), "sha256")
 
 
 def _one_line(reply: str) -> str:

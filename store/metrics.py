@@ -45,6 +45,29 @@ _JOBS: Final = (
     "SELECT entrypoint, status::text AS status, count(*) AS count FROM jobs.pgqueuer GROUP BY 1, 2 ORDER BY 1, 2"
 )
 
+_MAILS: Final = """
+    SELECT kind, status, count(*) AS count FROM store.mails WHERE created_at > now() - interval '1 day'
+     GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+_REPORTS: Final = """
+    SELECT kind, source, (mail_id IS NOT NULL)::text AS known, count(*) AS count FROM store.mail_reports
+     WHERE received_at > now() - interval '1 day' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+
+_SUPPRESSED: Final = "SELECT reason, count(*) AS count FROM store.suppressed_addresses GROUP BY 1 ORDER BY 1"
+
+_COUNTED: Final = (
+    ("videothek_mails_last_day", "Mails of the last day by kind and what became of them.", _MAILS),
+    (
+        "videothek_mail_reports_last_day",
+        "Reports of the last day about mails that bounced, were delayed or complained about; known: of a mail of ours.",
+        _REPORTS,
+    ),
+    ("videothek_addresses_suppressed", "Addresses that get no mail which can be left out, by reason.", _SUPPRESSED),
+)
+"""What is counted by labels: each column of the statement but `count` is one."""
+
 _NAMES: Final = (
     ("parked_events", "videothek_webhook_events_parked", "Events of the payment provider that changed nothing."),
     ("unhandled_events", "videothek_webhook_events_unhandled", "Events of the last day that were not concluded."),
@@ -80,6 +103,7 @@ async def collect(database: OpenDatabase) -> list[Metric]:
             "Jobs by name and status; failed ones are parked.",
             [({"job": row["entrypoint"], "status": row["status"]}, row["count"]) for row in jobs],
         ),
+        *[await _counted(database, *counted) for counted in _COUNTED],
         Metric(
             "videothek_lost_events_found_total",
             "Events of the payment provider that never arrived and were found on its list.",
@@ -87,6 +111,11 @@ async def collect(database: OpenDatabase) -> list[Metric]:
             kind="counter",
         ),
     ]
+
+
+async def _counted(database: OpenDatabase, name: str, help_text: str, statement: str) -> Metric:
+    rows = [dict(row) for row in await database.reads.fetch(statement)]
+    return Metric(name, help_text, [(row, row.pop("count")) for row in rows])
 
 
 def render(metrics: Iterable[Metric]) -> str:

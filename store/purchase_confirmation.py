@@ -19,7 +19,7 @@ from billing.money import Money
 from billing.orders import invoice_of, lines_of
 from billing.tax import rate_text
 from store.legal_texts import CONSENTS, NAMES, load_text
-from store.mail import Mail
+from store.mail import TAKEN, Mail
 
 KIND = "order_confirmation"
 
@@ -95,9 +95,12 @@ class ComposeOrderConfirmation:
 
 
 async def confirmed_at(session: AsyncSession, order_id: UUID) -> datetime | None:
-    """When the mail server took the confirmation of an order; None: not yet."""
+    """When the mail server took the confirmation of an order; None: not yet.
+
+    That it came back is no part of this: whoever got the mail can write such a report, and would regain a right by it.
+    """
     return await session.scalar(
-        select(Mail.sent_at).where(Mail.reference == order_id, Mail.kind == KIND, Mail.status == "sent").limit(1)
+        select(Mail.sent_at).where(Mail.reference == order_id, Mail.kind == KIND, Mail.status.in_(TAKEN)).limit(1)
     )
 
 

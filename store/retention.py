@@ -28,6 +28,14 @@ PERIODS: Final = (
         """,
     ),
     Period(
+        "reports about mails",
+        timedelta(days=30),
+        """
+        DELETE FROM store.mail_reports WHERE id IN (
+            SELECT id FROM store.mail_reports WHERE received_at < $1 LIMIT $2)
+        """,
+    ),
+    Period(
         "mails that prove nothing",
         timedelta(days=180),
         """

@@ -22,6 +22,7 @@ import store.catalogue.stored_pages
 import store.entitlement.models
 import store.invariants
 import store.mail
+import store.returned_mail
 import store.suppressions
 from store.database import APP_ROLE, FINANCE_ROLE
 from store.jobs import JOBS_SCHEMA, queue_settings
@@ -54,6 +55,7 @@ MODULES_WITH_TABLES = (
     store.entitlement.models,
     store.invariants,
     store.mail,
+    store.returned_mail,
     store.suppressions,
 )
 """Every module that declares tables: importing them fills the metadata."""

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ SANDBOX_MARK = "sandbox"
 """Part of every secret that `make run` makes, so that production can tell and refuse it."""
 
 _SECRET_BYTES = 32
+
+_MAILBOX = re.compile(r"[A-Za-z0-9._-]{1,30}@[A-Za-z0-9.-]+")
+"""An address behind whose local part there is room for `+` and a mail's id (RFC 5321, 4.5.3.1.1: 64 octets)."""
 
 
 class UnsafeSettings(Exception):
@@ -59,6 +63,10 @@ class Settings:
     """`smtp://user:password@host:port`, `smtps://…`; STARTTLS wherever it is offered; a password demands it."""
     mail_from: str
     """Sender of every mail."""
+    bounce_address: str | None
+    """Mailbox that mails are returned to; each with an address of its own behind a `+`. None: the sender's."""
+    mail_webhook_secrets: tuple[bytes, ...] = field(repr=False)
+    """Signing secrets of events about mails; two while one is being rotated, none: there is no such address."""
     stripe_secret_key: str = field(repr=False)
     """Stripe's secret or restricted key."""
     stripe_publishable_key: str
@@ -128,6 +136,8 @@ class Settings:
             redis_url=env.get("REDIS_URL") or None,
             smtp_url=reader.text("SMTP_URL"),
             mail_from=reader.text("MAIL_FROM"),
+            bounce_address=env.get("BOUNCE_ADDRESS") or None,
+            mail_webhook_secrets=reader.signing_secrets("MAIL_WEBHOOK_SECRETS"),
             stripe_secret_key=reader.text("STRIPE_SECRET_KEY"),
             stripe_publishable_key=reader.text("STRIPE_PUBLISHABLE_KEY"),
             stripe_webhook_secrets=reader.words("STRIPE_WEBHOOK_SECRETS"),
@@ -167,6 +177,8 @@ _VARIABLES: dict[str, str | None] = {
     "REDIS_URL": "",
     "SMTP_URL": None,
     "MAIL_FROM": None,
+    "BOUNCE_ADDRESS": "",
+    "MAIL_WEBHOOK_SECRETS": "",
     "STRIPE_SECRET_KEY": None,
     "STRIPE_PUBLISHABLE_KEY": None,
     "STRIPE_WEBHOOK_SECRETS": None,
@@ -209,6 +221,18 @@ class _Reader:
         """A variable's comma-separated words."""
         return tuple(word.strip() for word in self.text(name).split(",") if word.strip())
 
+    def signing_secrets(self, name: str) -> tuple[bytes, ...]:
+        """A variable's comma-separated secrets in the form of Standard Webhooks: `whsec_` and 24 to 64 bytes."""
+        secrets = []
+        for word in self.words(name):
+            try:
+                secrets.append(base64.b64decode(word.removeprefix("whsec_"), validate=True))
+            except (binascii.Error, ValueError):
+                secrets.append(b"")
+        if any(not 24 <= len(secret) <= 64 for secret in secrets):
+            self.faults.append(f"{name} holds what is not whsec_ and 24 to 64 bytes in base64")
+        return tuple(secrets)
+
     def switch(self, name: str) -> bool:
         """Whether a variable says `on`; anything but `on` and `off` is a fault."""
         word = self.text(name)
@@ -249,7 +273,8 @@ def _production_faults(settings: Settings, env: Mapping[str, str]) -> list[str]:
         )
     }
     webhook_secrets = settings.stripe_webhook_secrets
-    given = [*filter(None, secrets.values()), *webhook_secrets]
+    mail_secrets = [f"whsec_{base64.b64encode(secret).decode()}" for secret in settings.mail_webhook_secrets]
+    given = [*filter(None, secrets.values()), *webhook_secrets, *mail_secrets]
     checks: list[tuple[bool, str]] = [
         (
             env.get("VIDEOTHEK_MODE") not in (None, "", "production"),
@@ -265,11 +290,17 @@ def _production_faults(settings: Settings, env: Mapping[str, str]) -> list[str]:
         (settings.stripe_api_base != _VARIABLES["STRIPE_API_BASE"], "STRIPE_API_BASE is not Stripe's"),
         (settings.stripe_js_url != _VARIABLES["STRIPE_JS_URL"], "STRIPE_JS_URL is not Stripe's"),
         (_user_of(settings.database_url) == "postgres", "DATABASE_URL signs in as postgres"),
+        (
+            settings.bounce_address is not None and not _MAILBOX.fullmatch(settings.bounce_address),
+            "BOUNCE_ADDRESS is no plain address",
+        ),
     ]
     faults = [fault for is_wrong, fault in checks if is_wrong]
     faults += [f"{name} is a sandbox secret" for name, value in secrets.items() if _is_sandbox_secret(value)]
     if any(_is_sandbox_secret(secret) for secret in webhook_secrets):
         faults.append("STRIPE_WEBHOOK_SECRETS holds a sandbox secret")
+    if any(SANDBOX_MARK.encode() in secret for secret in settings.mail_webhook_secrets):
+        faults.append("MAIL_WEBHOOK_SECRETS holds a sandbox secret")
     return faults
 
 

@@ -1,7 +1,5 @@
 """One customer for support: found by a whole key only, opened as one page, and every look in the audit trail."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -16,7 +14,7 @@ from auth.audit_records import AuditEvent
 from auth.authentication import Identity
 from auth.email_addresses import mask_email, parse_email
 from auth.errors import AccountNotFound, EmailAddressInvalid
-from auth.models import Account, PasswordReset
+from auth.models import Account
 from auth.sessions import list_sessions
 from auth.visits import Visit
 from billing.books import Document
@@ -25,7 +23,8 @@ from store.catalogue.models import Title, TitleText
 from store.database import Database
 from store.entitlement.models import Device, Entitlement
 from store.entitlement.rights import standing
-from store.mail import list_mails
+from store.mail_delivery import MailDeliveries
+from store.support_mails import mails_of, password_resets_of
 from store.support_money import NEWEST, orders_of, payments_of
 from store.support_schemas import (
     AuditEntryOut,
@@ -34,8 +33,6 @@ from store.support_schemas import (
     CustomerFound,
     CustomerOut,
     CustomerSessionOut,
-    MailOut,
-    PasswordResetOut,
     RightOut,
 )
 
@@ -45,7 +42,6 @@ ADDRESS_OPEN: Final = timedelta(minutes=15)
 """How long an address stays open on the console after its reason was given, in the same session."""
 
 _ADDRESS_VIEWED: Final = "customer.address_viewed"
-_ADDRESS: Final = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
 
 
 def key_of(text: str) -> Key:
@@ -66,6 +62,7 @@ class CustomerDesk:
     database: Database
     agent: Identity
     visit: Visit
+    mail_deliveries: MailDeliveries
 
     async def find(self, key: Key, value: str, *, real_now: datetime) -> CustomerFound | None:
         """The customer whose key is exactly `value`; staff, prefixes and patterns find nobody.
@@ -105,6 +102,7 @@ class CustomerDesk:
                 status="active" if account.status == "active" else "disabled",
                 created_at=account.created_at,
             ),
+            mail_delivery=await self.mail_deliveries.of(account_id),
             orders=await orders_of(session, account_id, locale),
             payments=await payments_of(session, account_id),
             rights=await _rights(session, account_id, at=at, locale=locale),
@@ -113,8 +111,8 @@ class CustomerDesk:
                 CustomerSessionOut(row.kind, row.ua_short, row.created_at, row.last_seen_at)
                 for row in await list_sessions(session, account_id=account_id, at=real_now)
             ],
-            mails=await _mails(session, account_id),
-            password_resets=await _password_resets(session, account_id, real_now=real_now),
+            mails=await mails_of(session, account_id, limit=NEWEST),
+            password_resets=await password_resets_of(session, account_id, real_now=real_now, limit=NEWEST),
             audit=[
                 _entry(event, self.agent)
                 for event in await audit.list_events_about(
@@ -257,50 +255,6 @@ async def _devices(session: AsyncSession, account_id: UUID) -> list[CustomerDevi
         .limit(NEWEST)
     )
     return [CustomerDeviceOut(row.name, row.registered_at, row.last_used_at, row.removed_at) for row in rows]
-
-
-async def _mails(session: AsyncSession, account_id: UUID) -> list[MailOut]:
-    return [
-        MailOut(
-            kind=row.kind,
-            status=row.status,
-            sent_to=row.sent_to,
-            created_at=row.created_at,
-            sent_at=row.sent_at,
-            attempts=row.attempts,
-            # Servers like to repeat the address that they refuse.
-            reply=_ADDRESS.sub("•••@•••", row.smtp_reply) if row.smtp_reply else None,
-        )
-        for row in await list_mails(session, account_id=account_id, limit=NEWEST)
-    ]
-
-
-async def _password_resets(session: AsyncSession, account_id: UUID, *, real_now: datetime) -> list[PasswordResetOut]:
-    rows: Sequence[PasswordReset] = (
-        await session.scalars(
-            select(PasswordReset)
-            .where(PasswordReset.account_id == account_id)
-            .order_by(PasswordReset.requested_at.desc())
-            .limit(NEWEST)
-        )
-    ).all()
-    return [
-        PasswordResetOut(
-            channel="support" if row.channel == "support" else "self_service",
-            state=_reset_state(row, real_now),
-            requested_at=row.requested_at,
-            expires_at=row.expires_at,
-        )
-        for row in rows
-    ]
-
-
-def _reset_state(reset: PasswordReset, real_now: datetime) -> Literal["pending", "used", "superseded", "expired"]:
-    if reset.used_at is not None:
-        return "used"
-    if reset.superseded_at is not None:
-        return "superseded"
-    return "expired" if reset.expires_at <= real_now else "pending"
 
 
 def _entry(event: AuditEvent, reader: Identity) -> AuditEntryOut:

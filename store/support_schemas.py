@@ -8,6 +8,7 @@ import msgspec
 
 from auth.schemas import Reason
 from billing.money import MoneyOut
+from store.mail_delivery import MailDelivery
 
 
 class CustomerFound(msgspec.Struct, frozen=True):
@@ -127,14 +128,17 @@ class MailOut(msgspec.Struct, frozen=True):
 
     kind: str
     status: str
-    """`queued`, `sent`, `refused` (the server will never take it) or `dropped` (it was no longer due).
+    """`queued`, `sent` (a mail server took it), `refused` (the server will never take it) or `dropped` (no longer due).
 
-    `suppressed`: its address takes no mails, and this one could be left out.
+    `suppressed`: its address takes no mails, and this one could be left out. `bounced`: it was taken and came back.
+    `complained`: it arrived, and its owner called it unwanted.
     """
     sent_to: str | None
     """The masked address."""
     created_at: datetime
     sent_at: datetime | None
+    returned_at: datetime | None
+    """When we learned that it bounced or was complained about."""
     attempts: int
     reply: str | None
     """What the mail server said last, without addresses."""
@@ -147,6 +151,8 @@ class PasswordResetOut(msgspec.Struct, frozen=True):
     state: Literal["pending", "used", "superseded", "expired"]
     requested_at: datetime
     expires_at: datetime
+    mail: MailOut | None
+    """How far the mail with the link has come."""
 
 
 class AuditEntryOut(msgspec.Struct, frozen=True):
@@ -166,6 +172,8 @@ class CustomerFile(msgspec.Struct, frozen=True):
     """Everything that support may know of one customer; of every list the newest hundred."""
 
     customer: CustomerOut
+    mail_delivery: MailDelivery
+    """Whether mails reach the customer."""
     orders: list[CustomerOrderOut]
     payments: list[CustomerPaymentOut]
     rights: list[RightOut]

@@ -14,8 +14,13 @@ from store.catalogue.models import Base
 
 BOUNCED: Final = "bounced"
 """The mail server said for good that there is no such mailbox; the next mail that it takes proves otherwise."""
+RETURNED: Final = "returned"
+"""A mail was taken and came back for good. That another one is taken proves nothing: its owner has to say so."""
 COMPLAINED: Final = "complained"
 """Its owner called a mail of ours unwanted; only a person takes that back."""
+
+_OUTWEIGHED_BY: Final = {BOUNCED: (), RETURNED: (BOUNCED,), COMPLAINED: (BOUNCED, RETURNED)}
+"""Which reasons a new one replaces."""
 
 CAN_BE_LEFT_OUT: Final = frozenset({"payment_failed", "rental_start_reminder", "rental_end_reminder"})
 """Kinds of mail that a suppressed address does not get. Every other one protects an account or belongs to a contract
@@ -29,7 +34,7 @@ class SuppressedAddress(Base):
     """An address that gets no mail which can be left out."""
 
     __tablename__ = "suppressed_addresses"
-    __table_args__ = (CheckConstraint("reason IN ('bounced', 'complained')", name="reason"),)
+    __table_args__ = (CheckConstraint("reason IN ('bounced', 'returned', 'complained')", name="reason"),)
 
     email_key: Mapped[str] = mapped_column(primary_key=True)
     reason: Mapped[str]
@@ -48,11 +53,27 @@ async def is_suppressed(session: AsyncSession, address: str) -> bool:
     return bool(await session.scalar(select(found)))
 
 
-async def suppress(session: AsyncSession, address: str, *, reason: str, at: datetime) -> None:
-    """Leave an address in peace; a complaint outweighs a bounce."""
-    suppressing = insert(SuppressedAddress).values(email_key=parse_email(address).key, reason=reason, since=at)
-    again = {"reason": reason, "since": at} if reason == COMPLAINED else {"since": SuppressedAddress.since}
-    await session.execute(suppressing.on_conflict_do_update(index_elements=["email_key"], set_=again))
+async def suppress(session: AsyncSession, email_key: str, *, reason: str, at: datetime) -> None:
+    """Leave an address in peace; a complaint outweighs a returned mail, and that a refused one."""
+    suppressing = insert(SuppressedAddress).values(email_key=email_key, reason=reason, since=at)
+    await session.execute(
+        suppressing.on_conflict_do_update(
+            index_elements=["email_key"],
+            set_={"reason": reason, "since": at},
+            where=SuppressedAddress.reason.in_(_OUTWEIGHED_BY[reason]),
+        )
+    )
+
+
+async def find_suppression(session: AsyncSession, email_key: str) -> SuppressedAddress | None:
+    """Why and since when an address gets no mail which can be left out."""
+    return await session.get(SuppressedAddress, email_key)
+
+
+async def lift_suppression(session: AsyncSession, email_key: str) -> bool:
+    """Write to an address again, because its owner says that mails arrive; False if nothing was left out."""
+    statement = delete(SuppressedAddress).where(SuppressedAddress.email_key == email_key)
+    return await session.scalar(statement.returning(SuppressedAddress.email_key)) is not None
 
 
 async def note_accepted(session: AsyncSession, address: str) -> None:

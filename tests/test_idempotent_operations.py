@@ -66,6 +66,8 @@ BY_OWN_RULE = {
     "POST /v1/email-change-undos": ONCE,
     "POST /v1/orders/{order_id}/payments": "its answer holds a secret; the payment's own key opens one intent",
     "POST /v1/orders/{order_id}/payment-checks": "it asks the provider and settles, which is idempotent",
+    "POST /v1/mail-checks": NO_MONEY,
+    "POST /webhooks/mail": "an event is recorded once by its mail and kind",
     "POST /webhooks/stripe": "an event is recorded once by its key",
     "POST /v1/playback-sessions": SECRET,
     "POST /v1/playback-decisions": NO_MONEY,

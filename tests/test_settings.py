@@ -65,6 +65,15 @@ def test_an_empty_environment_is_production_and_every_missing_variable_is_named(
             "STRIPE_WEBHOOK_SECRETS holds a sandbox secret",
         ),
         ({"METRICS_TOKEN": "kurz"}, "METRICS_TOKEN is short"),
+        ({"BOUNCE_ADDRESS": "Kino <bounces@kino.example>"}, "BOUNCE_ADDRESS is no plain address"),
+        (
+            {"MAIL_WEBHOOK_SECRETS": "whsec_kurz"},
+            "MAIL_WEBHOOK_SECRETS holds what is not whsec_ and 24 to 64 bytes in base64",
+        ),
+        (
+            {"MAIL_WEBHOOK_SECRETS": "whsec_" + base64.b64encode(b"sandbox".ljust(32, b"-")).decode()},
+            "MAIL_WEBHOOK_SECRETS holds a sandbox secret",
+        ),
         ({"STRIPE_API_BASE": "http://127.0.0.1:8420"}, "STRIPE_API_BASE is not Stripe's"),
         ({"SEPA_DEBIT": "yes"}, "SEPA_DEBIT is neither on nor off"),
         ({"STRIPE_JS_URL": "http://127.0.0.1:8420/v3/"}, "STRIPE_JS_URL is not Stripe's"),

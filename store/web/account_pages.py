@@ -16,6 +16,7 @@ from auth.models import Account, Session
 from auth.password_reset import PasswordReset
 from auth.sessions import Sessions, list_sessions
 from auth.visits import Visit, browser_of
+from store.mail_delivery import FINE, MailDeliveries
 from store.web.forms import Text
 from store.web.pages import Frame, local_path
 from store.web.sign_in_pages import countries
@@ -43,6 +44,7 @@ async def show_account(
     frame: NamedDependency[Frame],
     identity: NamedDependency[Identity],
     session: NamedDependency[AsyncSession],
+    mail_deliveries: NamedDependency[MailDeliveries],
     real_now: NamedDependency[datetime],
 ) -> Response[str]:
     """The account: language, residence, password and where it is signed in."""
@@ -55,6 +57,7 @@ async def show_account(
             "country": account.residence_country or "",
             "created_at": account.created_at,
         },
+        mail=await mail_deliveries.of(identity.account_id) if identity.is_customer else FINE,
         sessions=[_session_line(frame, identity, one) for one in living],
         countries=countries(frame),
         errors={},
@@ -131,6 +134,19 @@ async def send_reset(
     return frame.go("/account", done="reset_sent")
 
 
+@post("/account/mail-checks", guards=[customer_only])
+async def check_mail(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    identity: NamedDependency[Identity],
+    mail_deliveries: NamedDependency[MailDeliveries],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Have a mail sent that shows whether mails arrive again."""
+    await mail_deliveries.check(identity=identity, at=real_now, visit=visit)
+    return frame.go("/account", done="mail_check_sent")
+
+
 @post("/account/sessions/{session_id:uuid}/end", guards=[signed_in])
 async def end_session(
     visit: NamedDependency[Visit],
@@ -163,6 +179,7 @@ handlers = [
     change_account,
     choose_market,
     send_reset,
+    check_mail,
     end_session,
     end_other_sessions,
 ]

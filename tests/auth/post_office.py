@@ -25,6 +25,8 @@ class PostOffice:
     letters: list[EmailMessage] = field(default_factory=list)
     answer: str | None = None
     answer_to_recipient: str | None = None
+    senders: list[str] = field(default_factory=list)
+    """The envelopes' senders: whereto each letter is returned."""
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
@@ -40,6 +42,7 @@ class PostOffice:
         letter = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(letter, EmailMessage)
         self.letters.append(letter)
+        self.senders.append(envelope.mail_from)
         return "250 kept"
 
     def to(self, address: str | None) -> list[EmailMessage]:

@@ -26,7 +26,7 @@ async def queue(app: Litestar, account: Account, kind: str) -> None:
 
 async def leave_in_peace(app: Litestar, account: Account, *, reason: str) -> None:
     async with parts_of(app).database.sessions.begin() as session:
-        await suppress(session, account.email or "", reason=reason, at=datetime.now(UTC))
+        await suppress(session, account.email_key or "", reason=reason, at=datetime.now(UTC))
 
 
 @pytest.mark.parametrize(

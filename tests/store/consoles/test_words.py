@@ -1,8 +1,10 @@
 """Support and finance read words, not codes: every code that a page can meet has its word in both languages."""
 
+import re
 from typing import get_args
 
 import pytest
+from sqlalchemy import CheckConstraint
 
 from billing.declines import DECLINES
 from billing.disputes import HOLD
@@ -15,9 +17,13 @@ from billing.withdrawals import ADDRESS_DIFFERS, CONTRACT_UNKNOWN
 from store.entitlement.errors import Way, WithdrawalLost
 from store.entitlement.rights import Standing
 from store.letter_templates import FOLDER
+from store.mail import Mail
+from store.mail_delivery import Problem
 from store.web.reconciliation_pages import SERIES
 from store.web.wording import load_texts
 
+RULES = {rule.name: str(rule.sqltext) for rule in Mail.__table__.constraints if isinstance(rule, CheckConstraint)}
+STATUSES = re.findall(r"'(\w+)'", RULES["ck_mails_status"])
 MAILS = [path.name for path in FOLDER.iterdir() if path.is_dir()]
 REFUND_REASONS = ("technical_fault", "wrong_purchase", "duplicate_purchase", "goodwill", WITHDRAWAL, ELSEWHERE, HOLD)
 JOURNALS = (
@@ -36,6 +42,7 @@ NOTES = (
 )
 ABOUT_ACCOUNTS = (
     *("customer.searched", "customer.viewed", "customer.address_viewed", "customer.playback_checked", "devices.reset"),
+    *("mail.bounced", "mail.complained", "mail.check"),
     *("account.open", "account.change_settings", "password.change"),
     *("erasure.request", "erasure.cancel", "account.erase", "data.export"),
     *("email_change.request", "email_change.confirm", "email_change.undo"),
@@ -56,6 +63,8 @@ ABOUT_ACCOUNTS = (
         ("support.right_state", get_args(Standing)),
         ("why.way", get_args(Way)),
         ("support.mail_kind", MAILS),
+        ("support.mail_status", STATUSES),
+        ("support.mail_problem", get_args(Problem)),
         ("support.action", [action.replace(".", "_") for action in ABOUT_ACCOUNTS]),
         ("finance.kinds", JOURNALS),
         ("reconciliation.reasons", REASONS),

@@ -32,6 +32,7 @@ LEFT: Final = {
     "cards' fingerprints and last digits": "SELECT count(method ->> 'fingerprint') FROM billing.payments",
     "settled declarations of withdrawal": "SELECT count(*) FROM billing.withdrawal_declarations",
     "log of jobs": "SELECT count(*) FROM jobs.pgqueuer_log",
+    "reports about mails": "SELECT count(*) FROM store.mail_reports",
     "mails that prove nothing": "SELECT count(*) FROM store.mails WHERE kind IN ('password_reset', 'registration')",
     "mails that prove a contract's confirmation": "SELECT count(*) FROM store.mails WHERE kind = 'order_confirmation'",
     "licences and playbacks that were asked for": "SELECT count(*) FROM store.licence_events",
@@ -42,6 +43,8 @@ LEFT: Final = {
 LOGGED: Final = """
     INSERT INTO jobs.pgqueuer_log (created, job_id, status, priority, entrypoint)
     VALUES (now(), 1, 'successful', 0, 'deliver_mail');
+    INSERT INTO store.mail_reports (id, digest, source, kind, is_permanent, received_at)
+    VALUES (gen_random_uuid(), sha256('x'), 'message', 'bounced', true, now());
     DELETE FROM store.watch_progress
 """
 

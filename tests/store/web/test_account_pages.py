@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 
+import asyncpg
 import httpx
 import pytest
 
@@ -10,6 +11,7 @@ from auth.ids import new_id
 from auth.models import Account
 from auth.sessions import list_sessions
 from store.database import Database
+from store.suppressions import RETURNED, suppress
 from store.web.account_pages import program_of
 from store.web.pages import local_path
 from tests.store.web.visitors import OURS, PASSWORD, sign_in, token_in
@@ -190,3 +192,20 @@ def test_a_browser_is_named_by_what_it_says_of_itself() -> None:
     assert program_of(firefox) == "Firefox, Linux"
     assert program_of("VideothekTV/2.1") == "VideothekTV"
     assert program_of(None) == ""
+
+
+async def test_whoever_gets_no_mails_reads_why_on_the_account_page_and_has_a_test_mail_sent(
+    client: httpx.AsyncClient, customer: Account, database: Database, owner: asyncpg.Connection
+) -> None:
+    await sign_in(client, customer)
+    assert "mail-checks" not in (await client.get("/de/account")).text
+    async with database.sessions.begin() as session:
+        await suppress(session, customer.email_key or "", reason=RETURNED, at=datetime.now(UTC))
+    page = (await client.get("/de/account")).text
+    assert "dass es das Postfach nicht gibt" in page
+    assert 'href="/de/account/email"' in page
+    form = {"csrf_token": token_in(page)}
+    answer = await client.post("/de/account/mail-checks", data=form, headers=OURS)
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/de/account")
+    assert await owner.fetchval("SELECT kind FROM store.mails") == "mail_check"
+    assert "mail-checks" not in (await client.get("/de/account")).text
