@@ -206,6 +206,18 @@ def set_device_cookie(response: Response[Any], token: str | None, *, settings: A
     response.set_cookie(_cookie(settings.device_cookie, token, settings=settings, max_age=kept, same_site="lax"))
 
 
+def set_passkey_cookie(response: Response[Any], token: str, *, lives: timedelta, settings: AuthSettings) -> None:
+    """Let a browser that asked for something to sign be known again when it sends the signature."""
+    max_age = int(lives.total_seconds())
+    response.set_cookie(_cookie(settings.passkey_cookie, token, settings=settings, max_age=max_age, same_site="strict"))
+
+
+def set_step_cookie(response: Response[Any], token: str, *, lives: timedelta, settings: AuthSettings) -> None:
+    """Let a browser carry a begun sign-in to its second step; without a life the cookie goes."""
+    max_age = int(lives.total_seconds())
+    response.set_cookie(_cookie(settings.step_cookie, token, settings=settings, max_age=max_age, same_site="strict"))
+
+
 def clear_session_cookie(response: Response[Any], *, settings: AuthSettings) -> None:
     """Take the browser's session token away."""
     response.set_cookie(_cookie(settings.session_cookie, "", settings=settings, max_age=0, same_site="lax"))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.errors import ColleagueNotFound, LastAdmin, OwnAccount, Refusal
-from auth.factor_records import SecondFactor
+from auth.factor_records import Passkey, SecondFactor
 from auth.identity import Identity
 from auth.invitations import withdraw_all_of
 from auth.models import Account, RoleAssignment
@@ -208,6 +208,11 @@ async def _described(session: AsyncSession, accounts: Sequence[Account]) -> Sequ
                 SecondFactor.confirmed_at.is_not(None),
                 SecondFactor.removed_at.is_(None),
             )
+        )
+    )
+    protected.update(
+        await session.scalars(
+            select(Passkey.account_id).where(Passkey.account_id.in_(ids), Passkey.removed_at.is_(None))
         )
     )
     return [

@@ -68,7 +68,7 @@ async def step_up_by_password(
 ) -> Response[SessionRenewed]:
     """Open what answers `step_up_required`, for fifteen minutes. The session gets a new token, and its old one ends."""
     token = await step_up.confirm(identity=identity, password=data.password, code=data.code, at=real_now, visit=visit)
-    return _renewed(request, identity, token, at=real_now, settings=settings)
+    return session_renewed(request, identity, token, at=real_now, settings=settings)
 
 
 @post(
@@ -93,7 +93,7 @@ async def change_password(
     token = await password_change.change(
         identity=identity, current=data.current_password, password=data.password, at=real_now, visit=visit
     )
-    return _renewed(request, identity, token, at=real_now, settings=settings)
+    return session_renewed(request, identity, token, at=real_now, settings=settings)
 
 
 @post(
@@ -160,9 +160,10 @@ async def undo_email_change(
     await email_change.undo(token=data.token, at=real_now, visit=visit)
 
 
-def _renewed(
+def session_renewed(
     request: Request[Any, Any, Any], identity: Identity, token: str, *, at: datetime, settings: AuthSettings
 ) -> Response[SessionRenewed]:
+    """The answer to a proof: the session goes on under a new token, by bearer or in the cookie."""
     by_cookie = request.auth == "cookie"
     response = Response(SessionRenewed(token=None if by_cookie else token, fresh_until=at + FRESH), status_code=201)
     if by_cookie:

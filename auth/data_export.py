@@ -7,7 +7,7 @@ from sqlalchemy import Executable, and_, or_, select
 
 from auth.audit_records import AuditAddress, AuditEvent
 from auth.erasure import Erasure
-from auth.factor_records import RecoveryCode, SecondFactor
+from auth.factor_records import Passkey, RecoveryCode, SecondFactor
 from auth.models import (
     Account,
     EmailChange,
@@ -65,6 +65,16 @@ def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
         "second_factors": select(SecondFactor.created_at, SecondFactor.confirmed_at, SecondFactor.removed_at)
         .where(SecondFactor.account_id == account_id)
         .order_by(SecondFactor.id),
+        "passkeys": select(
+            Passkey.id,
+            Passkey.name,
+            Passkey.is_backed_up,
+            Passkey.created_at,
+            Passkey.last_used_at,
+            Passkey.removed_at,
+        )
+        .where(Passkey.account_id == account_id)
+        .order_by(Passkey.id),
         "recovery_codes": select(RecoveryCode.created_at, RecoveryCode.used_at)
         .where(RecoveryCode.account_id == account_id)
         .order_by(RecoveryCode.created_at),

@@ -276,6 +276,46 @@ class SecondFactorExists(AuthError):
     en = "A second factor is already set up for this account."
 
 
+class PasskeyRefused(AuthError):
+    """An authenticator's answer that does not count: one answer for whatever is wrong with it."""
+
+    status, code = 400, "passkey_refused"
+    de = "Dieser Passkey wurde nicht angenommen. Versuchen Sie es noch einmal, oder melden Sie sich anders an."
+    en = "This passkey was not accepted. Try again, or sign in another way."
+
+
+class PasskeyExists(AuthError):
+    """The authenticator has made this passkey for an account already."""
+
+    status, code = 409, "passkey_exists"
+    de = "Dieser Passkey ist schon eingerichtet."
+    en = "This passkey is set up already."
+
+
+class TooManyPasskeys(AuthError):
+    """The account has as many passkeys as it may have; `limit` says how many."""
+
+    status, code = 409, "too_many_passkeys"
+    de = "Mehr als {limit} Passkeys gehen nicht. Entfernen Sie zuerst einen, den Sie nicht mehr brauchen."
+    en = "More than {limit} passkeys are not possible. First remove one that you no longer need."
+
+
+class PasskeyNotFound(AuthError):
+    """No passkey of this id belongs to the account; another account's looks the same."""
+
+    status, code = 404, "passkey_not_found"
+    de = "Diesen Passkey gibt es nicht mehr."
+    en = "This passkey does not exist any more."
+
+
+class LastFactor(AuthError):
+    """A member of staff would be left with the password alone."""
+
+    status, code = 409, "last_factor"
+    de = "Das ist Ihr letzter zweiter Faktor. Richten Sie zuerst einen anderen ein."
+    en = "This is your last second factor. Set up another one first."
+
+
 class PasswordWrong(AuthError):
     """Not the own password, asked for once more before something sensitive."""
 

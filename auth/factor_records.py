@@ -1,4 +1,4 @@
-"""Tables of what one signs in with besides the password: second factors, recovery codes, sign-ins that wait for one."""
+"""Tables of what one signs in with besides the password: second factors, passkeys, sign-ins that wait for one."""
 
 from datetime import datetime
 from uuid import UUID
@@ -68,3 +68,49 @@ class SignInStep(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
+
+
+class Passkey(Base):
+    """A key pair of an authenticator (WebAuthn), of which we have the public half."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (
+        CheckConstraint("(public_key IS NULL) = (removed_at IS NOT NULL)", name="key_while_in_force"),
+        Index("ux_passkeys_credential_id", "credential_id", unique=True, postgresql_where=text("removed_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"), index=True)
+    credential_id: Mapped[bytes]
+    """What the authenticator calls it."""
+    public_key: Mapped[bytes | None]
+    """COSE (RFC 9052); None once it is removed."""
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    """How often it has signed, by its own count; 0 for those that do not count."""
+    can_be_backed_up: Mapped[bool]
+    """Whether it may leave its device, for an account of its maker."""
+    is_backed_up: Mapped[bool]
+    transports: Mapped[list[str]]
+    """How browsers reach the authenticator, e.g. `internal`, `usb`."""
+    name: Mapped[str]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+
+
+class PasskeyChallenge(Base):
+    """Random bytes for a passkey to sign: once, within minutes, and only for who asked for them."""
+
+    __tablename__ = "passkey_challenges"
+    __table_args__ = (
+        CheckConstraint("octet_length(challenge) = 32", name="challenge"),
+        CheckConstraint("purpose IN ('registration', 'sign_in', 'second_step', 'step_up')", name="purpose"),
+        CheckConstraint("octet_length(holder) IN (16, 32)", name="holder"),
+    )
+
+    challenge: Mapped[bytes] = mapped_column(primary_key=True)
+    purpose: Mapped[str]
+    holder: Mapped[bytes]
+    """Who asked: the id of a session or of a begun sign-in (16 bytes), or SHA-256 of the token that somebody who is not
+    signed in was given (32 bytes)."""
+    expires_at: Mapped[datetime] = mapped_column(index=True)

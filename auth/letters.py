@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import models
 from auth.email_addresses import mask_email
-from auth.factor_records import SecondFactor
+from auth.factor_records import Passkey, SecondFactor
 from auth.models import Account, Session
 from auth.ports import AuthSettings, Composer, Letter
 from auth.tokens import EMAIL_CHANGE, EMAIL_UNDO, INVITATION, PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
@@ -25,6 +25,7 @@ def composers(settings: AuthSettings) -> Mapping[str, Composer]:
         "password_reset": ComposePasswordReset(links),
         "password_changed": ComposePasswordChanged(settings.base_url),
         "second_factor_changed": compose_second_factor_changed,
+        "passkey_changed": ComposePasskeyChanged(settings.base_url),
         "staff_invitation": ComposeInvitation(links),
         "new_device": ComposeNewDevice(settings.base_url),
         "email_change": ComposeEmailChange(links),
@@ -300,3 +301,27 @@ async def compose_second_factor_changed(
         values={"is_on": factor.removed_at is None, "changed_at": factor.removed_at or factor.confirmed_at},
         locale=account.locale,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ComposePasskeyChanged:
+    """Tells the owner of a new passkey, or of one that is gone. What it is called is not said: a stranger may have."""
+
+    base_url: str
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail, or None if the account was erased."""
+        account, passkey = await session.get(Account, account_id), await session.get(Passkey, reference)
+        if account is None or account.email is None or passkey is None:
+            return None
+        return Letter(
+            recipient=account.email,
+            values={
+                "is_on": passkey.removed_at is None,
+                "changed_at": passkey.removed_at or passkey.created_at,
+                "account_page": f"{self.base_url}/{account.locale}/account",
+            },
+            locale=account.locale,
+        )

@@ -74,6 +74,11 @@ REGISTER_PER_ADDRESS: Final = Rule("register.account", 5, timedelta(days=1), ann
 REGISTER_PER_IP: Final = Rule("register.ip", 30, timedelta(hours=1))
 COMPLETE_PER_IP: Final = Rule("link.ip", 30, timedelta(hours=1))
 """Tries with mailed links that confirm an address, and with any that are not valid."""
+PASSKEY_PER_MINUTE: Final = Rule("passkey.ip.minute", 30, timedelta(minutes=1))
+PASSKEY_PER_HOUR: Final = Rule("passkey.ip.hour", 300, timedelta(hours=1))
+"""Challenges for who is not signed in; tries count as sign-ins do."""
+PASSKEY_PER_HOLDER: Final = Rule("passkey.holder", 30, timedelta(minutes=15))
+"""Challenges for one session or one begun sign-in."""
 CODES_PER_ACCOUNT: Final = (
     Rule("code.five_minutes", 5, timedelta(minutes=5)),
     Rule("code.hour", 20, timedelta(hours=1)),
@@ -107,12 +112,23 @@ async def admit_sign_in(throttle: Throttle, *, address: EmailAddress, visit: Vis
         await SIGN_INS_ON_DEVICE.admit(throttle, (visit.device or b"").hex())
         count = Count(SIGN_IN_PER_DEVICE, _device_key(address, visit))
     else:
-        await SIGN_IN_PER_MINUTE.admit(throttle, visit.limit_key)
-        await SIGN_IN_PER_HOUR.admit(throttle, visit.limit_key)
-        await SIGN_IN_PER_NETWORK.admit(throttle, visit.network)
+        await admit_origin(throttle, visit=visit)
         count = Count(SIGN_IN_PER_ADDRESS, address.key)
     await count.admit(throttle)
     return count
+
+
+async def admit_origin(throttle: Throttle, *, visit: Visit) -> None:
+    """Count a try to sign in against where it comes from."""
+    await SIGN_IN_PER_MINUTE.admit(throttle, visit.limit_key)
+    await SIGN_IN_PER_HOUR.admit(throttle, visit.limit_key)
+    await SIGN_IN_PER_NETWORK.admit(throttle, visit.network)
+
+
+async def admit_passkey_challenge(throttle: Throttle, *, visit: Visit) -> None:
+    """Count a challenge for somebody who is not signed in."""
+    await PASSKEY_PER_MINUTE.admit(throttle, visit.limit_key)
+    await PASSKEY_PER_HOUR.admit(throttle, visit.limit_key)
 
 
 async def admit_forgotten(throttle: Throttle, *, address: EmailAddress, visit: Visit, is_known: bool) -> None:

@@ -120,6 +120,16 @@ class AuthSettings(Protocol):
         ...
 
     @property
+    def step_cookie(self) -> str:
+        """Name of the cookie that carries a begun sign-in."""
+        ...
+
+    @property
+    def passkey_cookie(self) -> str:
+        """Name of the cookie of a browser that asked for something that a passkey is to sign."""
+        ...
+
+    @property
     def secure(self) -> bool:
         """Whether customers reach us by https."""
         ...

@@ -38,6 +38,7 @@ from auth.errors import (
     TooManyAttempts,
 )
 from auth.models import Account
+from auth.passkey_routes import handlers as passkey_handlers
 from auth.password_reset import PasswordReset
 from auth.ports import AuthSettings
 from auth.registration import Registration
@@ -131,7 +132,7 @@ async def sign_in(
     """Open a session: a bearer token for apps, a cookie for browsers. An older session of the request ends.
 
     Where the account has a second factor, or must have one (staff), the answer is 202 and the sign-in goes on at
-    `POST /v1/second-steps`.
+    `POST /v1/second-steps` with a code, or at `POST /v1/passkey-second-steps` with a passkey.
     """
     opened = await sign_ins.by_password(
         email=data.email,
@@ -143,7 +144,10 @@ async def sign_in(
     )
     if isinstance(opened, StepDue):
         offer = SecondFactorOffer.of(opened.offer) if opened.offer else None
-        due: Response[Any] = Response(SecondFactorDue(opened.token, offer, opened.expires_at), status_code=202)
+        body = SecondFactorDue(
+            opened.token, offer, opened.expires_at, takes_code=opened.takes_code, takes_passkey=opened.takes_passkey
+        )
+        due: Response[Any] = Response(body, status_code=202)
         return due
     return session_opened(opened, by_cookie=data.client == "web", settings=settings)
 
@@ -327,6 +331,7 @@ router = Router(
         complete_password_reset,
         start_password_reset,
         *second_factor_handlers,
+        *passkey_handlers,
         *colleague_handlers,
     ],
 )

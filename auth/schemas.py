@@ -232,6 +232,10 @@ class SecondFactorDue(Struct, frozen=True):
     offer: SecondFactorOffer | None
     """Where the account has no second factor and must have one: the authenticator to set up; else null."""
     expires_at: datetime
+    takes_code: bool
+    """Whether there is an app (or one is offered) whose code finishes it."""
+    takes_passkey: bool
+    """Whether the account has a passkey, which finishes it too: `POST /v1/passkey-challenges`."""
 
 
 class SecondStepCreate(Struct, frozen=True, forbid_unknown_fields=True):

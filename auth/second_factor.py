@@ -238,7 +238,11 @@ class SecondFactors:
         )
 
     async def _refuse(self, account_id: UUID, actor: Identity | None, *, at: datetime, visit: Visit) -> NoReturn:
-        """Refuse a code; the entry is written in a transaction of its own, as the refusal ends the request's."""
+        """Refuse a code; the entry is written in a transaction of its own, as the refusal ends the request's.
+
+        That one ends here, so that no request holds one connection while it waits for another.
+        """
+        await self.session.rollback()
         async with self.database.sessions.begin() as own:
             await audit.record(
                 own,

@@ -1,9 +1,9 @@
-"""Signing in: by a password, and by a second factor wherever the account has one or must have one."""
+"""Signing in: by a password, and a second factor wherever the account must have one; or by a passkey alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -17,13 +17,14 @@ from auth.factor_records import SignInStep
 from auth.identity import Identity
 from auth.ids import new_id
 from auth.known_devices import is_known
-from auth.limits import admit_sign_in
+from auth.limits import admit_code, admit_origin, admit_passkey_challenge, admit_sign_in, give_code_back
 from auth.models import Account
+from auth.passkeys import Answer, Passkeys, list_passkeys
 from auth.passwords import PasswordHasher, normalise
 from auth.ports import OpenDatabase, Throttle
 from auth.second_factor import BY_CODE, Offer, SecondFactors
 from auth.sessions import Sessions, SignedIn
-from auth.tokens import SIGN_IN_STEP, hash_token, make_token
+from auth.tokens import PASSKEY, SIGN_IN_STEP, hash_token, make_token
 from auth.visits import Visit
 
 STEP_LIVES: Final = timedelta(minutes=15)
@@ -32,7 +33,8 @@ STEP_LIVES: Final = timedelta(minutes=15)
 _CREDENTIALS = """
     SELECT id, kind, status, password_hash, auth_epoch,
            EXISTS (SELECT FROM auth.second_factors f
-                    WHERE f.account_id = a.id AND f.confirmed_at IS NOT NULL AND f.removed_at IS NULL) AS has_factor
+                    WHERE f.account_id = a.id AND f.confirmed_at IS NOT NULL AND f.removed_at IS NULL) AS has_app,
+           EXISTS (SELECT FROM auth.passkeys p WHERE p.account_id = a.id AND p.removed_at IS NULL) AS has_passkey
       FROM auth.accounts a WHERE email_key = $1
 """
 
@@ -43,8 +45,11 @@ class StepDue:
 
     token: str = field(repr=False)
     offer: Offer | None
-    """The authenticator to set up, where the account has none and must have one."""
+    """The authenticator to set up, where the account has no second factor and must have one."""
     expires_at: datetime
+    takes_code: bool
+    """Whether the code of an app finishes it: one that is set up, or the one offered."""
+    takes_passkey: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class SignIn:
     throttle: Throttle
     sessions: Sessions
     factors: SecondFactors
+    passkeys: Passkeys
 
     async def by_password(
         self,
@@ -87,7 +93,8 @@ class SignIn:
         if row["status"] != "active":
             raise AccountDisabled
         kind = "staff" if row["kind"] == "staff" else client
-        if kind == "staff" or row["has_factor"]:
+        # A customer's passkey is another way in, not a second step: whoever has no app goes on with the password alone.
+        if kind == "staff" or row["has_app"]:
             return await self._begin_step(row, kind, email=email, at=at)
         return await self.sessions.open(
             account_id=row["id"], kind=kind, epoch=row["auth_epoch"], at=at, visit=visit, previous=previous
@@ -131,7 +138,85 @@ class SignIn:
             return None
         account = await self.session.get_one(Account, step.account_id)
         offer = await self.factors.find_offer(holder=step.id, label=account.email or "")
-        return StepDue(token, offer, step.expires_at)
+        state = await self.factors.state(account_id=step.account_id)
+        return StepDue(
+            token,
+            offer,
+            step.expires_at,
+            takes_code=state.since is not None or offer is not None,
+            takes_passkey=bool(await list_passkeys(self.session, account_id=step.account_id)),
+        )
+
+    async def ask_passkey(self, *, held: str | None, at: datetime, visit: Visit) -> tuple[str, dict[str, Any]]:
+        """What a passkey alone is to sign, with the token of who may send it back: `held` if it is one, else a new one.
+
+        Nobody says who they are before, so that the answer tells nothing about any account.
+        """
+        await admit_passkey_challenge(self.throttle, visit=visit)
+        holder = hash_token(held or "", kind=PASSKEY)
+        token = held if held and holder else make_token(PASSKEY)
+        holder = holder or hash_token(token, kind=PASSKEY) or b""
+        return token, await self.passkeys.ask(purpose="sign_in", holder=holder, at=at)
+
+    async def by_passkey(
+        self, *, token: str, answer: Answer, client: str, at: datetime, visit: Visit, previous: Identity | None = None
+    ) -> SignedIn:
+        """Open a session of `client` (`web` or `app`) for whoever has a passkey and unlocked it, staff too.
+
+        Raises `PasskeyRefused`, `AccountDisabled` or `TooManyAttempts`.
+        """
+        await admit_origin(self.throttle, visit=visit)
+        holder = hash_token(token, kind=PASSKEY) or b""
+        proved = await self.passkeys.check(purpose="sign_in", holder=holder, answer=answer, at=at, visit=visit)
+        if proved.account.status != "active":
+            raise AccountDisabled
+        return await self.sessions.open(
+            account_id=proved.account.id,
+            kind="staff" if proved.account.kind == "staff" else client,
+            epoch=proved.account.auth_epoch,
+            at=at,
+            visit=visit,
+            proofs=proved.proofs,
+            previous=previous,
+        )
+
+    async def ask_passkey_after_password(self, *, token: str, at: datetime) -> dict[str, Any]:
+        """What one of the account's passkeys is to sign to finish a begun sign-in; raises `StepNotValid`."""
+        step = await self._open_step(token, at=at)
+        if step is None:
+            raise StepNotValid
+        return await self.passkeys.ask(purpose="second_step", holder=step.id.bytes, account_id=step.account_id, at=at)
+
+    async def by_passkey_after_password(
+        self, *, token: str, answer: Answer, at: datetime, visit: Visit, previous: Identity | None = None
+    ) -> SignedIn:
+        """Finish a begun sign-in by a passkey of the account; a refused answer leaves it usable.
+
+        Raises `StepNotValid`, `PasskeyRefused` or `TooManyAttempts`.
+        """
+        step = await self._open_step(token, at=at, lock=True)
+        if step is None:
+            raise StepNotValid
+        await admit_code(self.throttle, account_id=step.account_id)
+        step.used_at = at
+        proved = await self.passkeys.check(
+            purpose="second_step",
+            holder=step.id.bytes,
+            account_id=step.account_id,
+            answer=answer,
+            at=at,
+            visit=visit,
+        )
+        await give_code_back(self.throttle, account_id=step.account_id)
+        return await self.sessions.open(
+            account_id=step.account_id,
+            kind=step.session_kind,
+            epoch=step.epoch,
+            at=at,
+            visit=visit,
+            proofs=("pwd", *proved.proofs),
+            previous=previous,
+        )
 
     async def _verified(self, *, email: str, password: str, at: datetime, visit: Visit) -> asyncpg.Record:
         """The account whose address and password these are; raises `SignInRefused`."""
@@ -170,10 +255,17 @@ class SignIn:
         self.session.add(step)
         await self.session.flush()
         offer = None
-        if not row["has_factor"]:
+        # Never beside a passkey: who knows no more than the password would set up a factor of their own.
+        if not row["has_app"] and not row["has_passkey"]:
             label = parse_email(email).text
             offer = await self.factors.offer(account_id=row["id"], holder=step.id, label=label, at=at)
-        return StepDue(token, offer, step.expires_at)
+        return StepDue(
+            token,
+            offer,
+            step.expires_at,
+            takes_code=row["has_app"] or offer is not None,
+            takes_passkey=row["has_passkey"],
+        )
 
     async def _open_step(self, token: str, *, at: datetime, lock: bool = False) -> SignInStep | None:
         digest = hash_token(token, kind=SIGN_IN_STEP)

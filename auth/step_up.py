@@ -13,6 +13,7 @@ from auth.authentication import identity_of
 from auth.errors import NotSignedIn, PasswordRefused, PasswordWrong, SecondFactorRequired, StepUpRequired
 from auth.identity import Identity
 from auth.limits import STEP_UP_PER_SESSION, Count
+from auth.passkeys import Answer, Passkeys
 from auth.passwords import PasswordHasher, normalise
 from auth.ports import OpenDatabase, Throttle
 from auth.second_factor import SecondFactors
@@ -21,6 +22,11 @@ from auth.visits import Visit
 
 FRESH: Final = timedelta(minutes=15)
 """For how long a proof opens what is sensitive."""
+
+_HAS_APP: Final = """
+    SELECT EXISTS (SELECT FROM auth.second_factors
+                    WHERE account_id = $1 AND confirmed_at IS NOT NULL AND removed_at IS NULL)
+"""
 
 
 async def recently_authenticated(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
@@ -46,6 +52,7 @@ class StepUp:
     hasher: PasswordHasher
     throttle: Throttle
     factors: SecondFactors
+    passkeys: Passkeys
 
     async def confirm(self, *, identity: Identity, password: str, code: str | None, at: datetime, visit: Visit) -> str:
         """Make the session fresh by the password, and by a code where the account has a second factor.
@@ -60,6 +67,26 @@ class StepUp:
             await self.factors.check(account_id=identity.account_id, code=code, actor=identity, at=at, visit=visit)
         return await self._renew(identity, at=at, visit=visit)
 
+    async def ask_passkey(self, *, identity: Identity, at: datetime) -> dict[str, Any]:
+        """What one of the own passkeys is to sign as a fresh proof."""
+        return await self.passkeys.ask(
+            purpose="step_up", holder=identity.session_id.bytes, account_id=identity.account_id, at=at
+        )
+
+    async def confirm_by_passkey(self, *, identity: Identity, answer: Answer, at: datetime, visit: Visit) -> str:
+        """Make the session fresh by a passkey alone, which is two factors; returns its new token."""
+        await STEP_UP_PER_SESSION.admit(self.throttle, str(identity.session_id))
+        await self.passkeys.check(
+            purpose="step_up",
+            holder=identity.session_id.bytes,
+            account_id=identity.account_id,
+            answer=answer,
+            actor=identity,
+            at=at,
+            visit=visit,
+        )
+        return await self._renew(identity, at=at, visit=visit)
+
     async def prove(self, *, identity: Identity, password: str, at: datetime, visit: Visit) -> None:
         """Check the password of the own account, before something sensitive.
 
@@ -71,8 +98,8 @@ class StepUp:
             require_fresh(identity, at=at)
 
     async def takes_code(self, identity: Identity) -> bool:
-        """Whether an app of this account shows codes."""
-        return (await self.factors.state(account_id=identity.account_id)).since is not None
+        """Whether an app of this account shows codes; a read of its own, as a page asks before a password is hashed."""
+        return bool(await self.database.reads.fetchval(_HAS_APP, identity.account_id))
 
     async def _check_password(self, identity: Identity, password: str, *, at: datetime, visit: Visit) -> None:
         try:

@@ -26,6 +26,8 @@ KEEP_ACCOUNT: Final = "keep"
 
 SIGN_IN_STEP: Final = "step"
 """A sign-in whose second factor is still due."""
+PASSKEY: Final = "passkey"
+"""Who asked for something that a passkey is to sign, and is not signed in."""
 INVITATION: Final = "invite"
 """The link with which staff join."""
 

@@ -19,6 +19,7 @@ import store.rental_letters
 from auth import audit
 from auth.email_change import forget_old_changes
 from auth.known_devices import forget_old_devices
+from auth.passkeys import forget_challenges
 from auth.password_reset import forget_addresses
 from auth.passwords import OneTimeCodes, PasswordHasher
 from auth.registration import forget_expired
@@ -252,6 +253,7 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
             await forget_addresses(session, at=datetime.now(UTC))
             await forget_old_devices(session, at=datetime.now(UTC))
             await forget_steps(session, at=datetime.now(UTC))
+            await forget_challenges(session, at=datetime.now(UTC))
             await forget_offers(session, at=datetime.now(UTC))
             await forget_old_changes(session, at=datetime.now(UTC))
 

@@ -16,6 +16,8 @@ from auth.email_change import EmailChange
 from auth.erasure import Erasures
 from auth.identity import Identity
 from auth.invitations import Invitations
+from auth.own_passkeys import OwnPasskeys
+from auth.passkeys import Passkeys, RelyingParty
 from auth.password_change import PasswordChange
 from auth.password_reset import PasswordReset
 from auth.registration import Registration
@@ -71,6 +73,8 @@ def dependencies() -> Mapping[str, Provide]:
         "visit": provide_visit,
         "sessions": _sessions,
         "second_factors": _second_factors,
+        "passkeys": _passkeys,
+        "own_passkeys": _own_passkeys,
         "sign_ins": _sign_ins,
         "registration": _registration,
         "password_reset": _password_reset,
@@ -166,14 +170,25 @@ async def _second_factors(state: State, session: Session) -> SecondFactors:
     return SecondFactors(session, parts.database, parts.throttle, parts.one_time_codes, parts.outbox)
 
 
+async def _passkeys(state: State, session: Session) -> Passkeys:
+    parts = parts_of(state)
+    relying_party = RelyingParty(parts.settings.base_url)
+    return Passkeys(session, parts.database, parts.throttle, parts.outbox, relying_party)
+
+
+async def _own_passkeys(state: State, session: Session) -> OwnPasskeys:
+    return OwnPasskeys(session, parts_of(state).outbox)
+
+
 async def _sign_ins(
     state: State,
     session: Session,
     sessions: NamedDependency[Sessions],
     second_factors: NamedDependency[SecondFactors],
+    passkeys: NamedDependency[Passkeys],
 ) -> SignIn:
     parts = parts_of(state)
-    return SignIn(session, parts.database, parts.hasher, parts.throttle, sessions, second_factors)
+    return SignIn(session, parts.database, parts.hasher, parts.throttle, sessions, second_factors, passkeys)
 
 
 async def _registration(state: State, session: Session) -> Registration:
@@ -186,9 +201,14 @@ async def _password_reset(state: State, session: Session) -> PasswordReset:
     return PasswordReset(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
 
 
-async def _step_up(state: State, session: Session, second_factors: NamedDependency[SecondFactors]) -> StepUp:
+async def _step_up(
+    state: State,
+    session: Session,
+    second_factors: NamedDependency[SecondFactors],
+    passkeys: NamedDependency[Passkeys],
+) -> StepUp:
     parts = parts_of(state)
-    return StepUp(session, parts.database, parts.hasher, parts.throttle, second_factors)
+    return StepUp(session, parts.database, parts.hasher, parts.throttle, second_factors, passkeys)
 
 
 async def _password_change(state: State, session: Session, step_up: NamedDependency[StepUp]) -> PasswordChange:

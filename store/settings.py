@@ -111,6 +111,16 @@ class Settings:
         return "__Host-device" if self.secure else "device"
 
     @property
+    def step_cookie(self) -> str:
+        """Name of the cookie that carries a begun sign-in from the password to the second step."""
+        return "__Host-step" if self.secure else "step"
+
+    @property
+    def passkey_cookie(self) -> str:
+        """Name of the cookie of a browser that asked for something that a passkey is to sign."""
+        return "__Host-passkey" if self.secure else "passkey"
+
+    @property
     def secure(self) -> bool:
         """Whether customers reach us by https."""
         return self.base_url.startswith("https://")

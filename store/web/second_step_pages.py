@@ -1,21 +1,19 @@
 """Pages of the second step of a sign-in: the code, and for staff without one the setting up of their factor."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, URLEncodedBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.authentication import set_device_cookie, set_session_cookie
+from auth.authentication import set_device_cookie, set_session_cookie, set_step_cookie
 from auth.errors import Refusal
 from auth.second_factor import Offer, in_groups
 from auth.sign_in import STEP_LIVES, SignIn, StepDue
 from auth.visits import Visit
-from store.settings import Settings
 from store.web.forms import Text, refused
 from store.web.pages import Frame, local_path
 from store.web.qr_codes import qr_code
@@ -33,7 +31,7 @@ class CodeForm(msgspec.Struct, frozen=True):
 def to_second_step(frame: Frame, due: StepDue, *, onward: str) -> Response[Any]:
     """Lead on from the password to the code; a cookie of its own carries the begun sign-in, which opens nothing."""
     response = frame.go(f"{_PATH}?{frame.url(next=onward).partition('?')[2]}")
-    response.set_cookie(_cookie(frame.settings, due.token, max_age=int(STEP_LIVES.total_seconds())))
+    set_step_cookie(response, due.token, lives=STEP_LIVES, settings=frame.settings)
     return response
 
 
@@ -93,28 +91,12 @@ async def take_code(
     )
     set_session_cookie(response, done.signed_in.token, kind=done.signed_in.kind, settings=frame.settings)
     set_device_cookie(response, done.signed_in.device_token, settings=frame.settings)
-    response.set_cookie(_cookie(frame.settings, "", max_age=0))
+    set_step_cookie(response, "", lives=timedelta(0), settings=frame.settings)
     return response
 
 
 def _token(frame: Frame) -> str:
-    return frame.request.cookies.get(_cookie_name(frame.settings), "")
-
-
-def _cookie_name(settings: Settings) -> str:
-    return "__Host-step" if settings.secure else "step"
-
-
-def _cookie(settings: Settings, value: str, *, max_age: int) -> Cookie:
-    return Cookie(
-        key=_cookie_name(settings),
-        value=value,
-        max_age=max_age,
-        path="/",
-        secure=settings.secure,
-        httponly=True,
-        samesite="strict",
-    )
+    return frame.request.cookies.get(frame.settings.step_cookie, "")
 
 
 handlers = [show_second_step, take_code]

@@ -44,6 +44,7 @@ ABOUT_ACCOUNTS = (
     *("customer.searched", "customer.viewed", "customer.address_viewed", "customer.playback_checked", "devices.reset"),
     *("mail.bounced", "mail.complained", "mail.check"),
     *("account.open", "account.change_settings", "password.change"),
+    *("passkey.add", "passkey.remove", "passkey.check"),
     *("erasure.request", "erasure.cancel", "account.erase", "data.export"),
     *("email_change.request", "email_change.confirm", "email_change.undo"),
     *("password_reset.start", "password_reset.complete", "session.open", "session.end", "session.end_all"),

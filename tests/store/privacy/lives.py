@@ -36,6 +36,9 @@ DECLARATION = {"name": NAME, "contract": "V-2020-AAAA-0001", "email": EMAIL, "de
 
 SECOND_FACTOR = """
     INSERT INTO auth.second_factors (id, account_id, created_at) VALUES (gen_random_uuid(), '{account_id}', now());
+    INSERT INTO auth.passkeys (id, account_id, credential_id, public_key, sign_count, can_be_backed_up, is_backed_up,
+                               transports, name, created_at)
+    VALUES (gen_random_uuid(), '{account_id}', 'c', 'k', 0, true, true, '{{}}', 'Annegrets Telefon', now());
     INSERT INTO auth.recovery_codes (code_hash, account_id, created_at)
     VALUES (sha256('{account_id}'), '{account_id}', now());
 """

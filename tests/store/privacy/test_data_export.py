@@ -39,6 +39,7 @@ EXPORTED = {
     "auth.sessions.account_id": "sessions",
     "auth.known_devices.account_id": "known_devices",
     "auth.second_factors.account_id": "second_factors",
+    "auth.passkeys.account_id": "passkeys",
     "auth.recovery_codes.account_id": "recovery_codes",
     "auth.password_resets.account_id": "password_resets",
     "auth.email_changes.account_id": "email_changes",
