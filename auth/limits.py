@@ -33,19 +33,43 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class DistinctRule:
+    """At most `most` different ones within `per`; how many are left is never said, as it would tell who was here."""
+
+    name: str
+    most: int
+    per: timedelta
+
+    async def admit(self, throttle: Throttle, key: str, member: str) -> None:
+        """Count one of them; raises `TooManyAttempts`."""
+        await throttle.admit_member(rule=self.name, key=key, member=member, most=self.most, per=self.per)
+
+    async def give_back(self, throttle: Throttle, key: str, member: str) -> None:
+        """Take one of them back."""
+        await throttle.give_member_back(rule=self.name, key=key, member=member)
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
-    """A rule with the key that one request is counted under."""
+    """A rule with the key that one request is counted under, until it turns out to be no failure."""
 
     rule: Rule
     key: str
+    origin: str | None = None
+    """Where the try came from, if the different accounts tried from there are counted."""
+    member: str = ""
 
     async def admit(self, throttle: Throttle) -> None:
         """Count the try; raises `TooManyAttempts`."""
+        if self.origin is not None:
+            await SIGN_IN_ACCOUNTS_PER_HOUR.admit(throttle, self.origin, self.member)
         await self.rule.admit(throttle, self.key)
 
     async def give_back(self, throttle: Throttle) -> None:
-        """Take the try back."""
+        """Take the try back, as it succeeded."""
         await self.rule.give_back(throttle, self.key)
+        if self.origin is not None:
+            await SIGN_IN_ACCOUNTS_PER_HOUR.give_back(throttle, self.origin, self.member)
 
     @asynccontextmanager
     async def unless_our_fault(self, throttle: Throttle) -> AsyncIterator[None]:
@@ -66,6 +90,8 @@ SIGN_IN_PER_MINUTE: Final = Rule("sign_in.ip.minute", 30, timedelta(minutes=1))
 SIGN_IN_PER_HOUR: Final = Rule("sign_in.ip.hour", 300, timedelta(hours=1))
 SIGN_IN_PER_NETWORK: Final = Rule("sign_in.network.hour", 2000, timedelta(hours=1))
 """A /24 or /48: what someone rents who changes the address with each try."""
+SIGN_IN_ACCOUNTS_PER_HOUR: Final = DistinctRule("sign_in.ip.accounts", 20, timedelta(hours=1))
+"""Different accounts that somebody fails to enter from one place: who tries stolen passwords tries many."""
 FORGOT_PER_ORIGIN: Final = Rule("forgot.account.network", 5, timedelta(days=1), announced=False)
 FORGOT_PER_ADDRESS: Final = Rule("forgot.account", 20, timedelta(days=1), announced=False)
 FORGOT_PER_DEVICE: Final = Rule("forgot.device", 5, timedelta(days=1))
@@ -113,7 +139,7 @@ async def admit_sign_in(throttle: Throttle, *, address: EmailAddress, visit: Vis
         count = Count(SIGN_IN_PER_DEVICE, _device_key(address, visit))
     else:
         await admit_origin(throttle, visit=visit)
-        count = Count(SIGN_IN_PER_ADDRESS, address.key)
+        count = Count(SIGN_IN_PER_ADDRESS, address.key, origin=visit.limit_key, member=address.key)
     await count.admit(throttle)
     return count
 

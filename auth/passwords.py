@@ -88,6 +88,11 @@ def check_new_password(password: str, *, kind: str, words: Iterable[str] = ()) -
         raise _refused(*reasons, kind=kind)
 
 
+def usable_cores() -> int:
+    """Cores that this process may run on: fewer than the machine has where something confines it."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _refused(*reasons: str, kind: str = "customer") -> PasswordRefused:
     return PasswordRefused(reasons, shortest=SHORTEST[kind], longest=LONGEST)
 
@@ -103,18 +108,20 @@ class PasswordHasher:
         *,
         threads: int | None = None,
         queue: int = QUEUE,
+        wait: float = WAIT_AT_MOST,
         reserved: int = RESERVED,
         memory_kibibytes: int = 19_456,
         passes: int = 2,
     ) -> None:
-        """`threads`: cores divided by the processes that hash. `reserved`: places for urgent work only."""
-        workers = threads or os.cpu_count() or 1
-        self.capacity = workers + queue
+        """`threads`: cores divided by the processes that hash; `wait` in seconds; `reserved`: for urgent work only."""
+        self.threads = threads or usable_cores()
+        self.wait = wait
+        self.capacity = self.threads + queue
         self.reserved = min(reserved, queue)
         self.waiting = 0
         self.shed = 0
         """How many were turned away since the start, for metrics."""
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="passwords")
         self._context = CryptContext(
             schemes=["argon2"],
             deprecated="auto",
@@ -168,7 +175,7 @@ class PasswordHasher:
         # must not free a place whose thread still holds its memory.
         future.add_done_callback(partial(self._announce, loop))
         try:
-            async with asyncio.timeout(WAIT_AT_MOST):
+            async with asyncio.timeout(self.wait):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             self.shed += 1

@@ -60,6 +60,18 @@ class Throttle(Protocol):
         """Take back what a success had counted, where only failures are limited."""
         ...
 
+    async def admit_member(self, *, rule: str, key: str, member: str, most: int, per: timedelta) -> None:
+        """Count `member` against `key` under `rule`: at most `most` different ones within `per`.
+
+        One that counts already is admitted, and counts anew from now on. Raises `TooManyAttempts` for one too many,
+        and then counts nothing. Said on the answer only when it refuses.
+        """
+        ...
+
+    async def give_member_back(self, *, rule: str, key: str, member: str) -> None:
+        """Take back what a success had counted of a member."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:

@@ -5,10 +5,9 @@ import os
 
 from alembic import context
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from store.database import open_engine
 from store.schema import METADATA, SCHEMAS
 
 MIGRATION_LOCK = 8_112_013
@@ -37,7 +36,7 @@ def run(connection: Connection) -> None:
 
 async def migrate(url: str) -> None:
     """Open the owner's connection and migrate."""
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    engine = open_engine(url, poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(run)
     await engine.dispose()

@@ -27,6 +27,7 @@ from store.mail import RECIPIENTS
 from store.mail_reports import LARGEST_MESSAGE, read_message
 from store.migrations import CannotMigrate, migrate
 from store.returned_mail import ReturnedMail
+from store.safe_start import check_database
 from store.settings import Settings, UnsafeSettings
 
 console = Console()
@@ -45,8 +46,9 @@ async def migrate_database(settings: Settings, _arguments: argparse.Namespace) -
 
 
 async def check_settings(settings: Settings, _arguments: argparse.Namespace) -> int:
-    """Say whether the settings are complete and safe: reading them already told."""
+    """Say whether the settings are complete and safe (reading them already told), and the database too."""
     console.print(f"The settings are complete; the mode is {settings.mode}.")
+    await check_database(settings)
     if left := samples():
         console.print(f"Still samples that nobody may sell under (store/legal): {', '.join(left)}.", soft_wrap=True)
     return 0

@@ -21,7 +21,7 @@ from auth.email_change import forget_old_changes
 from auth.known_devices import forget_old_devices
 from auth.passkeys import forget_challenges
 from auth.password_reset import forget_addresses
-from auth.passwords import OneTimeCodes, PasswordHasher
+from auth.passwords import OneTimeCodes, PasswordHasher, usable_cores
 from auth.registration import forget_expired
 from auth.second_factor import forget_offers
 from auth.sign_in import forget_steps
@@ -152,7 +152,11 @@ async def assemble(
 ) -> Parts:
     """Build the parts; a test may hand in a gateway and a hasher of its own."""
     if hasher is None:
-        hasher = PasswordHasher()
+        hasher = PasswordHasher(
+            threads=max(1, usable_cores() // settings.web_processes),
+            queue=settings.password_queue,
+            wait=settings.password_wait,
+        )
         await asyncio.to_thread(hasher.warm_up)
     composers = {
         **auth.letters.composers(settings),

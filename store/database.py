@@ -2,13 +2,12 @@
 
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import asyncpg
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -56,8 +55,9 @@ class Database:
         server_settings = {"application_name": "videothek", "timezone": "UTC"}
         if role is not None:
             server_settings["role"] = role
-        engine = create_async_engine(
-            make_url(url).set(drivername="postgresql+asyncpg"),
+        engine = open_engine(
+            url,
+            server_settings,
             # No overflow: its connections are closed after each use, and opening one costs more than a purchase's
             # statements. The last one used comes first, as it knows the statements that are asked now.
             pool_size=2 * pool_size,
@@ -65,7 +65,6 @@ class Database:
             pool_use_lifo=True,
             # Faults are logged: without the values of a statement, which are addresses and hashes.
             hide_parameters=True,
-            connect_args={"server_settings": server_settings},
         )
         _check_before_use(engine, ask_after=ask_after)
         reads = await asyncpg.create_pool(
@@ -82,6 +81,18 @@ class Database:
         """Close both pools, waiting for what is running."""
         await self.reads.close()
         await self.engine.dispose()
+
+
+def open_engine(url: str, server_settings: Mapping[str, str] | None = None, **options: Any) -> AsyncEngine:
+    """An engine on a `postgresql://` address as the database's own tools read it, with `sslmode` and sockets.
+
+    SQLAlchemy would take the address apart itself, and know neither.
+    """
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(url, server_settings=dict(server_settings or {}))
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
 
 
 def _check_before_use(engine: AsyncEngine, *, ask_after: float) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -38,6 +38,9 @@ log = structlog.get_logger("problems")
 
 PROGRAM_PATHS = ("/v1/", "/webhooks/", "/health/", "/metrics", "/media/", "/posters/")
 """Below these, a refusal is problem+json; anywhere else it is a page."""
+
+LONGEST_LANGUAGES: Final = 256
+"""Characters of an Accept-Language header that are read."""
 
 ErrorPage = Callable[[Request[Any, Any, Any], Refusal], Response[Any]]
 
@@ -140,9 +143,17 @@ def locale_of(request: Request[Any, Any, Any]) -> str:
     return preferred_locale(header_of(request.scope, b"accept-language"))
 
 
-@lru_cache(maxsize=1024)
 def preferred_locale(accept_language: str) -> str:
-    """The better liked of German and English in an Accept-Language header (RFC 9110, 12.5.4)."""
+    """The better liked of German and English in an Accept-Language header (RFC 9110, 12.5.4).
+
+    Browsers send some fifty characters. What stands beyond the first few hundred is not read, so that nobody fills
+    the memory with headers that are remembered.
+    """
+    return _better_liked(accept_language[:LONGEST_LANGUAGES])
+
+
+@lru_cache(maxsize=1024)
+def _better_liked(accept_language: str) -> str:
     best, best_weight = "de", 0.0
     for choice in accept_language.split(","):
         tag, _, parameter = choice.strip().partition(";q=")

@@ -1,6 +1,7 @@
 """The web process: `python -m store.server` serves the store until SIGTERM, then finishes what it began."""
 
 import argparse
+import asyncio
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from typing import Final
 import uvicorn
 
 from store.app import create_app
+from store.safe_start import check_database
 from store.settings import Settings, UnsafeSettings
 
 GRACE: Final = 20
@@ -25,6 +27,7 @@ def main(words: list[str] | None = None) -> int:
     given = parser.parse_args(words)
     try:
         settings = Settings.from_env(os.environ)
+        asyncio.run(check_database(settings))
     except UnsafeSettings as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 2

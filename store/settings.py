@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -12,13 +12,9 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-SANDBOX_MARK = "sandbox"
-"""Part of every secret that `make run` makes, so that production can tell and refuse it."""
+from store.production import production_faults
 
 _SECRET_BYTES = 32
-
-_MAILBOX = re.compile(r"[A-Za-z0-9._-]{1,30}@[A-Za-z0-9.-]+")
-"""An address behind whose local part there is room for `+` and a mail's id (RFC 5321, 4.5.3.1.1: 64 octets)."""
 
 
 class UnsafeSettings(Exception):
@@ -99,6 +95,12 @@ class Settings:
     """What Prometheus sends to read `/metrics`; None: there is no such address."""
     media_root: Path | None
     """Folder of the encrypted films; None: only the test film that the project brings."""
+    web_processes: int
+    """Web processes of this machine: its cores are shared out among them for hashing passwords."""
+    password_queue: int
+    """Passwords that may wait in one process beside those that are being hashed; more are turned away at once."""
+    password_wait: int
+    """Seconds that one of them waits at most."""
 
     @property
     def session_cookie(self) -> str:
@@ -161,7 +163,7 @@ class Settings:
             ),
             licence_signing_key=reader.secret("LICENCE_SIGNING_KEY"),
             allowed_hosts=reader.words("ALLOWED_HOSTS") or _host_of(env.get("BASE_URL", "")),
-            trusted_proxies=reader.words("TRUSTED_PROXIES"),
+            trusted_proxies=reader.networks("TRUSTED_PROXIES"),
             seller=Seller(
                 name=reader.text("SELLER_NAME"),
                 address=reader.text("SELLER_ADDRESS"),
@@ -172,8 +174,11 @@ class Settings:
             default_market=reader.text("DEFAULT_MARKET"),
             metrics_token=env.get("METRICS_TOKEN") or None,
             media_root=Path(env["MEDIA_ROOT"]) if env.get("MEDIA_ROOT") else None,
+            web_processes=reader.number("WEB_PROCESSES", least=1, most=1024),
+            password_queue=reader.number("PASSWORD_QUEUE", least=8, most=1024),
+            password_wait=reader.number("PASSWORD_WAIT", least=1, most=30),
         )
-        faults = reader.faults + (_production_faults(settings, env) if settings.mode == "production" else [])
+        faults = reader.faults + (production_faults(settings, env) if settings.mode == "production" else [])
         if faults:
             raise UnsafeSettings(faults)
         return settings
@@ -209,6 +214,9 @@ _VARIABLES: dict[str, str | None] = {
     "DEFAULT_MARKET": "DE",
     "METRICS_TOKEN": "",
     "MEDIA_ROOT": "",
+    "WEB_PROCESSES": "1",
+    "PASSWORD_QUEUE": "24",
+    "PASSWORD_WAIT": "3",
 }
 
 
@@ -243,6 +251,23 @@ class _Reader:
             self.faults.append(f"{name} holds what is not whsec_ and 24 to 64 bytes in base64")
         return tuple(secrets)
 
+    def networks(self, name: str) -> tuple[str, ...]:
+        """A variable's addresses and networks; one that is none is a fault."""
+        words = self.words(name)
+        if any(network_of(word) is None for word in words):
+            self.faults.append(f"{name} holds what is neither an address nor a network")
+            return ()
+        return words
+
+    def number(self, name: str, *, least: int, most: int) -> int:
+        """A variable's whole number; one out of its bounds is a fault."""
+        text = self.text(name)
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
+        if not least <= number <= most:
+            self.faults.append(f"{name} is no number from {least} to {most}")
+            return least
+        return number
+
     def switch(self, name: str) -> bool:
         """Whether a variable says `on`; anything but `on` and `off` is a fault."""
         word = self.text(name)
@@ -270,58 +295,9 @@ def _host_of(base_url: str) -> tuple[str, ...]:
     return (host,) if host else ()
 
 
-def _production_faults(settings: Settings, env: Mapping[str, str]) -> list[str]:
-    """What production must not start with; the texts name variables, never their values."""
-    secrets = {
-        name: env.get(name, "")
-        for name in (
-            "ROOT_SECRET",
-            "CONTENT_KEY_SECRET",
-            "CONTENT_KEY_SECRET_BEFORE",
-            "LICENCE_SIGNING_KEY",
-            "STRIPE_SECRET_KEY",
-        )
-    }
-    webhook_secrets = settings.stripe_webhook_secrets
-    mail_secrets = [f"whsec_{base64.b64encode(secret).decode()}" for secret in settings.mail_webhook_secrets]
-    given = [*filter(None, secrets.values()), *webhook_secrets, *mail_secrets]
-    checks: list[tuple[bool, str]] = [
-        (
-            env.get("VIDEOTHEK_MODE") not in (None, "", "production"),
-            "VIDEOTHEK_MODE is neither sandbox nor production",
-        ),
-        (not settings.base_url.startswith("https://"), "BASE_URL is not https"),
-        ("*" in settings.allowed_hosts, "ALLOWED_HOSTS contains *"),
-        ("*" in settings.trusted_proxies, "TRUSTED_PROXIES contains *"),
-        (env.get("LITESTAR_DEBUG", "0") not in ("", "0"), "LITESTAR_DEBUG is set"),
-        (len(set(given)) < len(given), "the same secret is used for two purposes"),
-        (any(len(secret) < 16 for secret in webhook_secrets), "STRIPE_WEBHOOK_SECRETS holds a short secret"),
-        (settings.metrics_token is not None and len(settings.metrics_token) < 16, "METRICS_TOKEN is short"),
-        (settings.stripe_api_base != _VARIABLES["STRIPE_API_BASE"], "STRIPE_API_BASE is not Stripe's"),
-        (settings.stripe_js_url != _VARIABLES["STRIPE_JS_URL"], "STRIPE_JS_URL is not Stripe's"),
-        (_user_of(settings.database_url) == "postgres", "DATABASE_URL signs in as postgres"),
-        (
-            settings.bounce_address is not None and not _MAILBOX.fullmatch(settings.bounce_address),
-            "BOUNCE_ADDRESS is no plain address",
-        ),
-    ]
-    faults = [fault for is_wrong, fault in checks if is_wrong]
-    faults += [f"{name} is a sandbox secret" for name, value in secrets.items() if _is_sandbox_secret(value)]
-    if any(_is_sandbox_secret(secret) for secret in webhook_secrets):
-        faults.append("STRIPE_WEBHOOK_SECRETS holds a sandbox secret")
-    if any(SANDBOX_MARK.encode() in secret for secret in settings.mail_webhook_secrets):
-        faults.append("MAIL_WEBHOOK_SECRETS holds a sandbox secret")
-    return faults
-
-
-def _user_of(url: str) -> str | None:
-    return urlsplit(url).username
-
-
-def _is_sandbox_secret(value: str) -> bool:
-    decode: Callable[[str], bytes] = base64.b64decode
+def network_of(text: str) -> IPv4Network | IPv6Network | None:
+    """The network that an address or network in words is; None for anything else."""
     try:
-        raw = decode(value)
-    except (binascii.Error, ValueError):
-        raw = b""
-    return SANDBOX_MARK in value or raw.startswith(SANDBOX_MARK.encode())
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None

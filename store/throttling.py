@@ -43,6 +43,23 @@ end
 return 0
 """
 
+_ADMIT_MEMBER_SCRIPT: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local member, most, span = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - span)
+if not redis.call('ZSCORE', KEYS[1], member) and redis.call('ZCARD', KEYS[1]) >= most then
+  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+  return math.max(1, math.ceil(oldest[2] + span - now))
+end
+redis.call('ZADD', KEYS[1], now, member)
+redis.call('PEXPIRE', KEYS[1], math.ceil(span) + 1000)
+return 0
+"""
+"""Milliseconds until the member that was counted longest ago counts no more; 0 if this one was admitted."""
+
+_FORGET_MEMBER_SCRIPT: Final = "return redis.call('ZREM', KEYS[1], ARGV[1])"
+
 # One statement, so that two at once are counted one after the other by the row's lock.
 _ADMIT_ROW: Final = """
     INSERT INTO auth.throttle_buckets AS b (key, theoretical_arrival) VALUES ($1, clock_timestamp() + $2::interval)
@@ -60,6 +77,24 @@ _WAIT_FOR_ROW: Final = """
 _GIVE_BACK_ROW: Final = """
     UPDATE auth.throttle_buckets SET theoretical_arrival = theoretical_arrival - $2::interval WHERE key = $1
 """
+
+# Each member is a row below the key, which counts until its time. Those of one key wait for each other.
+_LOCK_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+_WAIT_FOR_MEMBER: Final = """
+    SELECT CASE WHEN bool_or(key = $1 || ':' || $2) OR count(*) < $3 THEN 0
+                ELSE extract(epoch FROM min(theoretical_arrival) - clock_timestamp())::float8 END
+      FROM auth.throttle_buckets
+     WHERE key > $1 || ':' AND key < $1 || ';' AND theoretical_arrival > clock_timestamp()
+"""
+
+_ADD_MEMBER: Final = """
+    INSERT INTO auth.throttle_buckets (key, theoretical_arrival)
+         VALUES ($1 || ':' || $2, clock_timestamp() + $3::interval)
+    ON CONFLICT (key) DO UPDATE SET theoretical_arrival = excluded.theoretical_arrival
+"""
+
+_FORGET_MEMBER: Final = "DELETE FROM auth.throttle_buckets WHERE key = $1 || ':' || $2"
 
 _FORGET_ROWS: Final = "DELETE FROM auth.throttle_buckets WHERE theoretical_arrival < now() - interval '1 minute'"
 
@@ -128,14 +163,33 @@ class Throttling:
             await self.pool.execute(_GIVE_BACK_ROW, bucket, increment)
         forget(rule)
 
+    async def admit_member(self, *, rule: str, key: str, member: str, most: int, per: timedelta) -> None:
+        """Count a member; raises `TooManyAttempts` where there are `most` others within `per`, and counts nothing."""
+        bucket, name = self._bucket(rule, key), self._digest(rule, member)
+        wait = await self._run_script(_ADMIT_MEMBER_SCRIPT, bucket, name, most, _milliseconds(per))
+        if wait is None:
+            wait = await self._admit_member_by_row(bucket, name, most, per)
+        if wait > 0:
+            note(Standing(rule, most, per.total_seconds(), left=0, reset=wait / 1000))
+            raise TooManyAttempts(retry_after=wait / 1000)
+
+    async def give_member_back(self, *, rule: str, key: str, member: str) -> None:
+        """Take a member back."""
+        bucket, name = self._bucket(rule, key), self._digest(rule, member)
+        if await self._run_script(_FORGET_MEMBER_SCRIPT, bucket, name) is None:
+            await self.pool.execute(_FORGET_MEMBER, bucket, name)
+
     async def forget_old(self) -> None:
         """Remove buckets of PostgreSQL that are full again: a periodic sweep."""
         await self.pool.execute(_FORGET_ROWS)
 
     def _bucket(self, rule: str, key: str) -> str:
-        return f"throttle:{rule}:{hmac.digest(self.key, f'{rule}|{key}'.encode(), 'sha256').hex()[:32]}"
+        return f"throttle:{rule}:{self._digest(rule, key)}"
 
-    async def _run_script(self, script: str, bucket: str, *arguments: float) -> float | None:
+    def _digest(self, rule: str, counted: str) -> str:
+        return hmac.digest(self.key, f"{rule}|{counted}".encode(), "sha256").hex()[:32]
+
+    async def _run_script(self, script: str, bucket: str, *arguments: float | str) -> float | None:
         """The script's answer in milliseconds; None if there is no Redis to ask."""
         if self.redis is None or time.monotonic() < self._redis_rests_until:
             return None
@@ -153,6 +207,15 @@ class Throttling:
             return min(0.0, ahead * 1000)
         wait: float | None = await self.pool.fetchval(_WAIT_FOR_ROW, bucket, increment, per)
         return max(1.0, (wait or 0.0) * 1000)
+
+    async def _admit_member_by_row(self, bucket: str, name: str, most: int, per: timedelta) -> float:
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(_LOCK_KEY, bucket)
+            wait: float = await connection.fetchval(_WAIT_FOR_MEMBER, bucket, name, most)
+            if wait == 0:
+                await connection.execute(_ADD_MEMBER, bucket, name, per)
+                return 0.0
+        return max(1.0, wait * 1000)
 
 
 def _milliseconds(span: timedelta) -> float:

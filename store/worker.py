@@ -22,6 +22,7 @@ from store.database import DATABASE_AWAY, Database
 from store.invariants import check_if_never_checked
 from store.jobs import job_queries
 from store.logs import configure_logs
+from store.safe_start import check_database
 from store.settings import Settings, UnsafeSettings
 
 log = structlog.get_logger("worker")
@@ -120,6 +121,7 @@ async def main() -> int:
     configure_logs()
     try:
         settings = Settings.from_env(os.environ)
+        await check_database(settings)
     except UnsafeSettings as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 2

@@ -21,8 +21,13 @@ DOORS = {
     "webauthn": {"auth/passkeys.py"},
     "argon2": set(),
 }
+IN_USE = {"litestar", "redis", "jinja2", "pyjwt", "idna", "aiosmtplib", "cryptography"}
+"""Of those below, the ones that the store runs on; the others must not come in by way of another package."""
+
 MINIMUM_VERSIONS = {
     "litestar": (2, 22, 0),
+    "granian": (2, 7, 4),
+    "authlib": (1, 6, 8),
     "redis": (4, 5, 4),
     "jinja2": (3, 1, 6),
     "pyjwt": (2, 12, 0),
@@ -115,3 +120,4 @@ def test_a_lock_has_hashes_names_no_index_and_holds_no_version_with_known_holes(
         if name in pins and tuple(int(part) for part in pins[name].split(".")) < minimum
     }
     assert too_old == {}
+    assert pins.keys() >= IN_USE

@@ -7,7 +7,9 @@ import httpx
 import pytest
 
 from auth.ids import new_id
+from store import problems
 from store.database import Database
+from store.problems import LONGEST_LANGUAGES
 from tests.store.consoles.people import a_person
 
 DEEP = b'{"email":' + b"[" * 5000 + b"]" * 5000 + b"}"
@@ -109,6 +111,14 @@ async def test_problems_speak_german_and_english(client: httpx.AsyncClient, lang
     answer = await client.get("/v1/nothing-here", headers={"accept-language": language})
     sentences = {"de": "Unter dieser Adresse gibt es nichts.", "en": "There is nothing at this address."}
     assert (answer.status_code, answer.json()["detail"]) == (404, sentences[language])
+
+
+def test_of_a_header_of_languages_only_its_beginning_is_read_and_remembered() -> None:
+    lists = [f"fr;q=0.2,en;q=0.9{',xx' * 90}{number}" for number in range(200)]
+    before = problems._better_liked.cache_info().currsize
+    assert {problems.preferred_locale(text) for text in lists} == {"en"}
+    assert problems._better_liked.cache_info().currsize <= before + 1
+    assert problems.preferred_locale(" " * LONGEST_LANGUAGES + "en") == "de"
 
 
 async def test_a_wrong_method_is_refused(client: httpx.AsyncClient) -> None:

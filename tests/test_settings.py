@@ -2,9 +2,12 @@
 
 import base64
 import secrets
+from pathlib import Path
 
+import httpx
 import pytest
 
+from store.app import create_app
 from store.settings import Settings, UnsafeSettings
 from tests.scratch import sandbox_environment, sandbox_secret
 
@@ -14,7 +17,7 @@ def production_environment(**changes: str) -> dict[str, str]:
     return {
         "VIDEOTHEK_MODE": "production",
         "BASE_URL": "https://kino.example",
-        "DATABASE_URL": "postgresql://videothek_web:secret@db.internal/videothek",
+        "DATABASE_URL": "postgresql://videothek_web:secret@db.internal/videothek?sslmode=verify-full",
         "SMTP_URL": "smtps://mail.internal",
         "MAIL_FROM": "kino@kino.example",
         "STRIPE_SECRET_KEY": "rk_live_" + "a" * 24,
@@ -52,8 +55,12 @@ def test_an_empty_environment_is_production_and_every_missing_variable_is_named(
     ("changes", "fault"),
     [
         ({"BASE_URL": "http://kino.example"}, "BASE_URL is not https"),
-        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS contains *"),
-        ({"TRUSTED_PROXIES": "*"}, "TRUSTED_PROXIES contains *"),
+        ({"ALLOWED_HOSTS": "kino.example,*.kino.example"}, "ALLOWED_HOSTS contains *"),
+        ({"ALLOWED_HOSTS": "www.kino.example"}, "ALLOWED_HOSTS lacks the host of BASE_URL"),
+        ({"TRUSTED_PROXIES": "*"}, "TRUSTED_PROXIES holds what is neither an address nor a network"),
+        ({"TRUSTED_PROXIES": "10.0.0.1,proxy"}, "TRUSTED_PROXIES holds what is neither an address nor a network"),
+        ({"TRUSTED_PROXIES": "10.0.0.1,0.0.0.0/0"}, "TRUSTED_PROXIES trusts everybody"),
+        ({"TRUSTED_PROXIES": "::/0"}, "TRUSTED_PROXIES trusts everybody"),
         ({"LITESTAR_DEBUG": "1"}, "LITESTAR_DEBUG is set"),
         ({"ROOT_SECRET": sandbox_secret("root")}, "ROOT_SECRET is a sandbox secret"),
         (
@@ -74,6 +81,11 @@ def test_an_empty_environment_is_production_and_every_missing_variable_is_named(
             {"MAIL_WEBHOOK_SECRETS": "whsec_" + base64.b64encode(b"sandbox".ljust(32, b"-")).decode()},
             "MAIL_WEBHOOK_SECRETS holds a sandbox secret",
         ),
+        ({"METRICS_TOKEN": "sandbox-0123456789abcdef"}, "METRICS_TOKEN is a sandbox secret"),
+        ({"METRICS_TOKEN": "whsec_" + "c" * 24}, "the same secret is used for two purposes"),
+        ({"WEB_PROCESSES": "0"}, "WEB_PROCESSES is no number from 1 to 1024"),
+        ({"PASSWORD_QUEUE": "²4"}, "PASSWORD_QUEUE is no number from 8 to 1024"),
+        ({"PASSWORD_WAIT": "9" * 5000}, "PASSWORD_WAIT is no number from 1 to 30"),
         ({"STRIPE_API_BASE": "http://127.0.0.1:8420"}, "STRIPE_API_BASE is not Stripe's"),
         ({"SEPA_DEBIT": "yes"}, "SEPA_DEBIT is neither on nor off"),
         ({"STRIPE_JS_URL": "http://127.0.0.1:8420/v3/"}, "STRIPE_JS_URL is not Stripe's"),
@@ -81,10 +93,24 @@ def test_an_empty_environment_is_production_and_every_missing_variable_is_named(
             {"CONTENT_KEY_SECRET": "c2hvcnQ="},
             "CONTENT_KEY_SECRET is not 32 bytes in base64 (openssl rand -base64 32)",
         ),
+        ({"DATABASE_URL": "postgresql://postgres:geheim@localhost/x"}, "DATABASE_URL signs in as postgres"),
         (
-            {"DATABASE_URL": "postgresql://postgres:postgres@db.internal/x"},
-            "DATABASE_URL signs in as postgres",
+            {"DATABASE_URL": "postgresql://web:postgres@localhost/x"},
+            "DATABASE_URL has a password that everybody knows",
         ),
+        (
+            {"DATABASE_URL": "postgresql://web:geheim@db.internal/x"},
+            "DATABASE_URL lacks TLS: ?sslmode=verify-full, or require",
+        ),
+        (
+            {"DATABASE_URL": "postgresql://web:geheim@192.0.2.7/x?sslmode=prefer"},
+            "DATABASE_URL lacks TLS: ?sslmode=verify-full, or require",
+        ),
+        (
+            {"DATABASE_OWNER_URL": "postgresql://owner:geheim@db.internal/x"},
+            "DATABASE_OWNER_URL lacks TLS: ?sslmode=verify-full, or require",
+        ),
+        ({"REDIS_URL": "redis://cache.internal/0"}, "REDIS_URL has no password"),
         ({"VIDEOTHEK_MODE": "prod"}, "VIDEOTHEK_MODE is neither sandbox nor production"),
     ],
 )
@@ -92,6 +118,46 @@ def test_production_refuses_a_fault_and_names_it(changes: dict[str, str], fault:
     with pytest.raises(UnsafeSettings) as refusal:
         Settings.from_env(production_environment(**changes))
     assert refusal.value.faults == [fault]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"DATABASE_URL": "postgresql://web:geheim@database/x"},
+        {"DATABASE_URL": "postgresql:///x?host=/run/postgresql"},
+        {"DATABASE_URL": "postgresql://web:geheim@[::1]/x"},
+        {"REDIS_URL": "redis://127.0.0.1/0"},
+        {"REDIS_URL": "rediss://:geheim@cache.internal/0"},
+        {"TRUSTED_PROXIES": "10.0.0.1, 2001:db8::/64"},
+        {"ALLOWED_HOSTS": "www.kino.example, kino.example"},
+    ],
+)
+def test_production_starts_on_what_is_near_or_behind_a_password(changes: dict[str, str]) -> None:
+    assert Settings.from_env(production_environment(**changes)).mode == "production"
+
+
+def test_production_refuses_to_run_beside_the_abandoned_passlib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "passlib-1.7.4.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: passlib\nVersion: 1.7.4\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UnsafeSettings) as refusal:
+        Settings.from_env(production_environment())
+    assert refusal.value.faults == ["the abandoned package passlib is installed: it overwrites parts of libpass"]
+
+
+async def test_the_documentation_pages_of_the_api_are_not_public() -> None:
+    app = create_app(Settings.from_env(production_environment()))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="https://kino.example") as visitor:
+        answers = {path: await visitor.get(path) for path in ("/schema", "/schema/swagger", "/schema/openapi.json")}
+    assert answers["/schema/openapi.json"].status_code == 200
+    assert [
+        path for path, answer in answers.items() if "text/html" in answer.headers["content-type"] and answer.is_success
+    ] == []
+    assert not app.debug
 
 
 def test_the_secret_that_is_being_replaced_is_another_one_of_its_own() -> None:

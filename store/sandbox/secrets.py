@@ -5,8 +5,8 @@ import json
 import secrets
 from pathlib import Path
 
+from store.production import SANDBOX_MARK
 from store.sandbox.processes import write_private
-from store.settings import SANDBOX_MARK
 
 
 def sandbox_variables(folder: Path) -> dict[str, str]:

@@ -109,6 +109,23 @@ async def test_beyond_the_queue_the_rest_is_turned_away_at_once() -> None:
     hasher.close()
 
 
+async def test_who_waited_too_long_is_told_to_come_back_and_makes_room() -> None:
+    hasher = PasswordHasher(threads=1, queue=1, reserved=0, wait=0.01, memory_kibibytes=64, passes=1)
+    gate = threading.Event()
+    held = hasher._pool.submit(gate.wait)
+    try:
+        for shed in (1, 2):
+            with pytest.raises(Overloaded) as refused:
+                await hasher.verify(GOOD_PASSWORD, None)
+            assert (refused.value.status, refused.value.headers["Retry-After"], hasher.shed) == (503, "3", shed)
+            await asyncio.sleep(0)
+            assert hasher.waiting == 0
+    finally:
+        gate.set()
+        held.result()
+        hasher.close()
+
+
 async def test_a_flood_of_sign_ins_leaves_room_for_recovery() -> None:
     hasher = cheap_hasher(threads=1, queue=3, reserved=1)
     gate = threading.Event()

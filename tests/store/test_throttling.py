@@ -98,6 +98,44 @@ async def test_what_a_success_had_counted_is_given_back(throttle: Throttling) ->
     assert not await is_admitted(throttle, burst=1)
 
 
+async def is_member(
+    throttle: Throttling, member: str, *, key: str = "anna", most: int = 3, per: timedelta = HOUR
+) -> bool:
+    try:
+        await throttle.admit_member(rule="members", key=key, member=member, most=most, per=per)
+    except TooManyAttempts:
+        return False
+    return True
+
+
+async def test_of_many_different_ones_at_once_as_many_are_admitted_as_may_be_and_each_again(
+    throttle: Throttling,
+) -> None:
+    names = [str(number) for number in range(30)]
+    outcomes = await asyncio.gather(*(is_member(throttle, name) for name in names))
+    assert sum(outcomes) == 3
+    again = await asyncio.gather(*(is_member(throttle, name) for name in names for _ in range(2)))
+    assert again == [was_admitted for was_admitted in outcomes for _ in range(2)]
+    assert await is_member(throttle, "another", key="berta")
+
+
+async def test_a_refused_one_is_told_when_the_oldest_counts_no_more(throttle: Throttling) -> None:
+    standings: list[Standing] = []
+    with collected_in(standings):
+        assert [await is_member(throttle, name) for name in "abcd"] == [True, True, True, False]
+    assert [(one.rule, one.burst, one.left) for one in standings] == [("members", 3, 0)]
+    assert 3590 < standings[0].reset <= 3600
+    await throttle.give_member_back(rule="members", key="anna", member="b")
+    assert [await is_member(throttle, name) for name in "de"] == [True, False]
+
+
+async def test_what_was_counted_long_ago_counts_no_more(throttle: Throttling) -> None:
+    moment = timedelta(milliseconds=10)
+    assert await is_member(throttle, "a", most=1, per=moment)
+    await asyncio.sleep(0.03)
+    assert await is_member(throttle, "b", most=1, per=moment)
+
+
 async def test_time_refills_the_bucket(throttle: Throttling) -> None:
     tick = timedelta(milliseconds=20)
     admitted = 0

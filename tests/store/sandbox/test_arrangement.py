@@ -19,6 +19,7 @@ from auth.accounts import find_customer
 from auth.models import Account, RoleAssignment
 from auth.passwords import OneTimeCodes
 from store.database import Database
+from store.production import SANDBOX_MARK
 from store.sandbox.arrangement import Ports, environment_of, parts_of_the_sandbox
 from store.sandbox.demo_accounts import DEMO_ACCOUNTS, PASSWORD, SECRET, make_demo_accounts
 from store.sandbox.engines import EngineAddresses
@@ -26,7 +27,7 @@ from store.sandbox.preparation import prepare
 from store.sandbox.processes import CannotStart
 from store.sandbox.run import LogReader
 from store.sandbox.secrets import sandbox_variables
-from store.settings import SANDBOX_MARK, Settings, UnsafeSettings
+from store.settings import Settings, UnsafeSettings
 from tests.scratch import free_port
 
 PROJECT = Path(__file__).parents[3]

@@ -76,6 +76,9 @@ def test_the_example_names_every_setting_and_holds_no_secret() -> None:
         "STRIPE_JS_URL": "https://js.stripe.com/v3/",
         "SEPA_DEBIT": "off",
         "DEFAULT_MARKET": "DE",
+        "WEB_PROCESSES": "1",
+        "PASSWORD_QUEUE": "24",
+        "PASSWORD_WAIT": "3",
     }
 
 
