@@ -5,24 +5,42 @@ They are security: their times are real, so moving the business clock frees nobo
 """
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Self
+from typing import Final, Self
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, CompoundSelect, Select, bindparam, exists, func, select, union_all
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
+from auth.plain_statements import columns, driver_of, read, save
 from billing.errors import TooManyPaymentTries
-from billing.models import FINAL, Order, Payment, PaymentState, Quote
+from billing.models import Order, Payment
 from billing.ports import Charge
-from billing.provider_records import BlockedCard, PaymentTry, TryLimit
 
 log = structlog.get_logger("card_testing")
+
+_COUNT_TRY: Final = """
+    INSERT INTO billing.payment_tries AS known
+           (charge_id, account_id, fingerprint, address_key, device_id, is_declined, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (charge_id) DO UPDATE SET is_declined = true, at = excluded.at
+     WHERE excluded.is_declined AND NOT known.is_declined
+    RETURNING is_declined
+"""
+"""A debit that was under way when it was noted can be declined days later."""
+
+_IS_BLOCKED: Final = "SELECT EXISTS (SELECT FROM billing.blocked_cards WHERE fingerprint = $1)"
+
+_LAST_PAYMENT: Final = f"""
+    SELECT {columns(Payment)} FROM billing.payments WHERE order_id = $1 ORDER BY attempt DESC LIMIT 1 FOR UPDATE
+"""  # noqa: S608
+
+_DEVICE: Final = "SELECT device_id FROM billing.quotes WHERE id = $1"
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest($1::text[]) AS key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,58 +70,42 @@ async def admit_opening(session: AsyncSession, order: Order, *, address: str | N
 
     Raises `TooManyPaymentTries` if this payer, or anybody from this address, opened too many or was declined too often.
     """
-    device_id = await session.scalar(select(Quote.device_id).where(Quote.id == order.quote_id))
-    payer = Payer(order.account_id, address, device_id)
+    driver = await driver_of(session)
     # Two at once are counted one after the other: all take the account's lock first, then the address's.
-    keys = filter(None, (str(payer.account_id), address))
-    locks = [func.pg_advisory_xact_lock(func.hashtextextended(f"payment-tries:{key}", 0)) for key in keys]
-    await session.execute(select(*locks))
-    payment = (
-        await session.scalars(
-            select(Payment)
-            .where(Payment.order_id == order.id)
-            .order_by(Payment.attempt.desc())
-            .limit(1)
-            .with_for_update()
-        )
-    ).one()
+    keys = [f"payment-tries:{key}" for key in (order.account_id, address) if key is not None]
+    await driver.execute(_LOCK, keys)
+    [last] = await driver.fetch(_LAST_PAYMENT, order.id)
+    payment = read(Payment, last)
+    payer = Payer(order.account_id, address, await driver.fetchval(_DEVICE, order.quote_id))
     # Read behind the locks: waiting for them must not make this try older than those that it waited for.
     now = datetime.now(UTC)
     free_at = await _when_free(session, payer, now=now, is_opening=payment.opened_at is None)
     if free_at is not None:
         raise TooManyPaymentTries((free_at - now).total_seconds())
-    payment.opened_at, payment.address_key, payment.device_id = payment.opened_at or now, address, device_id
+    payment.opened_at, payment.address_key = payment.opened_at or now, address
+    payment.device_id = payer.device_id
+    await save(session, payment)
 
 
 async def note_try(session: AsyncSession, order: Order, payment: Payment, charge: Charge | None) -> bool:
     """Keep what paid, or tried to; whether this is news of a decline. Noted before, it changes nothing."""
     if charge is None or (payment.charge_id == charge.id and not charge.is_declined):
         return False
-    if payment.state not in FINAL:
-        # What paid stays known, also when an older try is told of later.
-        payment.charge_id, payment.method = charge.id, asdict(charge.paid_by)
     return await count_try(session, order, payment, charge)
 
 
 async def count_try(session: AsyncSession, order: Order, payment: Payment, charge: Charge) -> bool:
     """Keep a try to pay; whether this is news of a decline."""
-    noting = insert(PaymentTry).values(
-        charge_id=charge.id,
-        account_id=order.account_id,
-        fingerprint=charge.paid_by.fingerprint,
-        address_key=payment.address_key,
-        device_id=payment.device_id,
-        is_declined=charge.is_declined,
-        at=datetime.now(UTC),
-    )
-    # A debit that was under way when it was noted can be declined days later.
-    declined = {"is_declined": noting.excluded.is_declined, "at": noting.excluded.at}
-    noted = await session.scalar(
-        noting.on_conflict_do_update(
-            index_elements=[PaymentTry.charge_id],
-            set_=declined,
-            where=noting.excluded.is_declined & ~PaymentTry.is_declined,
-        ).returning(PaymentTry.is_declined)
+    driver = await driver_of(session)
+    noted = await driver.fetchval(
+        _COUNT_TRY,
+        charge.id,
+        order.account_id,
+        charge.paid_by.fingerprint,
+        payment.address_key,
+        payment.device_id,
+        charge.is_declined,
+        datetime.now(UTC),
     )
     return bool(noted)
 
@@ -120,12 +122,8 @@ async def is_card_blocked(session: AsyncSession, charge: Charge | None) -> bool:
     """Whether the card of a charge was reported or disputed before."""
     if charge is None or charge.paid_by.fingerprint is None:
         return False
-    blocked = exists().where(BlockedCard.fingerprint == charge.paid_by.fingerprint)
-    return bool(await session.scalar(select(blocked)))
-
-
-Count = Select[Any]
-"""Gives one row, if a limit is reached: when there is room again."""
+    driver = await driver_of(session)
+    return bool(await driver.fetchval(_IS_BLOCKED, charge.paid_by.fingerprint))
 
 
 async def _when_free(
@@ -133,58 +131,55 @@ async def _when_free(
 ) -> datetime | None:
     """When the last of the payer's reached limits has room again; None: none is reached."""
     facts = {name: fact for name, fact in asdict(payer).items() if fact is not None}
-    statement = _counts(frozenset(facts), is_opening=is_opening)
-    found: list[datetime] = [row[0] for row in await session.execute(statement, {**facts, "now": now})]
-    return max(found, default=None)
+    driver = await driver_of(session)
+    free_at: datetime | None = await driver.fetchval(
+        _limits_reached(tuple(facts), is_opening=is_opening), now, *facts.values()
+    )
+    return free_at
 
 
 @cache
-def _counts(known: frozenset[str], *, is_opening: bool) -> CompoundSelect[Any]:
-    """The counts for a payer of whom this much is known; kept, since to write them costs more than to ask them."""
-    return union_all(*_declines(known), *(_openings(known) if is_opening else ()))
-
-
-def _openings(known: frozenset[str]) -> list[Count]:
-    """Payments that were opened and not paid."""
-    unpaid = Payment.state != PaymentState.SUCCEEDED
-    mine = Payment.order_id.in_(select(Order.id).where(Order.account_id == bindparam("account_id")))
-    counts = [_reached("account_openings", func.count(), Payment.opened_at, mine & unpaid)]
-    if "address_key" in known:
-        from_here = Payment.address_key == bindparam("address_key")
-        counts.append(_reached("address_openings", func.count(), Payment.opened_at, from_here & unpaid))
-    return counts
-
-
-def _declines(known: frozenset[str]) -> list[Count]:
-    def reached(name: str, number: ColumnElement[int], mine: ColumnElement[bool]) -> Count:
-        return _reached(name, number, PaymentTry.at, mine & PaymentTry.is_declined)
-
-    mine = PaymentTry.account_id == bindparam("account_id")
-    counts = [
-        reached("account_declines", func.count(), mine),
-        reached("account_cards", func.count(PaymentTry.fingerprint.distinct()), mine),
+def _limits_reached(known: Sequence[str], *, is_opening: bool) -> str:
+    """When the last of the reached limits has room again: `$1` is now, the others are what is known of the payer."""
+    places = {name: f"${place}" for place, name in enumerate(known, start=2)}
+    counts = [_DECLINES, *((_OPENINGS,) if is_opening else ())]
+    limits = [
+        _REACHED.format(name=name, number=number, tries=tries, mine=f"{column} = {places[fact]}")
+        for tries, limits in counts
+        for name, number, column, fact in limits
+        if fact in places
     ]
-    if "address_key" in known:
-        from_here = PaymentTry.address_key == bindparam("address_key")
-        counts.append(reached("address_declines", func.count(), from_here))
-    if "device_id" in known:
-        on_device = PaymentTry.device_id == bindparam("device_id")
-        counts.append(reached("device_declines", func.count(), on_device))
-    if "card" in known:
-        of_card = PaymentTry.fingerprint == bindparam("card")
-        counts.append(reached("card_declines", func.count(), of_card))
-        counts.append(reached("card_accounts", func.count(PaymentTry.account_id.distinct()), of_card))
-    return counts
+    return f"SELECT max(free_at) FROM ({' UNION ALL '.join(limits)}) AS reached"  # noqa: S608
 
 
-def _reached(
-    name: str, number: ColumnElement[int], instant: InstrumentedAttribute[Any], counted: ColumnElement[bool]
-) -> Count:
-    return (
-        select(func.min(instant) + TryLimit.within)
-        .select_from(TryLimit)
-        .join(instant.class_, instant > bindparam("now", type_=instant.type) - TryLimit.within)
-        .where(TryLimit.name == name, counted)
-        .group_by(TryLimit.name)
-        .having(number >= TryLimit.most)
-    )
+_REACHED: Final = """
+    SELECT min(tries.at) + allowed.within AS free_at
+      FROM billing.try_limits AS allowed JOIN {tries} ON tries.at > $1::timestamptz - allowed.within AND tries.{mine}
+     WHERE allowed.name = '{name}' GROUP BY allowed.name HAVING {number} >= allowed.most
+"""
+"""Gives one row, if a limit is reached: when there is room again."""
+
+_DECLINES: Final = (
+    "(SELECT * FROM billing.payment_tries WHERE is_declined) AS tries",
+    (
+        ("account_declines", "count(*)", "account_id", "account_id"),
+        ("account_cards", "count(DISTINCT tries.fingerprint)", "account_id", "account_id"),
+        ("address_declines", "count(*)", "address_key", "address_key"),
+        ("device_declines", "count(*)", "device_id", "device_id"),
+        ("card_declines", "count(*)", "fingerprint", "card"),
+        ("card_accounts", "count(DISTINCT tries.account_id)", "fingerprint", "card"),
+    ),
+)
+
+_OPENINGS: Final = (
+    """(
+        SELECT payment.opened_at AS at, ordered.account_id, payment.address_key
+          FROM billing.payments AS payment JOIN billing.orders AS ordered ON ordered.id = payment.order_id
+         WHERE payment.state <> 'succeeded'
+    ) AS tries""",
+    (
+        ("account_openings", "count(*)", "account_id", "account_id"),
+        ("address_openings", "count(*)", "address_key", "address_key"),
+    ),
+)
+"""Payments that were opened and not paid."""

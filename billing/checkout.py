@@ -1,26 +1,24 @@
 """From a quote to an order, and from the provider's "succeeded" to paid, booked, invoiced and granted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
-from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Select, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ids import new_id
 from auth.models import Account
+from auth.plain_statements import add, columns, driver_of, read, save
 from auth.ports import Jobs, Outbox
 from billing.card_testing import Payer, count_try, is_card_blocked, is_testing, note_try
 from billing.errors import (
     ConsentsMissing,
     OrderAlreadyOpen,
     QuoteExpired,
-    QuoteNotFound,
 )
 from billing.invoices import issue_invoice
 from billing.ledger import book_sale
@@ -32,6 +30,38 @@ from billing.refunds import give_back
 log = structlog.get_logger("checkout")
 
 Row = TypeVar("Row")
+
+
+def _locked(rows: Select[Row]) -> Select[Row]:
+    """The rows as they are once nobody else holds them, also where the session has read them before."""
+    return rows.with_for_update().execution_options(populate_existing=True)
+
+
+_ORDER_OF_QUOTE: Final = f"SELECT {columns(Order)} FROM billing.orders WHERE quote_id = $1"  # noqa: S608
+
+_ACCOUNT: Final = "SELECT id, pseudonym, residence_country, residence_evidence FROM auth.accounts WHERE id = $1"
+
+_HELD: Final = """
+    SELECT o.id, o.order_number FROM billing.orders o JOIN billing.order_lines l ON l.order_id = o.id
+     WHERE l.account_id = $1 AND l.subject = $2 AND l.is_open
+"""
+
+_RELEASE: Final = "UPDATE billing.order_lines SET is_open = false WHERE order_id = $1 AND is_open"
+
+_OF_INTENT: Final = or_(Payment.intent_id == bindparam("intent_id"), Payment.id == bindparam("payment_id"))
+
+_INTENT_FIRST: Final = (Payment.intent_id == bindparam("intent_id")).desc().nulls_last()
+"""Two rows match only if somebody wrote another payment's id into the metadata: the intent's own row wins."""
+
+_ORDER_OF_INTENT: Final = _locked(
+    select(Order).where(
+        Order.id == select(Payment.order_id).where(_OF_INTENT).order_by(_INTENT_FIRST).limit(1).scalar_subquery()
+    )
+)
+
+_PAYMENT_OF_INTENT: Final = _locked(
+    select(Payment).where(Payment.order_id == bindparam("order_id"), _OF_INTENT).order_by(_INTENT_FIRST).limit(1)
+)
 
 ORDER_LIFETIME: Final = timedelta(hours=1)
 """How long an order waits for its payment.
@@ -99,8 +129,7 @@ class Checkout:
     async def open_order(
         self,
         *,
-        quote_id: UUID,
-        account_id: UUID,
+        quote: Quote,
         consents: Consents,
         button: str,
         channel: str,
@@ -108,53 +137,39 @@ class Checkout:
         client_address: str | None,
         at: datetime,
     ) -> Order:
-        """Open the one order of a quote, with its first payment attempt; repeated, it answers the same order.
+        """Open the one order of a locked quote, with its first payment attempt; repeated, it answers the same order.
 
-        Raises `QuoteNotFound`, `QuoteExpired`, `ConsentsMissing`, `OrderAlreadyOpen`, or why nothing may be
+        Raises `QuoteExpired`, `ConsentsMissing`, `OrderAlreadyOpen`, or why nothing may be
         delivered.
         """
-        quote = await self.session.scalar(
-            select(Quote).where(Quote.id == quote_id, Quote.account_id == account_id).with_for_update()
-        )
-        if quote is None:
-            raise QuoteNotFound()
-        if (opened := await self.session.scalar(select(Order).where(Order.quote_id == quote.id))) is not None:
-            return opened
+        driver = await driver_of(self.session)
+        if (opened := await driver.fetchrow(_ORDER_OF_QUOTE, quote.id)) is not None:
+            return read(Order, opened)
         if at >= quote.expires_at:
             raise QuoteExpired(expired_at=quote.expires_at.isoformat())
         if missing := consents.missing():
             raise ConsentsMissing(missing=missing)
-        account = await self.session.get_one(Account, account_id)
+        [found] = await driver.fetch(_ACCOUNT, quote.account_id)
+        account = read(Account, found)
         order = _order(quote, account, await new_order_number(self.session, at), at)
         order.button, order.channel, order.locale, order.client_address = button, channel, locale, client_address
         line = _line(quote, order)
         await self._claim_subject(order, line)
         # Asked only now: whoever held the subject a moment ago may just have been granted it.
-        refusal = await self.fulfilment.may_deliver(self.session, account_id=account_id, line=line, at=at)
+        refusal = await self.fulfilment.may_deliver(self.session, account_id=account.id, line=line, at=at)
         if refusal is not None:
             raise refusal
-        self.session.add(_attempt(order, 1, at, allows_debit=self.takes_debits and line.kind == "buy"))
-        await self.session.flush()
+        await add(self.session, _attempt(order, 1, at, allows_debit=self.takes_debits and line.kind == "buy"))
         return order
 
     async def _claim_subject(self, order: Order, line: OrderLine) -> None:
         """Write order and line; the partial unique index lets only one open order of a subject through."""
-        try:
-            async with self.session.begin_nested():
-                self.session.add(order)
-                await self.session.flush()
-                self.session.add(line)
-                await self.session.flush()
-        except IntegrityError as fault:
-            held = await self.session.scalar(
-                select(Order)
-                .join(OrderLine, OrderLine.order_id == Order.id)
-                .where(OrderLine.account_id == line.account_id, OrderLine.subject == line.subject)
-                .where(OrderLine.is_open)
-            )
-            if held is None:
-                raise
-            raise OrderAlreadyOpen(order_id=str(held.id), order_number=held.order_number) from fault
+        await add(self.session, order)
+        if not await add(self.session, line, unless="(account_id, subject) WHERE is_open"):
+            # The refusal rolls the transaction back, and the order with it.
+            driver = await driver_of(self.session)
+            [held] = await driver.fetch(_HELD, line.account_id, line.subject)
+            raise OrderAlreadyOpen(order_id=str(held["id"]), order_number=held["order_number"])
 
     async def settle(self, intent: Intent, *, at: datetime) -> Settlement:
         """Bring order and payment to what the provider says of the intent; safe to repeat and to race.
@@ -168,23 +183,26 @@ class Checkout:
         order, payment = locked
         if payment.intent_id not in (None, intent.id):
             return await self._settle_second_intent(intent, order, payment, at)
-        payment.intent_id = intent.id
         is_decline = await note_try(self.session, order, payment, intent.charge)
         if payment.state in FINAL:
             return Settlement(Outcome.ALREADY, order, payment)
         if intent.state is not PaymentState.SUCCEEDED:
+            _identify(payment, intent)
             if is_decline:
                 await self._note_decline(intent, order, payment, at)
             return await self._note(intent, order, payment, at)
         lines = await lines_of(self.session, order.id)
         reason = await self._reason_to_return(intent, order, payment, lines, at)
+        _identify(payment, intent)
         payment.updated_at, payment.decline = at, None
         if reason is not None:
             payment.state = PaymentState.RETURNED
             return await self._return(intent, order, payment, reason, at)
         payment.state = PaymentState.SUCCEEDED
-        order.state, order.paid_at = OrderState.PAID, at
-        await self._release_subjects(order, at)
+        order.state, order.paid_at, order.closed_at = OrderState.PAID, at, at
+        await save(self.session, order)
+        await save(self.session, payment)
+        await self._release_subjects(order)
         await self.fulfilment.deliver(self.session, order=order, lines=lines, at=at)
         invoice = await issue_invoice(self.session, order=order, lines=lines, seller=self.seller, at=at)
         await book_sale(
@@ -215,27 +233,21 @@ class Checkout:
 
     async def close(self, order: Order, *, at: datetime) -> None:
         """Mark a locked, open order as cancelled; the caller has cancelled its payment at the provider before."""
-        order.state = OrderState.CANCELLED
+        order.state, order.closed_at = OrderState.CANCELLED, at
         await self.session.execute(
             update(Payment)
             .where(Payment.order_id == order.id, Payment.intent_id.is_(None))
             .values(state=PaymentState.CANCELED, updated_at=at)
         )
-        await self._release_subjects(order, at)
+        await self._release_subjects(order)
 
     async def _lock(self, intent: Intent) -> tuple[Order, Payment] | None:
         """Order and payment of an intent, the order locked first and the payment second: every caller in this order."""
-        mine = [Payment.intent_id == intent.id]
-        if intent.payment_id is not None:
-            mine.append(Payment.id == intent.payment_id)
-        # Two rows match only if somebody wrote another payment's id into the metadata: the intent's own row wins.
-        by_intent_first = (Payment.intent_id == intent.id).desc().nulls_last()
-        order_id = select(Payment.order_id).where(or_(*mine)).order_by(by_intent_first).limit(1).scalar_subquery()
-        order = await self.session.scalar(_locked(select(Order).where(Order.id == order_id)))
+        keys = {"intent_id": intent.id, "payment_id": intent.payment_id}
+        order = await self.session.scalar(_ORDER_OF_INTENT, keys)
         if order is None:
             return None
-        payments = select(Payment).where(Payment.order_id == order.id, or_(*mine)).order_by(by_intent_first).limit(1)
-        payment = (await self.session.scalars(_locked(payments))).one()
+        payment = (await self.session.scalars(_PAYMENT_OF_INTENT, {**keys, "order_id": order.id})).one()
         return order, payment
 
     async def _note_decline(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> None:
@@ -260,9 +272,9 @@ class Checkout:
         if payment.state is PaymentState.CANCELED:
             return Settlement(Outcome.ALREADY, order, payment)
         if intent.state is PaymentState.CANCELED and order.state is OrderState.OPEN:
-            self.session.add(_attempt(order, payment.attempt + 1, at, allows_debit=payment.allows_debit))
+            await add(self.session, _attempt(order, payment.attempt + 1, at, allows_debit=payment.allows_debit))
         payment.state, payment.decline, payment.updated_at = intent.state, intent.decline, at
-        await self.session.flush()
+        await save(self.session, payment)
         return Settlement(Outcome.UPDATED, order, payment)
 
     async def _reason_to_return(
@@ -308,21 +320,21 @@ class Checkout:
             return Settlement(Outcome.ALREADY, order, payment)
         log.error("money goes back", order_id=str(order.id), payment_id=str(payment.id), reason=reason)
         if order.state is not OrderState.PAID:
-            order.state = OrderState.REFUNDED
-            await self._release_subjects(order, at)
+            order.state, order.closed_at = OrderState.REFUNDED, at
+            await self._release_subjects(order)
         return Settlement(Outcome.RETURNED, order, payment)
 
-    async def _release_subjects(self, order: Order, at: datetime) -> None:
+    async def _release_subjects(self, order: Order) -> None:
         """The order waits no longer, so its subjects may be ordered again."""
-        order.closed_at = at
-        await self.session.execute(
-            update(OrderLine).where(OrderLine.order_id == order.id, OrderLine.is_open).values(is_open=False)
-        )
+        driver = await driver_of(self.session)
+        await driver.execute(_RELEASE, order.id)
 
 
-def _locked(rows: Select[Row]) -> Select[Row]:
-    """The rows as they are once nobody else holds them, also where the session has read them before."""
-    return rows.with_for_update().execution_options(populate_existing=True)
+def _identify(payment: Payment, intent: Intent) -> None:
+    """Keep which intent the payment is, and what paid it, or tried to last."""
+    payment.intent_id = intent.id
+    if intent.charge is not None:
+        payment.charge_id, payment.method = intent.charge.id, asdict(intent.charge.paid_by)
 
 
 def _order(quote: Quote, account: Account, order_number: str, at: datetime) -> Order:

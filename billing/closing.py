@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.plain_statements import driver_of
 from billing.books import ClosedUntil
 from billing.provider_lists import BEGINNING
 
 BOOKS: Final = "books"
+
+_CLOSED_UNTIL: Final = "SELECT closed_until FROM billing.closed_until WHERE code = $1 FOR SHARE"
 
 
 async def close_books(session: AsyncSession, *, end: datetime, at: datetime) -> None:
@@ -32,10 +34,10 @@ async def booking_time(session: AsyncSession, *, at: datetime) -> datetime:
 
     The row is shared until the transaction ends, so that closing waits for what is being booked.
     """
-    reading = select(ClosedUntil.closed_until).where(ClosedUntil.code == BOOKS).with_for_update(read=True)
-    closed_until = await session.scalar(reading)
+    driver = await driver_of(session)
+    closed_until = await driver.fetchval(_CLOSED_UNTIL, BOOKS)
     if closed_until is None:
         beginning = insert(ClosedUntil).values(code=BOOKS, closed_until=BEGINNING)
         await session.execute(beginning.on_conflict_do_nothing())
-        closed_until = await session.scalar(reading)
+        closed_until = await driver.fetchval(_CLOSED_UNTIL, BOOKS)
     return max(at, closed_until or at)

@@ -10,12 +10,12 @@ import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
-from sqlalchemy import String, delete, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import String, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.authentication import Identity
+from auth.plain_statements import driver_of
 from auth.ports import OpenDatabase
 from billing.errors import IdempotencyKeyReused
 from billing.models import Base
@@ -36,6 +36,16 @@ Key = Annotated[
         " for 24 hours; another request with it is refused.",
     ),
 ]
+
+
+_CLAIM: Final = """
+    INSERT INTO billing.idempotent_answers AS kept (account_id, key, request_sha256, created_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (account_id, key) DO UPDATE
+       SET request_sha256 = $3, status = NULL, body = NULL, created_at = $4 WHERE kept.created_at <= $5
+    RETURNING true
+"""
+
+_KEEP: Final = "UPDATE billing.idempotent_answers SET status = $3, body = $4 WHERE account_id = $1 AND key = $2"
 
 
 class IdempotentAnswer(Base):
@@ -92,18 +102,8 @@ class Once:
         if self.key is None:
             return
         now = datetime.now(UTC)
-        fresh = {"request_sha256": self.request_sha256, "status": None, "body": None, "created_at": now}
-        claim = (
-            insert(IdempotentAnswer)
-            .values(account_id=self.account_id, key=self.key, **fresh)
-            .on_conflict_do_update(
-                index_elements=[IdempotentAnswer.account_id, IdempotentAnswer.key],
-                set_=fresh,
-                where=IdempotentAnswer.created_at <= now - LIFETIME,
-            )
-            .returning(IdempotentAnswer.key)
-        )
-        if await self.session.scalar(claim) is not None:
+        driver = await driver_of(self.session)
+        if await driver.fetchval(_CLAIM, self.account_id, self.key, self.request_sha256, now, now - LIFETIME):
             return
         self._give(await self.session.get_one(IdempotentAnswer, (self.account_id, self.key)))
 
@@ -115,11 +115,8 @@ class Once:
     async def keep(self, answer: Answer, *, status: int = 201) -> Answer:
         """Keep the answer for the next request with the same key, and give it back."""
         if self.key is not None:
-            await self.session.execute(
-                update(IdempotentAnswer)
-                .where(IdempotentAnswer.account_id == self.account_id, IdempotentAnswer.key == self.key)
-                .values(status=status, body=msgspec.json.encode(answer))
-            )
+            driver = await driver_of(self.session)
+            await driver.execute(_KEEP, self.account_id, self.key, status, msgspec.json.encode(answer))
         return answer
 
 

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.books import Document, DocumentSeries
+from auth.plain_statements import add, driver_of
+from billing.books import Document
 from billing.models import Order, OrderLine, Refund
 from billing.ports import Seller
 from billing.refund_shares import LineShare
 from billing.tax import accounting_day, rate_text
+
+_TAKE_NUMBER: Final = """
+    INSERT INTO billing.document_series AS series (code, next_number) VALUES ($1, 2)
+    ON CONFLICT (code) DO UPDATE SET next_number = series.next_number + 1 RETURNING next_number - 1
+"""
 
 
 async def issue_invoice(
@@ -68,8 +73,7 @@ async def _issue(
         tax=sum(share.tax for share in shares),
         content=content,
     )
-    session.add(document)
-    await session.flush()
+    await add(session, document)
     return document
 
 
@@ -79,17 +83,8 @@ async def _next_number(session: AsyncSession, series: str) -> int:
     The series' row stays locked until the transaction ends, and a rollback gives the number back: a PostgreSQL
     sequence would leave a gap that a tax auditor asks about.
     """
-    taking = (
-        insert(DocumentSeries)
-        .values(code=series, next_number=2)
-        .on_conflict_do_update(
-            index_elements=[DocumentSeries.code], set_={"next_number": DocumentSeries.next_number + 1}
-        )
-        .returning(DocumentSeries.next_number - 1)
-    )
-    number = await session.scalar(taking)
-    if number is None:
-        raise RuntimeError(f"series {series} gave no number")
+    driver = await driver_of(session)
+    number: int = await driver.fetchval(_TAKE_NUMBER, series)
     return number
 
 

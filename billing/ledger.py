@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.books import Journal, LedgerAccount, Posting
+from auth.plain_statements import add, driver_of
+from billing.books import Journal, Posting
 from billing.closing import booking_time
 from billing.models import Order, OrderLine, Refund
 from billing.money import Money
@@ -50,6 +50,10 @@ _KINDS: Final = {
     "fees": "expense",
     "loss": "expense",
 }
+
+_OPEN_ACCOUNTS: Final = """
+    INSERT INTO billing.ledger_accounts (code, kind) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+"""
 
 
 async def book_sale(
@@ -169,13 +173,13 @@ async def book(
         customer_pseudonym=order.customer_pseudonym if order else None,
         description=description[:200],
     )
-    session.add(journal)
-    await session.flush()
-    session.add_all(
+    await add(session, journal)
+    postings = [
         Posting(journal_id=journal.id, line=number, account=account, minor=minor)
         for number, (account, minor) in enumerate(sides.items(), start=1)
-    )
-    await session.flush()
+    ]
+    if postings:
+        await add(session, *postings)
     return journal
 
 
@@ -186,7 +190,6 @@ def vat_account(order: Order, line: OrderLine) -> str:
 
 async def _open_accounts(session: AsyncSession, codes: Mapping[str, int]) -> None:
     """Open the accounts that do not exist yet: a new tax rate must never keep a paid order from being booked."""
-    rows = [{"code": code, "kind": _KINDS[code.partition(":")[0]]} for code in sorted(codes)]
-    if not rows:
-        return
-    await session.execute(insert(LedgerAccount).values(rows).on_conflict_do_nothing())
+    in_order = sorted(codes)
+    driver = await driver_of(session)
+    await driver.execute(_OPEN_ACCOUNTS, in_order, [_KINDS[code.partition(":")[0]] for code in in_order])

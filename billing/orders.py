@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from auth.plain_statements import driver_of
 from billing.books import Document
 from billing.errors import OrderNotFound
 from billing.models import Order, OrderLine, Payment
@@ -18,21 +19,34 @@ from billing.tax import accounting_day
 _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"
 """No vowels (so no words come out) and no I or O (so none is taken for a digit)."""
 
+_IS_TAKEN: Final = "SELECT EXISTS (SELECT FROM billing.orders WHERE order_number = $1)"
+
+_MINE: Final = (
+    select(Order)
+    .where(Order.id == bindparam("order_id"), Order.account_id == bindparam("account_id"))
+    .options(selectinload(Order.lines))
+)
+
+_LINES: Final = select(OrderLine).where(OrderLine.order_id == bindparam("order_id")).order_by(OrderLine.position)
+
+_LAST_PAYMENT: Final = (
+    select(Payment).where(Payment.order_id == bindparam("order_id")).order_by(Payment.attempt.desc()).limit(1)
+)
+
 
 async def new_order_number(session: AsyncSession, at: datetime) -> str:
     """A number that can be said on the telephone, such as `V-2026-KRMT-4821`: 1.6 thousand million a year."""
     while True:
         letters = "".join(secrets.choice(_LETTERS) for _ in range(4))
         number = f"V-{accounting_day(at).year}-{letters}-{secrets.randbelow(10_000):04d}"
-        if not await session.scalar(select(exists().where(Order.order_number == number))):
+        driver = await driver_of(session)
+        if not await driver.fetchval(_IS_TAKEN, number):
             return number
 
 
 async def find_order(session: AsyncSession, *, order_id: UUID, account_id: UUID) -> Order:
     """An order of the account with its lines; raises `OrderNotFound` for another account's just as for none."""
-    order = await session.scalar(
-        select(Order).where(Order.id == order_id, Order.account_id == account_id).options(selectinload(Order.lines))
-    )
+    order = await session.scalar(_MINE, {"order_id": order_id, "account_id": account_id})
     if order is None:
         raise OrderNotFound()
     return order
@@ -64,18 +78,12 @@ async def list_orders(
 
 async def lines_of(session: AsyncSession, order_id: UUID) -> Sequence[OrderLine]:
     """The lines of an order in their order."""
-    return (
-        await session.scalars(select(OrderLine).where(OrderLine.order_id == order_id).order_by(OrderLine.position))
-    ).all()
+    return (await session.scalars(_LINES, {"order_id": order_id})).all()
 
 
 async def latest_payment(session: AsyncSession, order_id: UUID) -> Payment:
     """The last attempt to pay an order; every order has one from the start."""
-    return (
-        await session.scalars(
-            select(Payment).where(Payment.order_id == order_id).order_by(Payment.attempt.desc()).limit(1)
-        )
-    ).one()
+    return (await session.scalars(_LAST_PAYMENT, {"order_id": order_id})).one()
 
 
 async def invoice_of(session: AsyncSession, order_id: UUID) -> Document | None:

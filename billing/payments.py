@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.plain_statements import columns, read
 from auth.ports import OpenDatabase
 from billing.card_testing import address_key, admit_opening
 from billing.checkout import Checkout
@@ -34,6 +35,12 @@ SWEEP_AFTER: Final = timedelta(seconds=30)
 
 SWEEP_AT_ONCE: Final = 200
 
+_ORDER_AND_LAST_PAYMENT: Final = f"""
+    SELECT {columns(Order, "o")}, {columns(Payment, "p", prefix="payment_")}
+      FROM billing.orders o JOIN billing.payments p ON p.order_id = o.id
+     WHERE o.id = $1 AND o.account_id = $2 ORDER BY p.attempt DESC LIMIT 1
+"""  # noqa: S608
+
 _SETTLED: Final = (PaymentState.SUCCEEDED, PaymentState.RETURNED, PaymentState.CANCELED)
 
 
@@ -56,7 +63,7 @@ class Payments:
 
         Raises `OrderNotFound`, `OrderAlreadyPaid`, `OrderClosed`, `TooManyPaymentTries` or `PaymentOutcomeUnknown`.
         """
-        order, payment = await self._read(order_id, account_id)
+        order, payment = await self.read(order_id, account_id)
         if order.state is OrderState.PAID:
             raise OrderAlreadyPaid(order_number=order.order_number)
         if order.state is not OrderState.OPEN or at >= order.expires_at:
@@ -66,14 +73,14 @@ class Payments:
         if intent.state is PaymentState.CANCELED:
             # Cancelled at the provider: noting it opens the next attempt, with a key of its own.
             await self._settle(intent, at)
-            order, payment = await self._read(order_id, account_id)
+            order, payment = await self.read(order_id, account_id)
             await self._admit(order, address)
             intent = await self._ask(order, payment, at)
         return intent
 
     async def check(self, *, order_id: UUID, account_id: UUID, at: datetime) -> Intent | None:
         """What the provider says of the order's last payment; None if it was never opened there, or is settled here."""
-        order, payment = await self._read(order_id, account_id)
+        order, payment = await self.read(order_id, account_id)
         if payment.intent_id is None or payment.state in _SETTLED:
             return None
         return await self._ask(order, payment, at)
@@ -83,7 +90,7 @@ class Payments:
 
         Raises `OrderNotFound`, `OrderAlreadyPaid` or `PaymentUnderWay`.
         """
-        order, payment = await self._read(order_id, account_id)
+        order, payment = await self.read(order_id, account_id)
         await self._cancel(order, payment, at)
 
     async def stop(self, *, payment_id: UUID, at: datetime) -> None:
@@ -191,16 +198,9 @@ class Payments:
         async with self.database.sessions.begin() as session:
             await self.checkouts(session).settle(intent, at=at)
 
-    async def _read(self, order_id: UUID, account_id: UUID) -> tuple[Order, Payment]:
-        newest_first = (
-            select(Order, Payment)
-            .join(Payment, Payment.order_id == Order.id)
-            .where(Order.id == order_id, Order.account_id == account_id)
-            .order_by(Payment.attempt.desc())
-            .limit(1)
-        )
-        async with self.database.sessions() as session:
-            found = (await session.execute(newest_first)).one_or_none()
+    async def read(self, order_id: UUID, account_id: UUID) -> tuple[Order, Payment]:
+        """The order with its last payment, as they are in the books now; raises `OrderNotFound`."""
+        found = await self.database.reads.fetchrow(_ORDER_AND_LAST_PAYMENT, order_id, account_id)
         if found is None:
             raise OrderNotFound()
-        return found[0], found[1]
+        return read(Order, found), read(Payment, found, prefix="payment_")

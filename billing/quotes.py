@@ -10,15 +10,17 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.plain_statements import add, columns, driver_of, read
 from billing.errors import QuoteInvalid, QuoteNotFound
 from billing.models import Quote
 from billing.money import Money
 from billing.tax import STANDARD, rate_on, split_gross
 
 QUOTE_LIFETIME: Final = timedelta(minutes=10)
+
+_LOCKED_QUOTE: Final = f"SELECT {columns(Quote)} FROM billing.quotes WHERE id = $1 AND account_id = $2 FOR UPDATE"  # noqa: S608
 
 _NAME: Final = re.compile(r"quote_([0-9a-f]{32})_([A-Za-z0-9_-]{43})", re.ASCII)
 
@@ -36,11 +38,11 @@ class QuoteSeal:
         return f"quote_{quote.id.hex}_{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
     async def find(self, session: AsyncSession, name: str, *, account_id: UUID) -> Quote:
-        """The quote of a name; raises `QuoteInvalid`, or `QuoteNotFound` for another account's just as for none."""
+        """The quote of a name, locked as by `lock_quote`; raises `QuoteInvalid` or `QuoteNotFound`."""
         match = _NAME.fullmatch(name)
         if match is None:
             raise QuoteInvalid()
-        quote = await find_quote(session, quote_id=UUID(match[1]), account_id=account_id)
+        quote = await lock_quote(session, quote_id=UUID(match[1]), account_id=account_id)
         if not hmac.compare_digest(self.name(quote), name):
             raise QuoteInvalid()
         return quote
@@ -110,14 +112,14 @@ async def write_quote(
         created_at=at,
         expires_at=at + QUOTE_LIFETIME,
     )
-    session.add(quote)
-    await session.flush()
+    await add(session, quote)
     return quote
 
 
-async def find_quote(session: AsyncSession, *, quote_id: UUID, account_id: UUID) -> Quote:
-    """A quote of the account; raises `QuoteNotFound` for another account's just as for none."""
-    quote = await session.scalar(select(Quote).where(Quote.id == quote_id, Quote.account_id == account_id))
-    if quote is None:
+async def lock_quote(session: AsyncSession, *, quote_id: UUID, account_id: UUID) -> Quote:
+    """A quote of the account, locked so that it is ordered once; `QuoteNotFound` for another account's as for none."""
+    driver = await driver_of(session)
+    found = await driver.fetchrow(_LOCKED_QUOTE, quote_id, account_id)
+    if found is None:
         raise QuoteNotFound()
-    return quote
+    return read(Quote, found)

@@ -18,7 +18,7 @@ from auth.ports import OpenDatabase
 from auth.schemas import problems
 from auth.step_up import recently_authenticated
 from auth.visits import Visit
-from billing.checkout import Checkout, Outcome
+from billing.checkout import Checkout
 from billing.closing import close_books
 from billing.cursors import cursor_of, place_of
 from billing.errors import (
@@ -36,7 +36,7 @@ from billing.errors import (
 )
 from billing.exports import Period, export_csv, list_transactions
 from billing.idempotency import Once
-from billing.models import OrderState
+from billing.models import OrderState, PaymentState
 from billing.orders import find_order, latest_payment
 from billing.payments import Payments
 from billing.ports import PaymentGateway
@@ -115,11 +115,17 @@ async def check_payment(
 ) -> PaymentCheckOut:
     """Retrieve the payment from the provider first, then settle it as a webhook would."""
     intent = await payments.check(order_id=order_id, account_id=identity.account_id, at=at)
-    if intent is not None:
-        settlement = await checkout.settle(intent, at=at)
-        if settlement.outcome is Outcome.PAID and settlement.order is not None and settlement.payment is not None:
-            paid = PaymentOut.of(settlement.payment, locale)
-            return PaymentCheckOut(order_state=settlement.order.state.value, payment=paid)
+    if intent is None:
+        order, payment = await payments.read(order_id, identity.account_id)
+        return PaymentCheckOut(order_state=order.state.value, payment=PaymentOut.of(payment, locale))
+    settlement = await checkout.settle(intent, at=at)
+    if (
+        settlement.order is not None
+        and settlement.payment is not None
+        and settlement.payment.state is PaymentState.SUCCEEDED
+    ):
+        paid = PaymentOut.of(settlement.payment, locale)
+        return PaymentCheckOut(order_state=settlement.order.state.value, payment=paid)
     order = await find_order(session, order_id=order_id, account_id=identity.account_id)
     payment = await latest_payment(session, order_id)
     return PaymentCheckOut(order_state=order.state.value, payment=PaymentOut.of(payment, locale))

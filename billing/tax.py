@@ -4,10 +4,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.books import TaxRate
+from auth.plain_statements import driver_of
 from billing.errors import TaxRateUnknown
 
 SELLER_ZONE: Final = ZoneInfo("Europe/Berlin")
@@ -16,16 +15,16 @@ SELLER_ZONE: Final = ZoneInfo("Europe/Berlin")
 STANDARD: Final = "standard"
 """Category of electronically supplied services."""
 
+_RATE: Final = """
+    SELECT rate_bp FROM billing.tax_rates WHERE country = $1 AND category = $2 AND valid_from <= $3
+     ORDER BY valid_from DESC LIMIT 1
+"""
+
 
 async def rate_on(session: AsyncSession, *, country: str, at: datetime, category: str = STANDARD) -> int:
     """The rate in basis points on the accounting day of `at`; raises `TaxRateUnknown`."""
-    rate = await session.scalar(
-        select(TaxRate.rate_bp)
-        .where(TaxRate.country == country, TaxRate.category == category)
-        .where(TaxRate.valid_from <= accounting_day(at))
-        .order_by(TaxRate.valid_from.desc())
-        .limit(1)
-    )
+    driver = await driver_of(session)
+    rate: int | None = await driver.fetchval(_RATE, country, category, accounting_day(at))
     if rate is None:
         raise TaxRateUnknown(country=country)
     return rate

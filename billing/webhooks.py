@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.plain_statements import add, driver_of
 from billing.checkout import Checkout, Outcome
 from billing.disputes import note_dispute
 from billing.errors import PaymentUnknownToProvider
@@ -33,6 +32,10 @@ log = structlog.get_logger("webhooks")
 SOURCE: Final = "stripe"
 DUPLICATE: Final = "duplicate"
 PARKED: Final = "parked"
+
+_CONCLUDE: Final = """
+    UPDATE billing.webhook_events SET outcome = $3, note = $4 WHERE source = $1 AND event_id = $2 RETURNING type
+"""
 
 SUBSCRIBED: Final = (
     "payment_intent.succeeded",
@@ -124,35 +127,26 @@ class Webhooks:
 
     async def _conclude(self, event_id: str, observed: Observed, at: datetime) -> str:
         outcome, note = await self._apply(observed, at)
-        event_type = await self.session.scalar(
-            update(WebhookEvent)
-            .where(WebhookEvent.source == SOURCE, WebhookEvent.event_id == event_id)
-            .values(outcome=outcome, note=note)
-            .returning(WebhookEvent.type)
-        )
+        driver = await driver_of(self.session)
+        event_type = await driver.fetchval(_CONCLUDE, SOURCE, event_id, outcome, note)
         if outcome == PARKED:
             log.info("parked", type=event_type, event_id=event_id, reason=note)
         return outcome
 
     async def _is_new(self, notice: Notice, at: datetime) -> bool:
         """Record the event; False if it had been recorded before, also by a request of this very moment."""
-        recording = (
-            insert(WebhookEvent)
-            .values(
-                source=SOURCE,
-                event_id=notice.event_id,
-                # Kinds that are yet to come may have longer names than there is room for.
-                type=notice.type[:80],
-                object_kind=notice.object_kind[:40],
-                object_id=notice.object_id,
-                outcome="received",
-                received_at=at,
-                happened_at=notice.happened_at,
-            )
-            .on_conflict_do_nothing()
-            .returning(WebhookEvent.event_id)
+        event = WebhookEvent(
+            source=SOURCE,
+            event_id=notice.event_id,
+            # Kinds that are yet to come may have longer names than there is room for.
+            type=notice.type[:80],
+            object_kind=notice.object_kind[:40],
+            object_id=notice.object_id,
+            outcome="received",
+            received_at=at,
+            happened_at=notice.happened_at,
         )
-        return await self.session.scalar(recording) is not None
+        return await add(self.session, event, unless="(source, event_id)")
 
     async def _apply(self, observed: Observed, at: datetime) -> tuple[str, str | None]:
         match observed:

@@ -17,6 +17,8 @@ from pgqueuer.ports.driver import Driver
 from pgqueuer.queries import Queries
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.plain_statements import driver_of
+
 JOBS_SCHEMA = "jobs"
 """PostgreSQL schema of the queue's own tables."""
 
@@ -45,13 +47,12 @@ class _SessionDriver:
     session: AsyncSession
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        connection = await self.session.connection()
-        result = await connection.exec_driver_sql(query, args)
-        return [dict(row) for row in result.mappings()]
+        driver = await driver_of(self.session)
+        return [dict(row) for row in await driver.fetch(query, *args)]
 
     async def execute(self, query: str, *args: object) -> None:
-        connection = await self.session.connection()
-        await connection.exec_driver_sql(query, args)
+        driver = await driver_of(self.session)
+        await driver.execute(query, *args)
 
 
 _PARKED: Final = """

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from auth.email_addresses import mask_email, parse_email
 from auth.ids import new_id
 from auth.models import Account
+from auth.plain_statements import add
 from auth.ports import Composer, Jobs, Letter, OpenDatabase
 from store.catalogue.models import Base
 from store.letter_templates import Rendered, render
@@ -178,8 +179,7 @@ class SmtpMailer:
             locale=locale,
             created_at=datetime.now(UTC),
         )
-        session.add(mail)
-        await session.flush()
+        await add(session, mail)
         await self.jobs.enqueue(session, "deliver_mail", dedupe_key=f"mail:{mail.id}", mail_id=str(mail.id))
         return mail.id
 

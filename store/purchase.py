@@ -72,8 +72,7 @@ class Purchase:
         offer ended since.
         """
         return await self.checkout.open_order(
-            quote_id=(await self.seal.find(self.session, quote, account_id=account_id)).id,
-            account_id=account_id,
+            quote=await self.seal.find(self.session, quote, account_id=account_id),
             consents=consents,
             button=BUTTONS[locale],
             channel=channel,
@@ -100,15 +99,15 @@ class Purchase:
 
 
 def _for_sale(found: SellableOffer, fit: Mapping[str, Any]) -> ForSale:
-    offer, product, market = found.offer, found.product, found.market
+    offer = found.offer
     return ForSale(
         item=f"offer:{offer.id}",
         subject=f"title:{found.title_id}",
         kind=offer.kind,
         description=describe(found),
         price=Money(offer.gross, offer.currency),
-        tax_country=market.country,
-        tax_category=market.tax_category,
+        tax_country=found.country,
+        tax_category=found.tax_category,
         terms={
             "kind": offer.kind,
             "quality": offer.quality,
@@ -120,8 +119,8 @@ def _for_sale(found: SellableOffer, fit: Mapping[str, Any]) -> ForSale:
             "words": explain_terms(offer),
         },
         licensor_terms={
-            "licensor_id": str(product.licensor_id),
-            "alid": product.alid,
+            "licensor_id": str(found.licensor_id),
+            "alid": found.alid,
             "cost": offer.cost,
             "minimum_price": offer.minimum_price,
             "currency": offer.currency,

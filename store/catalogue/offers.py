@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.plain_statements import columns, driver_of, read
 from store.catalogue.errors import OfferNotOnSale
-from store.catalogue.models import Market, Title, TitleText
 from store.catalogue.offer_records import Edition, Offer, Product
 
 ON_SALE_SQL: Final = "(o.starts_at <= {at} AND (o.ends_at IS NULL OR o.ends_at > {at}))"
@@ -45,15 +45,33 @@ class SellableOffer:
     """An offer with the title that it sells."""
 
     offer: Offer
-    product: Product
-    market: Market
+    licensor_id: UUID
+    alid: str
+    """The licensor's id of the product."""
+    country: str
+    """The market's, ISO 3166-1 alpha-2."""
+    tax_category: str
     title_id: UUID
     slug: str
     kind: str
     """Kind of the title: `film`, `series`, `season` or `episode`."""
     names: dict[str, str]
-    """The title's name by locale, `de` and `en`."""
+    """The title's name by locale, `de` and `en`; its original title where it has no other."""
     year: int | None
+
+
+_SELLABLE: Final = f"""
+    SELECT {columns(Offer, "o")}, p.licensor_id, p.alid, m.country, m.tax_category,
+           t.id AS title_id, t.slug, t.kind AS title_kind, t.original_title, t.year,
+           (SELECT title FROM store.title_texts WHERE title_id = t.id AND locale = 'de') AS name_de,
+           (SELECT title FROM store.title_texts WHERE title_id = t.id AND locale = 'en') AS name_en
+      FROM store.offers o
+      JOIN store.products p ON p.id = o.product_id
+      JOIN store.editions e ON e.id = p.edition_id
+      JOIN store.titles t ON t.id = e.title_id
+      JOIN store.markets m ON m.code = o.market
+     WHERE o.id = $1 AND o.market = $2 AND {ON_SALE_SQL.format(at="$3")}
+"""  # noqa: S608
 
 
 def on_sale(at: datetime) -> ColumnElement[bool]:
@@ -63,28 +81,22 @@ def on_sale(at: datetime) -> ColumnElement[bool]:
 
 async def find_sellable_offer(session: AsyncSession, *, offer_id: UUID, market: str, at: datetime) -> SellableOffer:
     """The offer if it can be sold in this market at this instant; raises `OfferNotOnSale`."""
-    row = (
-        await session.execute(
-            select(Offer, Title, Product, Market)
-            .join(Product, Product.id == Offer.product_id)
-            .join(Edition, Edition.id == Product.edition_id)
-            .join(Title, Title.id == Edition.title_id)
-            .join(Market, Market.code == Offer.market)
-            .where(Offer.id == offer_id, Offer.market == market, on_sale(at))
-        )
-    ).one_or_none()
-    if row is None:
+    driver = await driver_of(session)
+    found = await driver.fetchrow(_SELLABLE, offer_id, market, at)
+    if found is None:
         raise OfferNotOnSale(offer_id=str(offer_id))
-    offer, title, product, sold_in = row
+    original = found["original_title"]
     return SellableOffer(
-        offer=offer,
-        product=product,
-        market=sold_in,
-        title_id=title.id,
-        slug=title.slug,
-        kind=title.kind,
-        names=await title_names(session, title),
-        year=title.year,
+        offer=read(Offer, found),
+        licensor_id=found["licensor_id"],
+        alid=found["alid"],
+        country=found["country"],
+        tax_category=found["tax_category"],
+        title_id=found["title_id"],
+        slug=found["slug"],
+        kind=found["title_kind"],
+        names={"de": found["name_de"] or original, "en": found["name_en"] or original},
+        year=found["year"],
     )
 
 
@@ -98,11 +110,3 @@ async def list_offers(session: AsyncSession, *, title_id: UUID, market: str, at:
         .order_by(Offer.kind.desc(), Offer.gross, Offer.id)
     )
     return offers.all()
-
-
-async def title_names(session: AsyncSession, title: Title) -> dict[str, str]:
-    """A title's name in German and English; its original title where it has no other."""
-    texts = await session.execute(select(TitleText.locale, TitleText.title).where(TitleText.title_id == title.id))
-    return {"de": title.original_title, "en": title.original_title} | {
-        locale: name for locale, name in texts if locale in ("de", "en")
-    }

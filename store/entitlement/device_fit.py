@@ -4,13 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.catalogue.offer_records import QUALITIES
 from store.catalogue.offers import SellableOffer
-from store.entitlement.films import find_film
-from store.entitlement.models import ContentKey
+from store.entitlement.films import tracks_of
 
 NEEDED_LINES: Final[Mapping[str, int]] = {"SD": 1, "HD": 720, "UHD": 2160}
 """Lines that a device must decode and show, by quality."""
@@ -79,10 +77,7 @@ async def _tracks(session: AsyncSession, offered: SellableOffer) -> Collection[s
     """Tracks of the title's film; None for a season, which has a film for every episode."""
     if offered.kind not in ("film", "episode"):
         return None
-    film = await find_film(session, offered.title_id)
-    if film is None:
-        return ()
-    return (await session.scalars(select(ContentKey.track).where(ContentKey.asset_id == film.id))).all()
+    return await tracks_of(session, offered.title_id)
 
 
 def _fit(quality: str, tracks: Collection[str] | None, device: Capabilities | None) -> dict[str, Any]:

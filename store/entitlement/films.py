@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -68,9 +68,21 @@ async def register_test_film(session: AsyncSession, *, seal: KeySeal, at: dateti
 
 async def find_film(session: AsyncSession, title_id: UUID) -> MediaAsset | None:
     """The newest film of a title; where it has none, the one that stands in for all (in the sandbox)."""
-    return await session.scalar(
-        select(MediaAsset)
-        .where((MediaAsset.title_id == title_id) | MediaAsset.title_id.is_(None))
-        .order_by(MediaAsset.title_id.is_(None), MediaAsset.published_at.desc())
-        .limit(1)
-    )
+    return await session.scalar(_FILM, {"title_id": title_id})
+
+
+async def tracks_of(session: AsyncSession, title_id: UUID) -> Sequence[str]:
+    """The tracks of the film that `find_film` finds, which have a key each; none without a film."""
+    return (await session.scalars(_TRACKS, {"title_id": title_id})).all()
+
+
+_FILM: Final = (
+    select(MediaAsset)
+    .where((MediaAsset.title_id == bindparam("title_id")) | MediaAsset.title_id.is_(None))
+    .order_by(MediaAsset.title_id.is_(None), MediaAsset.published_at.desc())
+    .limit(1)
+)
+
+_TRACKS: Final = select(ContentKey.track).where(
+    ContentKey.asset_id == _FILM.with_only_columns(MediaAsset.id).scalar_subquery()
+)

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Update, exists, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
 from auth.ids import new_id
+from auth.plain_statements import columns, driver_of, read
 from billing.models import Order, OrderLine
 from store.catalogue.errors import OfferNotOnSale
 from store.catalogue.offer_records import Offer
@@ -24,6 +24,19 @@ from store.purchase_confirmation import confirmed_at
 
 TAKE_BACK_WITHIN: Final = timedelta(minutes=15)
 """How long after a rental's start a failed player may give it back."""
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+_RIGHTS: Final = f"""
+    SELECT {columns(Entitlement)} FROM store.entitlements WHERE account_id = $1 AND title_id = $2 AND revoked_at IS NULL
+"""  # noqa: S608
+
+_GRANT: Final = """
+    INSERT INTO store.entitlements
+           (id, account_id, order_line_id, title_id, kind, quality, source, granted_at, start_by, watch_hours, near_end)
+    VALUES ($1, $2, $3, $4, $5, $6, 'sale', $7, $8, $9, $10)
+    ON CONFLICT (order_line_id, title_id) DO NOTHING
+"""
 
 
 class SoldTerms(msgspec.Struct, frozen=True):
@@ -61,14 +74,9 @@ class Grants:
         """`AlreadyEntitled` for a title that the account owns, or rents while it would rent it; else None."""
         sold = SoldTerms.of(line.terms)
         await _lock(session, account_id, sold.title_id)
-        rights = await session.scalars(
-            select(Entitlement).where(
-                Entitlement.account_id == account_id,
-                Entitlement.title_id == sold.title_id,
-                Entitlement.revoked_at.is_(None),
-            )
-        )
-        for right in rights:
+        driver = await driver_of(session)
+        for found in await driver.fetch(_RIGHTS, account_id, sold.title_id):
+            right = read(Entitlement, found)
             # A right on hold still counts: it comes back. A purchase may follow while a rental runs.
             if (holds(right, at=at) or right.paused_at is not None) and (right.kind, sold.kind) != ("rent", "buy"):
                 until = right.ends_at or right.start_by
@@ -89,21 +97,19 @@ class Grants:
             sold = SoldTerms.of(line.terms)
             await _lock(session, order.account_id, sold.title_id)
             is_rental = sold.kind == "rent"
-            right = insert(Entitlement).values(
-                id=new_id(),
-                account_id=order.account_id,
-                order_line_id=line.id,
-                title_id=sold.title_id,
-                kind=sold.kind,
-                quality=sold.quality,
-                source="sale",
-                granted_at=at,
-                start_by=at + timedelta(days=sold.start_days or 0) if is_rental else None,
-                watch_hours=sold.watch_hours if is_rental else None,
-                near_end=sold.near_end,
-            )
-            await session.execute(
-                right.on_conflict_do_nothing(index_elements=[Entitlement.order_line_id, Entitlement.title_id])
+            driver = await driver_of(session)
+            await driver.execute(
+                _GRANT,
+                new_id(),
+                order.account_id,
+                line.id,
+                sold.title_id,
+                sold.kind,
+                sold.quality,
+                at,
+                at + timedelta(days=sold.start_days or 0) if is_rental else None,
+                sold.watch_hours if is_rental else None,
+                sold.near_end,
             )
 
     async def may_withdraw(self, session: AsyncSession, *, lines: Sequence[OrderLine], at: datetime) -> Refusal | None:
@@ -203,5 +209,5 @@ async def take_back_start(
 
 async def _lock(session: AsyncSession, account_id: UUID, title_id: UUID) -> None:
     """Hold account and title until the transaction ends; there may be no row of theirs to lock yet."""
-    key = func.hashtextextended(f"grant:{account_id}:{title_id}", 0)
-    await session.execute(select(func.pg_advisory_xact_lock(key)))
+    driver = await driver_of(session)
+    await driver.execute(_LOCK, f"grant:{account_id}:{title_id}")

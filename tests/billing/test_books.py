@@ -74,7 +74,7 @@ async def test_the_same_event_is_booked_once(till: Till, owner: asyncpg.Connecti
     order = await till.paid_order()
     _, payment = await till.find(order)
 
-    with pytest.raises(DBAPIError, match="uq_journals"):
+    with pytest.raises(asyncpg.UniqueViolationError, match="uq_journals"):
         async with till.database.sessions.begin() as session:
             await book(
                 session,

@@ -20,7 +20,7 @@ from billing.money import Money
 from billing.orders import latest_payment
 from billing.payments import Payments
 from billing.ports import FraudWarning, Intent, ProviderDispute, ProviderRefund
-from billing.quotes import ForSale, write_quote
+from billing.quotes import ForSale, lock_quote, write_quote
 from billing.reconciliation import Reconciliation
 from billing.refunds import Refunds, note_refund
 from billing.sale_refunds import SaleRefunds
@@ -109,8 +109,7 @@ class Till:
     ) -> Order:
         async with self.begin() as checkout:
             return await checkout.open_order(
-                quote_id=quote.id,
-                account_id=account.id,
+                quote=await lock_quote(checkout.session, quote_id=quote.id, account_id=account.id),
                 consents=consents,
                 button="Zahlungspflichtig bestellen",
                 channel="web",

@@ -1,0 +1,178 @@
+"""Plain statements inside a session's transaction, for what every purchase asks.
+
+Building a statement, tracking its objects and flushing them costs several times what the driver needs to ask it. Rare
+paths go on by the session; both share one connection and one transaction.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final, TypeVar, cast
+
+import asyncpg
+import msgspec
+from sqlalchemy import inspect
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+
+Row = TypeVar("Row", bound=DeclarativeBase)
+
+_DRIVER: Final = "driver"
+"""Under which a session keeps its transaction and the driver's connection in it."""
+
+
+async def driver_of(session: AsyncSession) -> asyncpg.Connection:
+    """The driver's connection in the session's transaction, which it begins; what the session holds is written first.
+
+    Faults of its statements are asyncpg's own, such as `asyncpg.UniqueViolationError`.
+    """
+    if session.new or session.dirty or session.deleted:
+        await session.flush()
+    kept = session.info.get(_DRIVER)
+    if kept is not None and kept[0] is session.sync_session.get_transaction():
+        return cast(asyncpg.Connection, kept[1])
+    connection = await (await session.connection()).get_raw_connection()
+    driver = cast(asyncpg.Connection, connection.driver_connection)
+    if not driver.is_in_transaction():
+        # SQLAlchemy would begin with the first statement of its own, which may never come.
+        await cast(Any, connection.dbapi_connection)._start_transaction()
+    session.info[_DRIVER] = (session.sync_session.get_transaction(), driver)
+    return driver
+
+
+async def add(session: AsyncSession, *rows: DeclarativeBase, unless: str = "") -> bool:
+    """Insert new rows of one table, with the same attributes set, by one statement; others take their defaults.
+
+    The session does not know the objects: what is changed in them later is written by `save`. With `unless`, such as
+    `(account_id, subject) WHERE is_open`, nothing is done if another row stands in the way of that unique index;
+    whether they were inserted.
+    """
+    columns = [column for column in _columns(type(rows[0])) if not column.is_omitted(rows[0])]
+    values: list[Any] = []
+    for row in rows:
+        state = row.__dict__
+        for column in columns:
+            if column.key not in state:
+                state[column.key] = column.default()
+            values.append(column.written(state[column.key]))
+    driver = await driver_of(session)
+    statement = _insertion(type(rows[0]), tuple(column.name for column in columns), len(rows), unless)
+    done = await driver.execute(statement, *values)
+    for row in rows:
+        make_transient_to_detached(row)
+    return done.endswith(f" {len(rows)}")
+
+
+async def save(session: AsyncSession, row: DeclarativeBase) -> None:
+    """Write what was changed in a row that is there; if nothing was, nothing is asked."""
+    changed = tuple(sorted(cast(Any, inspect(row)).committed_state))
+    if not changed:
+        return
+    columns = {column.key: column for column in _columns(type(row))}
+    values = [columns[key].written(getattr(row, key)) for key in changed]
+    for key in changed:
+        set_committed_value(row, key, getattr(row, key))
+    driver = await driver_of(session)
+    await driver.execute(_update(type(row), changed), *values, *(getattr(row, key) for key in _primary_key(type(row))))
+
+
+def columns(model: type[DeclarativeBase], table: str = "", *, prefix: str = "") -> str:
+    """The columns of a model for a SELECT that `read` reads: by name, so that a new column breaks no old process.
+
+    Of two models in one statement one gets a `prefix`: `p.id AS payment_id`.
+    """
+    own = f"{table}." if table else ""
+    return ", ".join(
+        f"{own}{column.name}{f' AS {prefix}{column.name}' if prefix else ''}" for column in _columns(model)
+    )
+
+
+def read(model: type[Row], record: asyncpg.Record, *, prefix: str = "") -> Row:
+    """A record of a model's table as an object that no session knows; columns that it lacks must not be asked for."""
+    row = model()
+    for column in _columns(model):
+        name = prefix + column.name
+        if name in record:
+            row.__dict__[column.key] = column.read(record[name])
+    make_transient_to_detached(row)
+    return row
+
+
+class _Column(msgspec.Struct, frozen=True):
+    """How the values of a mapped column go to the driver and come from it."""
+
+    key: str
+    name: str
+    default: Callable[[], Any]
+    has_server_default: bool
+    written: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+    def is_omitted(self, row: DeclarativeBase) -> bool:
+        """Whether the database is to give the value of a new row."""
+        return self.has_server_default and self.key not in row.__dict__
+
+
+@cache
+def _columns(model: type[DeclarativeBase]) -> Sequence[_Column]:
+    return tuple(_column(attribute.key, attribute.columns[0]) for attribute in inspect(model).column_attrs)
+
+
+def _column(key: str, column: Any) -> _Column:
+    default = column.default
+    make: Callable[[], Any] = _nothing
+    if default is not None:
+        make = (lambda: default.arg(None)) if default.is_callable else (lambda: default.arg)
+    has_server_default = default is None and column.server_default is not None
+    written: Callable[[Any], Any] = _as_it_is
+    reader: Callable[[Any], Any] = _as_it_is
+    enum_class = getattr(column.type, "enum_class", None)
+    if isinstance(column.type, JSONB):
+        written, reader = _json, _from_json
+    elif enum_class is not None and issubclass(enum_class, StrEnum):
+        reader = lambda value: enum_class(value) if value is not None else None  # noqa: E731
+    return _Column(key, column.name, make, has_server_default, written, reader)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _json(value: Any) -> str | None:
+    return msgspec.json.encode(value).decode() if value is not None else None
+
+
+def _from_json(value: Any) -> Any:
+    """An object, which connections of the session decode and the others leave as text."""
+    return msgspec.json.decode(value) if isinstance(value, str) else value
+
+
+@cache
+def _insertion(model: type[DeclarativeBase], names: Sequence[str], rows: int, unless: str) -> str:
+    width = len(names)
+    places = ", ".join(
+        f"({', '.join(f'${row * width + place}' for place in range(1, width + 1))})" for row in range(rows)
+    )
+    otherwise = f" ON CONFLICT {unless} DO NOTHING" if unless else ""
+    return f"INSERT INTO {model.__table__} ({', '.join(names)}) VALUES {places}{otherwise}"  # noqa: S608
+
+
+@cache
+def _update(model: type[DeclarativeBase], keys: Sequence[str]) -> str:
+    names = {column.key: column.name for column in _columns(model)}
+    changes = ", ".join(f"{names[key]} = ${place}" for place, key in enumerate(keys, start=1))
+    own = _primary_key(model)
+    mine = " AND ".join(f"{names[key]} = ${place}" for place, key in enumerate(own, start=len(keys) + 1))
+    return f"UPDATE {model.__table__} SET {changes} WHERE {mine}"  # noqa: S608
+
+
+@cache
+def _primary_key(model: type[DeclarativeBase]) -> Sequence[str]:
+    mapper = inspect(model)
+    return tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
