@@ -16,6 +16,7 @@ from auth.models import (
     Profile,
     Session,
 )
+from auth.recovery.caller_codes import CallerVerification
 
 
 def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
@@ -85,10 +86,19 @@ def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
             PasswordReset.requested_at,
             PasswordReset.expires_at,
             PasswordReset.used_at,
+            PasswordReset.cancelled_at,
             PasswordReset.request_ip.label("network"),
         )
         .where(PasswordReset.account_id == account_id)
         .order_by(PasswordReset.id),
+        "caller_verifications": select(
+            CallerVerification.id,
+            CallerVerification.channel,
+            CallerVerification.requested_at,
+            CallerVerification.confirmed_at,
+        )
+        .where(CallerVerification.account_id == account_id)
+        .order_by(CallerVerification.id),
         "email_changes": select(
             EmailChange.old_email,
             EmailChange.new_email,

@@ -165,6 +165,7 @@ _ROWS: Final = (
     "DELETE FROM auth.recovery_codes WHERE account_id = :account_id",
     "DELETE FROM auth.second_factors WHERE account_id = :account_id",
     "DELETE FROM auth.passkeys WHERE account_id = :account_id",
+    "DELETE FROM auth.caller_verifications WHERE account_id = :account_id",
     "DELETE FROM auth.known_devices WHERE account_id = :account_id",
     "DELETE FROM auth.profiles WHERE account_id = :account_id",
 )

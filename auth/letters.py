@@ -13,7 +13,16 @@ from auth.email_addresses import mask_email
 from auth.factor_records import Passkey, SecondFactor
 from auth.models import Account, Session
 from auth.ports import AuthSettings, Composer, Letter
-from auth.tokens import EMAIL_CHANGE, EMAIL_UNDO, INVITATION, PASSWORD_RESET, REGISTRATION, MailedTokens, hash_token
+from auth.tokens import (
+    EMAIL_CHANGE,
+    EMAIL_UNDO,
+    INVITATION,
+    PASSWORD_RESET,
+    REGISTRATION,
+    SUPPORT_CANCEL,
+    MailedTokens,
+    hash_token,
+)
 from auth.visits import browser_of
 
 
@@ -115,12 +124,24 @@ class ComposePasswordReset:
             return None
         wish.token_hash = self.links.digest(PASSWORD_RESET, wish.id)
         values = self.links.values(PASSWORD_RESET, wish.id, path="/password/reset", locale=account.locale)
+        by_support = wish.channel == "support"
         return Letter(
             recipient=account.email,
-            values={**values, "valid_until": wish.expires_at, "by_support": wish.channel == "support"},
+            values={
+                **values,
+                "valid_until": wish.expires_at,
+                "by_support": by_support,
+                **(self._way_out(wish, account) if by_support else {}),
+            },
             account_id=account.id,
             locale=account.locale,
         )
+
+    def _way_out(self, wish: models.PasswordReset, account: Account) -> Mapping[str, str]:
+        """With which the owner calls off what support started."""
+        wish.cancel_token_hash = self.links.digest(SUPPORT_CANCEL, wish.id)
+        values = self.links.values(SUPPORT_CANCEL, wish.id, path="/account/support/cancel", locale=account.locale)
+        return {f"cancel_{name}": value for name, value in values.items()}
 
     async def _lock_account(self, session: AsyncSession, wish: models.PasswordReset) -> Account | None:
         whose = Account.id == wish.account_id if wish.account_id else Account.email_key == wish.email_key

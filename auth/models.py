@@ -215,6 +215,7 @@ class PasswordReset(Base):
         CheckConstraint("(channel = 'support') = (requested_by IS NOT NULL)", name="support_is_named"),
         Index(None, "account_id", "requested_at"),
         Index(None, "requested_by", "requested_at", postgresql_where=text("requested_by IS NOT NULL")),
+        Index(None, "verification_id", postgresql_where=text("verification_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -233,7 +234,15 @@ class PasswordReset(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     superseded_at: Mapped[datetime | None]
-    """Replaced by a newer one, or without an account."""
+    """Replaced by a newer one, cancelled, or without an account."""
+    verification_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("auth.caller_verifications.id", ondelete="SET NULL")
+    )
+    """By which support knew the caller; None: the link goes to the stored address all the same."""
+    cancel_token_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    """SHA-256 of the token with which the owner calls it off; only for those that support started."""
+    cancelled_at: Mapped[datetime | None]
+    """The owner did not want what support started."""
     request_ip: Mapped[str]
     """Network of the address: /24 or /48."""
 

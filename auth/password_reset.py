@@ -5,17 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit, models
 from auth.email_addresses import mask_email, parse_email
 from auth.errors import (
-    AccountNotFound,
-    AccountNotResettable,
     AddressChangedLately,
     LinkNotValid,
-    NotACustomer,
     NotPermitted,
     Refusal,
     ResetLimitReached,
@@ -35,6 +32,8 @@ from auth.models import Account
 from auth.passwords import PasswordHasher
 from auth.permissions import PASSWORD_RESET_START
 from auth.ports import OpenDatabase, Outbox, Throttle
+from auth.recovery.caller_codes import require_proof
+from auth.recovery.reach import has_new_address, lock_customer
 from auth.sessions import end_every_session
 from auth.tokens import PASSWORD_RESET, hash_token
 from auth.visits import Visit
@@ -102,16 +101,24 @@ class PasswordReset:
         await self.outbox.queue(self.session, kind="password_reset", account_id=None, reference=wish.id, locale=locale)
 
     async def start_for_customer(
-        self, *, agent: Identity, account_id: UUID, reason: str, at: datetime, visit: Visit
+        self,
+        *,
+        agent: Identity,
+        account_id: UUID,
+        reason: str,
+        verification_id: UUID | None = None,
+        at: datetime,
+        visit: Visit,
     ) -> StartedReset:
         """Have the link mailed to a customer on behalf of support, which never sees it.
 
-        Nothing changes on the account until the customer uses the link. Raises `NotPermitted`, `AccountNotFound`,
-        `NotACustomer`, `AccountNotResettable`, `AddressChangedLately` or `ResetLimitReached`; each refused try
-        stays in the audit trail.
+        Nothing changes on the account until the customer uses the link, who can call it off instead. A proof of the
+        caller is kept with it; without one the link goes to the stored address all the same, and nowhere else.
+        Raises `NotPermitted`, `AccountNotFound`, `NotACustomer`, `AccountNotResettable`, `AddressChangedLately`,
+        `CallerNotProved` or `ResetLimitReached`; each refused try stays in the audit trail.
         """
         try:
-            started = await self._start(agent, account_id, reason, at=at, visit=visit)
+            started = await self._start(agent, account_id, reason, verification_id, at=at, visit=visit)
         except Refusal as refusal:
             # Ends the request's transaction with its locks first; the entry has to outlive the refusal.
             await self.session.rollback()
@@ -185,23 +192,24 @@ class PasswordReset:
         await close_links(self.session, account_id=account_id, at=at)
 
     async def _start(
-        self, agent: Identity, account_id: UUID, reason: str, *, at: datetime, visit: Visit
+        self,
+        agent: Identity,
+        account_id: UUID,
+        reason: str,
+        verification_id: UUID | None,
+        *,
+        at: datetime,
+        visit: Visit,
     ) -> StartedReset:
         if PASSWORD_RESET_START not in agent.permissions:
             raise NotPermitted
-        # Both rows locked in one order: the limits below are counted, and must not be counted twice at once.
-        locked = await self.session.scalars(
-            select(Account).where(Account.id.in_([agent.account_id, account_id])).order_by(Account.id).with_for_update()
-        )
-        account = next((found for found in locked.all() if found.id == account_id), None)
-        if account is None:
-            raise AccountNotFound
-        if account.kind != "customer":
-            raise NotACustomer
-        if account.status != "active" or account.email is None or account.email_verified_at is None:
-            raise AccountNotResettable
-        if await self._may_be_undone(account_id, at=at):
+        account = await lock_customer(self.session, agent_id=agent.account_id, account_id=account_id)
+        if await has_new_address(self.session, account_id, at=at):
             raise AddressChangedLately
+        if verification_id is not None:
+            await require_proof(
+                self.session, verification_id=verification_id, agent=agent, account_id=account_id, at=at
+            )
         await self._check_limits(agent.account_id, account_id, at=at)
         wish = models.PasswordReset(
             id=new_id(),
@@ -209,6 +217,7 @@ class PasswordReset:
             channel="support",
             requested_by=agent.account_id,
             reason=reason,
+            verification_id=verification_id,
             requested_at=at,
             expires_at=at + LINK_LIVES,
             request_ip=visit.network,
@@ -218,18 +227,7 @@ class PasswordReset:
         await self.outbox.queue(
             self.session, kind="password_reset", account_id=account_id, reference=wish.id, locale=account.locale
         )
-        return StartedReset(id=wish.id, sent_to=mask_email(account.email), expires_at=wish.expires_at)
-
-    async def _may_be_undone(self, account_id: UUID, *, at: datetime) -> bool:
-        """Whether the address is so new that the old one can still take it back."""
-        change = models.EmailChange
-        undoable = exists().where(
-            change.account_id == account_id,
-            change.confirmed_at.is_not(None),
-            change.undone_at.is_(None),
-            change.undo_until > at,
-        )
-        return bool(await self.session.scalar(select(undoable)))
+        return StartedReset(id=wish.id, sent_to=mask_email(account.email or ""), expires_at=wish.expires_at)
 
     async def _check_limits(self, agent_id: UUID, account_id: UUID, *, at: datetime) -> None:
         """Count what was really started, in PostgreSQL: no lost cache lifts these limits."""

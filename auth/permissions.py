@@ -7,6 +7,10 @@ CUSTOMER_READ: Final = "customer.read"
 """Find a customer by exact address or order number; see profile, orders, rights, devices, mails."""
 PASSWORD_RESET_START: Final = "customer.password_reset.start"  # noqa: S105 - the name of a permission
 """Have a reset link mailed to a customer; never see it."""
+CALLER_VERIFY: Final = "customer.caller.verify"
+"""Have a customer shown a code, and check what a caller reads out; never see it."""
+CASE_HANDLE: Final = "customer.case.handle"
+"""See what customers report, answer it, note it, close it."""
 SESSIONS_END: Final = "customer.sessions.end"
 """Sign a customer out everywhere."""
 DEVICES_REMOVE: Final = "customer.devices.remove"
@@ -30,7 +34,9 @@ AUDIT_READ: Final = "audit.read"
 WORK_REPLAY: Final = "work.replay"
 """Have parked work done once more: an event of the payment provider, or a job that failed too often."""
 
-_SUPPORT: Final = frozenset({CUSTOMER_READ, PASSWORD_RESET_START, SESSIONS_END, DEVICES_REMOVE, REFUND_REQUEST})
+_SUPPORT: Final = frozenset(
+    {CUSTOMER_READ, CALLER_VERIFY, CASE_HANDLE, PASSWORD_RESET_START, SESSIONS_END, DEVICES_REMOVE, REFUND_REQUEST}
+)
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "customer": frozenset(),

@@ -41,6 +41,14 @@ PERIODS: Final = (
         """,
     ),
     Period(
+        "codes read out by callers",
+        timedelta(days=180),
+        """
+        DELETE FROM auth.caller_verifications WHERE id IN (
+            SELECT id FROM auth.caller_verifications WHERE requested_at < $1 LIMIT $2)
+        """,
+    ),
+    Period(
         "password resets",
         timedelta(days=180),
         """

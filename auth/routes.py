@@ -41,6 +41,7 @@ from auth.models import Account
 from auth.passkey_routes import handlers as passkey_handlers
 from auth.password_reset import PasswordReset
 from auth.ports import AuthSettings
+from auth.recovery.errors import CallerNotProved
 from auth.registration import Registration
 from auth.schemas import (
     Accepted,
@@ -294,6 +295,7 @@ async def complete_password_reset(
         AccountNotFound,
         AccountNotResettable,
         AddressChangedLately,
+        CallerNotProved,
         ResetLimitReached,
         CrossSiteRequest,
     ),
@@ -308,10 +310,17 @@ async def start_password_reset(
 ) -> PasswordResetStarted:
     """Have the link mailed to the customer's stored address. Support sees neither link nor password.
 
+    The mail says that support started it, and holds a second link that calls it off.
+
     The permission is checked inside, so that a refused try is in the audit trail with its target.
     """
     started = await password_reset.start_for_customer(
-        agent=identity, account_id=customer_id, reason=data.reason, at=real_now, visit=visit
+        agent=identity,
+        account_id=customer_id,
+        reason=data.reason,
+        verification_id=data.verification_id,
+        at=real_now,
+        visit=visit,
     )
     return PasswordResetStarted.of(started)
 

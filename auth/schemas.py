@@ -124,6 +124,8 @@ class StaffPasswordResetCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """Support has a link mailed to a customer."""
 
     reason: Reason
+    verification_id: UUID | None = None
+    """By which the caller was proved to be the customer; kept with the reset."""
 
 
 class StepUpCreate(Struct, frozen=True, forbid_unknown_fields=True):

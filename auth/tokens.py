@@ -23,6 +23,8 @@ DEVICE: Final = "device"
 """A browser or app that someone signed in on, known again at the next sign-in."""
 KEEP_ACCOUNT: Final = "keep"
 """The link that keeps an account which was to be erased."""
+SUPPORT_CANCEL: Final = "cancel"
+"""The link that calls off what support began."""
 
 SIGN_IN_STEP: Final = "step"
 """A sign-in whose second factor is still due."""

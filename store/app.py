@@ -13,11 +13,14 @@ from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 import auth.credential_routes
+import auth.recovery.routes
 import auth.routes
 import billing.provider_account_routes
 import billing.refund_routes
 import billing.routes
 import billing.withdrawal_routes
+import store.case_desk_routes
+import store.cases.routes
 import store.catalogue.routes
 import store.entitlement.routes
 import store.invariant_routes
@@ -99,6 +102,7 @@ def create_app(
             store.metrics_routes.show_metrics,
             auth.routes.router,
             auth.credential_routes.router,
+            auth.recovery.routes.router,
             billing.routes.router,
             billing.refund_routes.router,
             billing.provider_account_routes.router,
@@ -111,6 +115,8 @@ def create_app(
             store.mail_webhook.receive_mail_event,
             store.invariant_routes.router,
             store.support_routes.router,
+            store.cases.routes.router,
+            store.case_desk_routes.router,
             store.staff_work_routes.router,
             *store.web.routes.routers(),
             *extra_routes,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import auth.erasure_letters
 import auth.letters
+import auth.recovery.letters
 import store.mail_delivery
 import store.payment_letters
 import store.refund_letters
@@ -38,6 +39,8 @@ from billing.refunds import Refunds
 from billing.sale_refunds import SaleRefunds
 from billing.stripe_gateway import StripeGateway
 from billing.webhooks import Webhooks
+from store.cases.cases import ANSWERED
+from store.cases.letters import ComposeCaseAnswer
 from store.clock import Clock
 from store.database import Database
 from store.device_letters import ComposeDevicesReset
@@ -161,10 +164,12 @@ async def assemble(
     composers = {
         **auth.letters.composers(settings),
         **auth.erasure_letters.composers(settings),
+        **auth.recovery.letters.composers(settings),
         "order_confirmation": ComposeOrderConfirmation(settings.base_url),
         **store.payment_letters.composers(settings.base_url),
         **store.refund_letters.composers(settings.base_url),
         **store.rental_letters.composers(settings.base_url),
+        ANSWERED: ComposeCaseAnswer(settings.base_url),
         "devices_reset": ComposeDevicesReset(settings.base_url),
         **store.mail_delivery.composers(settings.base_url),
     }

@@ -30,6 +30,7 @@ SECURITY_SCHEMES: Final = {
 }
 
 PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
+    "case_number": ("", "A-2026-KRMT-4821"),
     "cursor": ("`next_cursor` of the page before.", None),
     "email": ("", "anna@beispiel.example"),
     "end": ("", "2026-12-01"),

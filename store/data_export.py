@@ -16,6 +16,7 @@ from auth.models import Account
 from auth.ports import Throttle
 from auth.visits import Visit
 from billing.data_export import parts_of_buyer
+from store.cases.models import Case, CaseEntry
 from store.consents import Consent, list_consents
 from store.entitlement.data_export import parts_of_viewer
 from store.mail import Mail
@@ -70,10 +71,24 @@ class DataExports:
             .where(Mail.account_id == account_id)
             .order_by(Mail.id)
         )
+        cases = (
+            select(Case.id, Case.case_number, Case.kind, Case.state, Case.opened_at, Case.closed_at)
+            .where(Case.account_id == account_id)
+            .order_by(Case.id)
+        )
+        entries = (
+            select(CaseEntry.case_id, CaseEntry.at, CaseEntry.is_internal, CaseEntry.text)
+            .add_columns(CaseEntry.agent_id.is_not(None).label("by_support"))
+            .join(Case, Case.id == CaseEntry.case_id)
+            .where(Case.account_id == account_id)
+            .order_by(CaseEntry.id)
+        )
         queries = {
             **parts_of_account(account_id),
             **parts_of_buyer(account_id, account.email_key),
             **parts_of_viewer(account_id),
+            "cases": cases,
+            "case_entries": entries,
             "mails": mails,
             "suppressed_addresses": select(SuppressedAddress.reason, SuppressedAddress.since).where(
                 SuppressedAddress.email_key == account.email_key

@@ -20,6 +20,8 @@ from auth.own_passkeys import OwnPasskeys
 from auth.passkeys import Passkeys, RelyingParty
 from auth.password_change import PasswordChange
 from auth.password_reset import PasswordReset
+from auth.recovery.caller_codes import CODES, CallerCodes, CallerVerifications
+from auth.recovery.support_actions import SupportActions
 from auth.registration import Registration
 from auth.second_factor import SecondFactors
 from auth.sessions import Sessions
@@ -31,6 +33,7 @@ from billing.idempotency import provide_once
 from billing.sale_refunds import SaleRefunds
 from billing.webhooks import Webhooks
 from billing.withdrawals import Withdrawals
+from store.cases.cases import CaseDesk, CustomerCases
 from store.catalogue.film_page import CatalogueView
 from store.composition import Parts
 from store.data_export import DataExports
@@ -78,6 +81,8 @@ def dependencies() -> Mapping[str, Provide]:
         "sign_ins": _sign_ins,
         "registration": _registration,
         "password_reset": _password_reset,
+        "caller_verifications": _caller_verifications,
+        "support_actions": _support_actions,
         "step_up": _step_up,
         "email_change": _email_change,
         "password_change": _password_change,
@@ -97,6 +102,8 @@ def dependencies() -> Mapping[str, Provide]:
         "playback": _playback,
         "heartbeats": _heartbeats,
         "licences": _licences,
+        "customer_cases": _customer_cases,
+        "case_desk": _case_desk,
         "customer_desk": _customer_desk,
         "playback_desk": _playback_desk,
         "replays": _replays,
@@ -201,6 +208,16 @@ async def _password_reset(state: State, session: Session) -> PasswordReset:
     return PasswordReset(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
 
 
+async def _caller_verifications(state: State, session: Session) -> CallerVerifications:
+    parts = parts_of(state)
+    codes = CallerCodes(parts.settings.derive(CODES))
+    return CallerVerifications(session, parts.database, parts.outbox, codes)
+
+
+async def _support_actions(state: State, session: Session) -> SupportActions:
+    return SupportActions(session, parts_of(state).throttle)
+
+
 async def _step_up(
     state: State,
     session: Session,
@@ -289,6 +306,16 @@ async def _heartbeats(state: State) -> Heartbeats:
 async def _licences(state: State, session: Session) -> Licences:
     parts = parts_of(state)
     return Licences(session, parts.database, parts.tokens, parts.seal)
+
+
+async def _customer_cases(state: State, session: Session) -> CustomerCases:
+    return CustomerCases(session, parts_of(state).throttle)
+
+
+async def _case_desk(
+    state: State, session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]
+) -> CaseDesk:
+    return CaseDesk(session, parts_of(state).outbox, identity, visit)
 
 
 async def _customer_desk(

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.erasure import due_erasures, erase_person, lock_due
 from auth.ports import OpenDatabase
 from billing.erasure import erase_buyer, why_not_yet
+from store.cases.models import Case
 from store.entitlement.erasure import erase_viewer
 from store.mail import Mail
 from store.suppressions import SuppressedAddress
@@ -48,6 +49,7 @@ class Eraser:
                 log.info("delayed", erasure_id=str(erasure_id), reason=wish.delayed_by)
                 return False
             declarations = await erase_buyer(session, account_id=account_id, email_key=email_key)
+            await session.execute(delete(Case).where(Case.account_id == account_id))
             await erase_viewer(session, account_id=account_id, real_now=real_now)
             wishes = await erase_person(session, account, real_now=real_now)
             await _erase_mails(session, account_id, references=[*declarations, *wishes])

@@ -55,6 +55,11 @@ PERIODS: Final = (
         """,
     ),
     Period(
+        "cases that are done",
+        timedelta(days=1461),
+        "DELETE FROM store.cases WHERE id IN (SELECT id FROM store.cases WHERE closed_at < $1 LIMIT $2)",
+    ),
+    Period(
         "licences and playbacks that were asked for",
         timedelta(days=1461),
         """

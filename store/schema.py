@@ -10,12 +10,14 @@ import auth.audit_records
 import auth.erasure
 import auth.factor_records
 import auth.models
+import auth.recovery.caller_codes
 import billing.books
 import billing.idempotency
 import billing.models
 import billing.provider_records
 import billing.refund_allowance
 import billing.withdrawals
+import store.cases.models
 import store.catalogue.models
 import store.catalogue.offer_records
 import store.catalogue.stored_pages
@@ -43,6 +45,7 @@ MODULES_WITH_TABLES = (
     auth.audit_records,
     auth.factor_records,
     auth.erasure,
+    auth.recovery.caller_codes,
     billing.models,
     billing.idempotency,
     billing.provider_records,
@@ -53,6 +56,7 @@ MODULES_WITH_TABLES = (
     store.catalogue.offer_records,
     store.catalogue.stored_pages,
     store.entitlement.models,
+    store.cases.models,
     store.invariants,
     store.mail,
     store.returned_mail,

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-import msgspec
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
@@ -15,28 +14,18 @@ from auth.authentication import Identity
 from auth.email_addresses import mask_email, parse_email
 from auth.errors import AccountNotFound, EmailAddressInvalid
 from auth.models import Account
-from auth.sessions import list_sessions
 from auth.visits import Visit
 from billing.books import Document
-from billing.models import Order, OrderLine
-from store.catalogue.models import Title, TitleText
+from billing.models import Order
+from store.cases.models import Case
 from store.database import Database
-from store.entitlement.models import Device, Entitlement
-from store.entitlement.rights import standing
 from store.mail_delivery import MailDeliveries
+from store.support_file import audit_entries, callers_of, cases_of_customer, devices_of, rights_of, sessions_of
 from store.support_mails import mails_of, password_resets_of
 from store.support_money import NEWEST, orders_of, payments_of
-from store.support_schemas import (
-    AuditEntryOut,
-    CustomerDeviceOut,
-    CustomerFile,
-    CustomerFound,
-    CustomerOut,
-    CustomerSessionOut,
-    RightOut,
-)
+from store.support_schemas import CustomerFile, CustomerFound, CustomerOut
 
-Key = Literal["email", "order_number", "invoice_number"]
+Key = Literal["email", "order_number", "invoice_number", "case_number"]
 
 ADDRESS_OPEN: Final = timedelta(minutes=15)
 """How long an address stays open on the console after its reason was given, in the same session."""
@@ -44,11 +33,15 @@ ADDRESS_OPEN: Final = timedelta(minutes=15)
 _ADDRESS_VIEWED: Final = "customer.address_viewed"
 
 
+_BY_BEGINNING: Final[dict[str, Key]] = {"V-": "order_number", "A-": "case_number"}
+
+
 def key_of(text: str) -> Key:
-    """Which key someone typed: an address has an @, an order number begins with V-, all else is an invoice number."""
+    """Which key someone typed: an address has an @, the number of an order begins with V-, that of a case with A-."""
     if "@" in text:
         return "email"
-    return "order_number" if text.strip().upper().startswith("V-") else "invoice_number"
+    beginning = text.strip().upper()[:2]
+    return _BY_BEGINNING.get(beginning, "invoice_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +96,16 @@ class CustomerDesk:
                 created_at=account.created_at,
             ),
             mail_delivery=await self.mail_deliveries.of(account_id),
+            cases=await cases_of_customer(session, account_id),
             orders=await orders_of(session, account_id, locale),
             payments=await payments_of(session, account_id),
-            rights=await _rights(session, account_id, at=at, locale=locale),
-            devices=await _devices(session, account_id),
-            sessions=[
-                CustomerSessionOut(row.kind, row.ua_short, row.created_at, row.last_seen_at)
-                for row in await list_sessions(session, account_id=account_id, at=real_now)
-            ],
+            rights=await rights_of(session, account_id, at=at, locale=locale),
+            devices=await devices_of(session, account_id),
+            sessions=await sessions_of(session, account_id, real_now=real_now),
             mails=await mails_of(session, account_id, limit=NEWEST),
+            callers=await callers_of(session, account_id, reader=self.agent),
             password_resets=await password_resets_of(session, account_id, real_now=real_now, limit=NEWEST),
-            audit=[
-                _entry(event, self.agent)
-                for event in await audit.list_events_about(
-                    session, target_kind="account", target_id=account_id, limit=NEWEST
-                )
-            ],
+            audit=await audit_entries(session, account_id, reader=self.agent),
         )
 
     async def show_address(self, customer_id: UUID, *, reason: str, real_now: datetime) -> str:
@@ -150,6 +137,8 @@ class CustomerDesk:
                 query = customers.where(Account.email_key == address.key)
             case "order_number":
                 query = customers.join(Order, Order.account_id == Account.id).where(Order.order_number == value.upper())
+            case "case_number":
+                query = customers.join(Case, Case.account_id == Account.id).where(Case.case_number == value.upper())
             case "invoice_number":
                 query = (
                     customers.join(Order, Order.account_id == Account.id)
@@ -214,55 +203,3 @@ class CustomerDesk:
 def masked(account: Account) -> str:
     """The account's address as support sees it without a reason; empty for an erased account."""
     return mask_email(account.email) if account.email else ""
-
-
-async def _rights(session: AsyncSession, account_id: UUID, *, at: datetime, locale: str) -> list[RightOut]:
-    rows = await session.execute(
-        select(Entitlement, func.coalesce(TitleText.title, Title.original_title), Order.order_number)
-        .join(Title, Title.id == Entitlement.title_id)
-        .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
-        .outerjoin(OrderLine, OrderLine.id == Entitlement.order_line_id)
-        .outerjoin(Order, Order.id == OrderLine.order_id)
-        .where(Entitlement.account_id == account_id)
-        .order_by(Entitlement.granted_at.desc(), Entitlement.id.desc())
-        .limit(NEWEST)
-    )
-    return [_right(right, title, order_number, at=at) for right, title, order_number in rows]
-
-
-def _right(right: Entitlement, title: str, order_number: str | None, *, at: datetime) -> RightOut:
-    facts = {
-        "title": title,
-        "kind": right.kind,
-        "quality": right.quality,
-        "source": right.source,
-        "state": standing(right, at=at),
-        "order_number": order_number,
-        "granted_at": right.granted_at,
-        "start_by": right.start_by,
-        "ends_at": right.ends_at,
-        "stopped_because": right.revoke_reason or right.pause_reason,
-    }
-    return msgspec.convert(facts, RightOut)
-
-
-async def _devices(session: AsyncSession, account_id: UUID) -> list[CustomerDeviceOut]:
-    """Registered devices first, then removed ones; the last used first."""
-    rows = await session.scalars(
-        select(Device)
-        .where(Device.account_id == account_id)
-        .order_by(Device.removed_at.is_not(None), Device.last_used_at.desc())
-        .limit(NEWEST)
-    )
-    return [CustomerDeviceOut(row.name, row.registered_at, row.last_used_at, row.removed_at) for row in rows]
-
-
-def _entry(event: AuditEvent, reader: Identity) -> AuditEntryOut:
-    return AuditEntryOut(
-        at=event.at,
-        action=event.action,
-        outcome="done" if event.outcome == "done" else "refused",
-        by=event.actor_roles,
-        own=event.actor_id == reader.account_id,
-        reason=event.reason,
-    )

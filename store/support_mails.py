@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.models import PasswordReset
 from store.mail import Mail, list_mails
 from store.mail_reports import clean
-from store.support_schemas import MailOut, PasswordResetOut
+from store.support_schemas import MailOut, PasswordResetOut, ResetState
 
 RESET_MAIL: Final = "password_reset"
 """Kind of the mail that holds the link."""
@@ -44,6 +44,7 @@ async def password_resets_of(
             state=_reset_state(row, real_now),
             requested_at=row.requested_at,
             expires_at=row.expires_at,
+            is_caller_proved=row.verification_id is not None,
             mail=mails.get(row.id),
         )
         for row in rows
@@ -64,9 +65,11 @@ def _mail(row: Mail) -> MailOut:
     )
 
 
-def _reset_state(reset: PasswordReset, real_now: datetime) -> Literal["pending", "used", "superseded", "expired"]:
+def _reset_state(reset: PasswordReset, real_now: datetime) -> ResetState:
     if reset.used_at is not None:
         return "used"
+    if reset.cancelled_at is not None:
+        return "cancelled"
     if reset.superseded_at is not None:
         return "superseded"
     return "expired" if reset.expires_at <= real_now else "pending"

@@ -36,6 +36,11 @@ InvoiceNumber = Annotated[
     QueryParameter(name="invoice_number", max_length=LONGEST, pattern=NO_CONTROLS, description="Such as R-2026-…"),
 ]
 
+CaseNumber = Annotated[
+    str | None,
+    QueryParameter(name="case_number", max_length=LONGEST, pattern=NO_CONTROLS, description="Such as A-2026-…"),
+]
+
 TitleOfPlayback = Annotated[
     str | None,
     QueryParameter(
@@ -52,8 +57,8 @@ TitleOfPlayback = Annotated[
     guards=[requires(CUSTOMER_READ)],
     summary="Find a customer",
     description=(
-        "By exactly one whole key: e-mail address, order number or invoice number. There is no list of customers, "
-        "no search by parts and none of staff. Every search leaves an audit entry."
+        "By exactly one whole key: e-mail address, number of an order, an invoice or a case. There is no list of "
+        "customers, no search by parts and none of staff. Every search leaves an audit entry."
     ),
     responses=problems(MalformedRequest, NotSignedIn, NotPermitted),
 )
@@ -63,12 +68,18 @@ async def find_customer(
     email: Email = None,
     order_number: OrderNumber = None,
     invoice_number: InvoiceNumber = None,
+    case_number: CaseNumber = None,
 ) -> CustomersFound:
     """Answer with the customer of this key, or with none."""
-    given: dict[Key, str | None] = {"email": email, "order_number": order_number, "invoice_number": invoice_number}
+    given: dict[Key, str | None] = {
+        "email": email,
+        "order_number": order_number,
+        "invoice_number": invoice_number,
+        "case_number": case_number,
+    }
     keys = [(key, value) for key, value in given.items() if value]
     if len(keys) != 1:
-        raise MalformedRequest(place="exactly one of email, order_number, invoice_number")
+        raise MalformedRequest(place="exactly one of email, order_number, invoice_number, case_number")
     found = await customer_desk.find(*keys[0], real_now=real_now)
     return CustomersFound(customers=[found] if found else [])
 

@@ -144,15 +144,46 @@ class MailOut(msgspec.Struct, frozen=True):
     """What the mail server said last, without addresses."""
 
 
+ResetState = Literal["pending", "used", "superseded", "cancelled", "expired"]
+"""`cancelled`: its owner called off what support had started."""
+
+
+class CallerOut(msgspec.Struct, frozen=True):
+    """A code that somebody on the telephone was asked for."""
+
+    channel: Literal["mail", "session"]
+    requested_at: datetime
+    tries: int
+    confirmed_at: datetime | None
+    """When the caller was proved to be the customer; null: not."""
+    own: bool
+    """Whether the reader asked for it."""
+
+
 class PasswordResetOut(msgspec.Struct, frozen=True):
     """A request for a new password and what became of it."""
 
     channel: Literal["self_service", "support"]
-    state: Literal["pending", "used", "superseded", "expired"]
+    state: ResetState
     requested_at: datetime
     expires_at: datetime
     mail: MailOut | None
     """How far the mail with the link has come."""
+    is_caller_proved: bool
+    """Whether the caller had been proved to be the customer when support started it."""
+
+
+class CustomerCaseOut(msgspec.Struct, frozen=True):
+    """Something that the customer reported."""
+
+    id: UUID
+    case_number: str
+    kind: str
+    state: Literal["open", "waiting", "done"]
+    opened_at: datetime
+    changed_at: datetime
+    due_at: datetime | None
+    """By when somebody is to answer."""
 
 
 class AuditEntryOut(msgspec.Struct, frozen=True):
@@ -174,12 +205,14 @@ class CustomerFile(msgspec.Struct, frozen=True):
     customer: CustomerOut
     mail_delivery: MailDelivery
     """Whether mails reach the customer."""
+    cases: list[CustomerCaseOut]
     orders: list[CustomerOrderOut]
     payments: list[CustomerPaymentOut]
     rights: list[RightOut]
     devices: list[CustomerDeviceOut]
     sessions: list[CustomerSessionOut]
     mails: list[MailOut]
+    callers: list[CallerOut]
     password_resets: list[PasswordResetOut]
     audit: list[AuditEntryOut]
 

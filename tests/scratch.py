@@ -17,6 +17,7 @@ REFERENCE_TABLES = frozenset(
         "billing.try_limits",
         "billing.tax_rates",
         "store.markets",
+        "store.case_kinds",
         "store.genres",
         "store.device_limits",
     }

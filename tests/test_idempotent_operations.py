@@ -93,6 +93,17 @@ BY_OWN_RULE = {
     "POST /v1/finance/invariant-checks": "it counts anew",
     "POST /v1/staff/customers/{customer_id}/address-views": NO_MONEY,
     "POST /v1/staff/customers/{customer_id}/password-resets": NO_MONEY,
+    "POST /v1/staff/customers/{customer_id}/caller-verifications": NO_MONEY,
+    "POST /v1/staff/caller-verifications/{verification_id}/confirmations": ONCE,
+    "DELETE /v1/support-actions/{action_id}": STATE,
+    "POST /v1/support-action-cancellations": ONCE,
+    "POST /v1/cases": NO_MONEY,
+    "POST /v1/cases/{case_id}/messages": NO_MONEY,
+    "POST /v1/staff/customers/{customer_id}/cases": NO_MONEY,
+    "POST /v1/staff/cases/{case_id}/answers": NO_MONEY,
+    "POST /v1/staff/cases/{case_id}/notes": NO_MONEY,
+    "POST /v1/staff/cases/{case_id}/closures": ONCE,
+    "PUT /v1/staff/cases/{case_id}/assignment": STATE,
     "POST /v1/staff/customers/{customer_id}/device-resets": "a second within its span is refused",
 }
 

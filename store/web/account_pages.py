@@ -14,12 +14,15 @@ from auth.accounts import change_settings
 from auth.authentication import Identity, customer_only, signed_in
 from auth.models import Account, Session
 from auth.password_reset import PasswordReset
+from auth.recovery.caller_codes import CallerVerifications
+from auth.recovery.support_actions import SupportActions
 from auth.sessions import Sessions, list_sessions
 from auth.visits import Visit, browser_of
 from store.mail_delivery import FINE, MailDeliveries
 from store.web.forms import Text
 from store.web.pages import Frame, local_path
 from store.web.sign_in_pages import countries
+from store.web.support_action_pages import support_of
 
 MARKET_KEPT: Final = 365 * 86_400
 """Seconds for which a browser keeps the market that a visitor chose."""
@@ -45,9 +48,11 @@ async def show_account(
     identity: NamedDependency[Identity],
     session: NamedDependency[AsyncSession],
     mail_deliveries: NamedDependency[MailDeliveries],
+    caller_verifications: NamedDependency[CallerVerifications],
+    support_actions: NamedDependency[SupportActions],
     real_now: NamedDependency[datetime],
 ) -> Response[str]:
-    """The account: language, residence, password and where it is signed in."""
+    """The account: language, residence, password, where it is signed in, and what support began."""
     account = await session.get_one(Account, identity.account_id)
     living = await list_sessions(session, account_id=identity.account_id, at=real_now)
     return frame.page(
@@ -61,6 +66,7 @@ async def show_account(
         sessions=[_session_line(frame, identity, one) for one in living],
         countries=countries(frame),
         errors={},
+        **await support_of(identity, caller_verifications, support_actions, real_now=real_now),
     )
 
 

@@ -14,7 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth import audit
 from auth.authentication import Identity, identity_of, requires
 from auth.errors import NotPermitted, NotSignedIn
-from auth.permissions import AUDIT_READ, CUSTOMER_READ, REFUND_APPROVE, STAFF_MANAGE, TRANSACTIONS_READ, WORK_REPLAY
+from auth.permissions import (
+    AUDIT_READ,
+    CASE_HANDLE,
+    CUSTOMER_READ,
+    REFUND_APPROVE,
+    STAFF_MANAGE,
+    TRANSACTIONS_READ,
+    WORK_REPLAY,
+)
 from auth.visits import Visit
 from billing.webhooks import PARKED
 from store.database import Database
@@ -35,6 +43,7 @@ class Console:
 
 CONSOLES: Final = (
     Console("support", "/support", "users", CUSTOMER_READ),
+    Console("cases", "/staff/cases", "info", CASE_HANDLE),
     Console("finance", "/finance", "receipt", TRANSACTIONS_READ),
     Console("refunds", "/staff/refunds", "rotate-ccw", REFUND_APPROVE),
     Console("withdrawals", "/staff/withdrawals", "mail", CUSTOMER_READ),

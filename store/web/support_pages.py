@@ -13,9 +13,12 @@ from auth.authentication import Identity, requires
 from auth.email_addresses import LONGEST
 from auth.errors import Refusal
 from auth.password_reset import PasswordReset
-from auth.permissions import CUSTOMER_READ, PASSWORD_RESET_START, REFUND_REQUEST
+from auth.permissions import CALLER_VERIFY, CASE_HANDLE, CUSTOMER_READ, PASSWORD_RESET_START, REFUND_REQUEST
+from auth.recovery.caller_codes import MOST_TRIES, PROOF_LIVES, CallerVerifications
 from auth.step_up import recently_authenticated
 from auth.visits import Visit
+from store.cases.cases import KINDS
+from store.cases.schemas import LONGEST_TEXT
 from store.support import CustomerDesk, key_of
 from store.web.account_pages import program_of
 from store.web.pages import Frame
@@ -71,6 +74,7 @@ async def show_customer(
     frame: NamedDependency[Frame],
     identity: NamedDependency[Identity],
     customer_desk: NamedDependency[CustomerDesk],
+    caller_verifications: NamedDependency[CallerVerifications],
     real_now: NamedDependency[datetime],
     sent: FromQuery[bool] = False,
     refused: FromQuery[str] = "",
@@ -78,15 +82,27 @@ async def show_customer(
 ) -> Response[str]:
     """One customer on one page; `sent`, `refused` and `form` are what the page's own forms left in the address."""
     file = await customer_desk.open(customer_id, at=frame.at, real_now=real_now, locale=frame.locale)
+    caller = await caller_verifications.current(agent=identity, account_id=customer_id, at=real_now)
     sentence = frame.w.texts.get(f"support.refused_{refused}", "")
     return frame.page(
         "support/customer.html",
         file=file,
         address=await customer_desk.open_address(customer_id, real_now=real_now),
+        caller=caller,
+        caller_until=caller.confirmed_at + PROOF_LIVES if caller and caller.confirmed_at else None,
+        tries_left=MOST_TRIES - caller.tries if caller else 0,
+        may_verify=CALLER_VERIFY in identity.permissions,
+        may_handle_cases=CASE_HANDLE in identity.permissions,
+        case_kinds=[(kind, frame.w.text(f"case.kind.{kind}")) for kind in KINDS],
+        case_subjects=[
+            ("", frame.w.text("case.about_nothing")),
+            *((f"order:{order.id}", f"{order.order_number} · {', '.join(order.lines)}") for order in file.orders),
+        ],
+        longest_words=LONGEST_TEXT,
         may_reset=PASSWORD_RESET_START in identity.permissions,
         may_refund=REFUND_REQUEST in identity.permissions,
         sent=sent,
-        errors={form: {"reason": sentence}} if sentence else {},
+        errors={form: {"reason": sentence, "code": sentence}} if sentence else {},
         program_of=program_of,
         shortest=SHORTEST_REASON,
         longest=LONGEST_REASON,
@@ -104,9 +120,9 @@ async def show_address(
     """Open the address for this session, for a reason."""
     reason = data.reason.strip()
     if len(reason) < SHORTEST_REASON:
-        return _back(frame, customer_id, form="address", refused="no_reason")
+        return back_to_customer(frame, customer_id, form="address", refused="no_reason")
     await customer_desk.show_address(customer_id, reason=reason, real_now=real_now)
-    return _back(frame, customer_id)
+    return back_to_customer(frame, customer_id)
 
 
 @post(
@@ -120,25 +136,33 @@ async def start_password_reset(
     identity: NamedDependency[Identity],
     visit: NamedDependency[Visit],
     password_reset: NamedDependency[PasswordReset],
+    caller_verifications: NamedDependency[CallerVerifications],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Have the link mailed; this console learns the masked address and nothing else."""
     reason = data.reason.strip()
     if len(reason) < SHORTEST_REASON:
-        return _back(frame, customer_id, form="reset", refused="no_reason")
+        return back_to_customer(frame, customer_id, form="reset", refused="no_reason")
+    caller = await caller_verifications.current(agent=identity, account_id=customer_id, at=real_now)
     try:
         await password_reset.start_for_customer(
-            agent=identity, account_id=customer_id, reason=reason, at=real_now, visit=visit
+            agent=identity,
+            account_id=customer_id,
+            reason=reason,
+            verification_id=caller.id if caller and caller.confirmed_at else None,
+            at=real_now,
+            visit=visit,
         )
     except Refusal as refusal:
         # The use case has rolled back and noted the refusal; what has no place beside the field is a page.
         if f"support.refused_{refusal.code}" not in frame.w.texts:
             raise
-        return _back(frame, customer_id, form="reset", refused=refusal.code)
-    return _back(frame, customer_id, sent="true")
+        return back_to_customer(frame, customer_id, form="reset", refused=refusal.code)
+    return back_to_customer(frame, customer_id, sent="true")
 
 
-def _back(frame: Frame, customer_id: UUID, **left: str) -> Response[Any]:
+def back_to_customer(frame: Frame, customer_id: UUID, **left: str) -> Response[Any]:
+    """To the customer's page, with what a form leaves in its address."""
     return frame.go(frame.url(f"/support/customers/{customer_id}", **left))
 
 

@@ -14,11 +14,14 @@ from billing.money_states import MoneyState
 from billing.movements import REASONS
 from billing.sale_refunds import ELSEWHERE, WITHDRAWAL
 from billing.withdrawals import ADDRESS_DIFFERS, CONTRACT_UNKNOWN
+from store.cases.cases import KINDS
+from store.cases.lists import STATES
 from store.entitlement.errors import Way, WithdrawalLost
 from store.entitlement.rights import Standing
 from store.letter_templates import FOLDER
 from store.mail import Mail
 from store.mail_delivery import Problem
+from store.support_schemas import ResetState
 from store.web.reconciliation_pages import SERIES
 from store.web.wording import load_texts
 
@@ -47,6 +50,8 @@ ABOUT_ACCOUNTS = (
     *("passkey.add", "passkey.remove", "passkey.check"),
     *("erasure.request", "erasure.cancel", "account.erase", "data.export"),
     *("email_change.request", "email_change.confirm", "email_change.undo"),
+    *("case.open", "case.view", "case.write", "case.answer", "case.note", "case.assign", "case.close"),
+    *("caller_code.request", "caller_code.confirm", "password_reset.cancel"),
     *("password_reset.start", "password_reset.complete", "session.open", "session.end", "session.end_all"),
 )
 
@@ -66,6 +71,9 @@ ABOUT_ACCOUNTS = (
         ("support.mail_kind", MAILS),
         ("support.mail_status", STATUSES),
         ("support.mail_problem", get_args(Problem)),
+        ("case.kind", KINDS),
+        *((prefix, STATES) for prefix in ("case.state", "case.own_state")),
+        ("support.reset_state", get_args(ResetState)),
         ("support.action", [action.replace(".", "_") for action in ABOUT_ACCOUNTS]),
         ("finance.kinds", JOURNALS),
         ("reconciliation.reasons", REASONS),

@@ -9,6 +9,7 @@ from litestar import Litestar
 
 from auth.ids import new_id
 from auth.models import Account
+from auth.recovery.caller_codes import CallerVerification
 from store.entitlement.models import (
     Device,
     DeviceLimit,
@@ -33,6 +34,8 @@ PASSWORD = "zwölf Laternen brennen am Kanal"
 ADDRESS = "203.0.113.77"
 
 DECLARATION = {"name": NAME, "contract": "V-2020-AAAA-0001", "email": EMAIL, "declared": True}
+
+CASE = {"kind": "other", "text": f"{NAME} kann nicht mehr zusehen."}
 
 SECOND_FACTOR = """
     INSERT INTO auth.second_factors (id, account_id, created_at) VALUES (gen_random_uuid(), '{account_id}', now());
@@ -88,6 +91,8 @@ async def live(
     gateway.pay(intent)
     assert (await send_event(program, intent)).json() == {"outcome": "paid"}
     await buyer.quote(await make_offer(parts.database))
+    assert (await program.post("/v1/cases", json=CASE, headers=bearer.headers)).status_code == 201
+    await owner.execute("UPDATE store.cases SET state = 'done', due_at = NULL, closed_at = now()")
     await owner.execute(SECOND_FACTOR.format(account_id=person.id))
     await owner.execute(CHANGE_OF_ADDRESS, new_id(), person.id, EMAIL)
     await owner.execute("UPDATE billing.orders SET tax_evidence = jsonb_build_object('network', '203.0.113.0/24')")
@@ -106,6 +111,16 @@ async def _watch(app: Litestar, person: Account) -> None:
     parts, now = parts_of(app), datetime.now(UTC)
     agent = await a_colleague(app)
     async with parts.database.sessions.begin() as session:
+        session.add(
+            CallerVerification(
+                account_id=person.id,
+                agent_id=agent.id,
+                channel="mail",
+                requested_at=now,
+                expires_at=now,
+                confirmed_at=now,
+            )
+        )
         right = Entitlement(
             account_id=person.id,
             title_id=await parts.database.reads.fetchval("SELECT id FROM store.titles LIMIT 1"),

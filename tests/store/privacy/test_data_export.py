@@ -14,7 +14,7 @@ from store.database import Database
 from store.schema import METADATA
 from tests.auth.people import a_customer, sign_in
 from tests.store.consoles.people import a_person
-from tests.store.privacy.lives import ADDRESS, EMAIL, NAME, PASSWORD, Life
+from tests.store.privacy.lives import ADDRESS, CASE, EMAIL, NAME, PASSWORD, Life
 
 HELD_BUT_NOT_EXPORTED = {
     # Rules against fraud, which an export must not teach.
@@ -25,12 +25,15 @@ HELD_BUT_NOT_EXPORTED = {
     "auth.sign_in_steps.account_id",
     # What staff did; the customer sees it under the events of the account.
     "auth.password_resets.requested_by",
+    "auth.caller_verifications.agent_id",
     "auth.role_assignments.account_id",
     "auth.invitations.invited_by",
     "billing.refunds.decided_by",
     "billing.refunds.requested_by",
     "billing.withdrawal_declarations.closed_by",
     "store.device_resets.agent_id",
+    "store.cases.assigned_to",
+    "store.case_entries.agent_id",
 }
 """Columns that name an account and whose rows are no part of its export, each with the reason."""
 
@@ -42,6 +45,7 @@ EXPORTED = {
     "auth.passkeys.account_id": "passkeys",
     "auth.recovery_codes.account_id": "recovery_codes",
     "auth.password_resets.account_id": "password_resets",
+    "auth.caller_verifications.account_id": "caller_verifications",
     "auth.email_changes.account_id": "email_changes",
     "auth.erasures.account_id": "erasures",
     "billing.quotes.account_id": "quotes",
@@ -54,6 +58,7 @@ EXPORTED = {
     "store.watch_progress.account_id": "watch_progress",
     "store.track_choices.account_id": "track_choices",
     "store.licence_events.account_id": "licences",
+    "store.cases.account_id": "cases",
     "store.mails.account_id": "mails",
 }
 """Which part of the export holds the rows of which column."""
@@ -89,6 +94,7 @@ async def test_everything_is_in_it(program: httpx.AsyncClient, life: Life, owner
     assert parts["account"][0]["email"] == EMAIL
     assert parts["profiles"][0]["name"] == NAME
     assert parts["payments"][0]["last4"]
+    assert [entry["text"] for entry in parts["case_entries"]] == [CASE["text"]]
     assert parts["documents"][0]["document_number"].startswith("R-")
     assert parts["withdrawal_declarations"][0]["name"] == NAME
     assert {event["ip"] for event in parts["events"] if event["action"] == "session.open"} == {ADDRESS}

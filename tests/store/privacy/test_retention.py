@@ -24,6 +24,7 @@ LEFT: Final = {
     "addresses of audited deeds": "SELECT count(*) FROM auth.audit_addresses",
     "ended sign-ins": "SELECT count(*) FROM auth.sessions",
     "changes of address": "SELECT count(*) FROM auth.email_changes",
+    "codes read out by callers": "SELECT count(*) FROM auth.caller_verifications",
     "password resets": "SELECT count(*) FROM auth.password_resets",
     "quotes that nobody ordered": "SELECT count(*) - 1 FROM billing.quotes",
     "tries to pay": "SELECT count(*) FROM billing.payment_tries",
@@ -36,6 +37,7 @@ LEFT: Final = {
     "mails that prove nothing": "SELECT count(*) FROM store.mails WHERE kind IN ('password_reset', 'registration')",
     "mails that prove a contract's confirmation": "SELECT count(*) FROM store.mails WHERE kind = 'order_confirmation'",
     "licences and playbacks that were asked for": "SELECT count(*) FROM store.licence_events",
+    "cases that are done": "SELECT count(*) FROM store.cases",
     "playbacks": "SELECT count(*) FROM store.playback_sessions",
 }
 """How many rows there are that a period is about; of the quotes, the one that was ordered stays."""

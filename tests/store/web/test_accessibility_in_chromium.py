@@ -138,7 +138,8 @@ async def test_what_customers_see_hinders_nobody(
     await some_history(database, person.account, at=datetime.now(UTC))
     paths = ["", f"/films/{film}", "/account", "/account/devices", "/account/streams", "/orders", "/library"]
     paths += ["/withdrawal", "/step-up", "/account/password/change", "/account/email", "/account/email/confirm"]
-    paths += ["/account/privacy", "/account/keep"]
+    paths += ["/account/cases", "/account/cases/new"]
+    paths += ["/account/privacy", "/account/keep", "/account/support/cancel"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
 
 
@@ -154,5 +155,5 @@ async def test_what_staff_see_hinders_nobody(
     await till.reconciliation.run(at=LATER)
     admin = await a_person(database, roles=("support", "finance", "admin"))
     paths = ["/staff", "/staff/parked", "/support", f"/support/customers/{customer.id}", "/finance", "/account"]
-    paths += ["/staff/refunds", "/staff/withdrawals", "/finance/invariants", "/finance/reconciliation"]
+    paths += ["/staff/cases", "/staff/refunds", "/staff/withdrawals", "/finance/invariants", "/finance/reconciliation"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(admin)) == []
