@@ -22,7 +22,7 @@ from store.catalogue.film_page import prepare_pages
 from store.clock import SystemClock
 from store.database import Database
 from store.migrations import migrate
-from store.sandbox.engines import running_engines
+from store.sandbox.engines import EngineAddresses, running_engines
 from store.sandbox.secrets import sandbox_variables
 from store.settings import Settings
 
@@ -30,6 +30,24 @@ console = Console()
 
 FOLDER = Path(".videothek/bench")
 """Data of the benchmark: a demo catalogue of its own, kept between runs."""
+
+
+def settings_on(engines: EngineAddresses) -> tuple[Settings, dict[str, str]]:
+    """The settings of a shop on engines of the benchmark's own, and the environment that says them to its processes."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+        **sandbox_variables(FOLDER),
+        "BASE_URL": f"http://127.0.0.1:{free_port()}",
+        "STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}",
+        "STRIPE_SANDBOX_STORE": str(FOLDER / "stripe.sqlite3"),
+        "DATABASE_URL": engines.database_url,
+        "REDIS_URL": engines.redis_url or "",
+    }
+    settings = Settings.from_env(environment)
+    environment["STRIPE_WEBHOOK_URL"] = f"{settings.base_url}/webhooks/stripe"
+    environment["STRIPE_WEBHOOK_SECRET"] = settings.stripe_webhook_secrets[0]
+    environment["STRIPE_WEBHOOK_EVENTS"] = ",".join(SUBSCRIBED)
+    return settings, environment
 
 
 async def prepare(settings: Settings) -> None:
@@ -137,19 +155,7 @@ def _table(title: str, *headings: str) -> Table:
 def main() -> int:
     """Run all measurements on engines of the benchmark's own."""
     with running_engines(FOLDER, durable=True) as engines:
-        environment = {
-            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
-            **sandbox_variables(FOLDER),
-            "BASE_URL": f"http://127.0.0.1:{free_port()}",
-            "STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}",
-            "STRIPE_SANDBOX_STORE": str(FOLDER / "stripe.sqlite3"),
-            "DATABASE_URL": engines.database_url,
-            "REDIS_URL": engines.redis_url or "",
-        }
-        settings = Settings.from_env(environment)
-        environment["STRIPE_WEBHOOK_URL"] = f"{settings.base_url}/webhooks/stripe"
-        environment["STRIPE_WEBHOOK_SECRET"] = settings.stripe_webhook_secrets[0]
-        environment["STRIPE_WEBHOOK_EVENTS"] = ",".join(SUBSCRIBED)
+        settings, environment = settings_on(engines)
         asyncio.run(prepare(settings))
         loads = asyncio.run(compare(settings, engines.database_url, environment=environment))
         loads += asyncio.run(measure_playback(settings, environment=environment))

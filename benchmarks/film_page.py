@@ -30,8 +30,8 @@ async def compare(settings: Settings, owner_url: str, *, environment: dict[str, 
     The loads take turns in short rounds, so that whatever else the machine does meets all of them alike. The first
     round warms everything up and is not counted.
     """
-    slugs = await _drawn_films(settings)
-    await _make_documents(owner_url, slugs)
+    slugs = await drawn_films(settings)
+    await make_documents(owner_url, slugs)
     rounds: list[list[Load]] = []
     with (
         serving("benchmarks.baselines:create_app", environment) as (baselines, bare_process),
@@ -49,7 +49,7 @@ async def compare(settings: Settings, owner_url: str, *, environment: dict[str, 
     return [median_of(loads) for loads in zip(*rounds[1:], strict=True)]
 
 
-async def _drawn_films(settings: Settings) -> list[str]:
+async def drawn_films(settings: Settings) -> list[str]:
     """Slugs of films with a page, drawn at random (always the same ones)."""
     database = await Database.connect(settings.database_url, pool_size=2)
     rows = await database.reads.fetch(
@@ -62,7 +62,7 @@ async def _drawn_films(settings: Settings) -> list[str]:
     return random.Random(2013).sample([row["slug"] for row in rows], k=TITLES)  # noqa: S311 - no secret is drawn
 
 
-async def _make_documents(owner_url: str, slugs: Sequence[str]) -> None:
+async def make_documents(owner_url: str, slugs: Sequence[str]) -> None:
     """Fill the baselines' table with the very documents that the film page sends for these films."""
     connection = await asyncpg.connect(owner_url)
     await connection.execute(f"DROP TABLE IF EXISTS {TABLE}")

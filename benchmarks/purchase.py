@@ -33,6 +33,7 @@ from store.database import Database
 from store.jobs import PostgresJobs
 from store.mail import SmtpMailer
 from store.settings import Settings
+from store.smtp import MailServer
 
 ROUNDS: Final = 7
 """Rounds, odd; their median is shown. In each, the one-query handler is measured beside the purchases."""
@@ -117,7 +118,7 @@ async def measure_purchases(
 ) -> Purchases:
     """Buy in rounds; the first one warms everything up and is not counted, a last one counts statements and calls."""
     log = folder / "postgresql.log"
-    async with _open_shop(settings, folder, environment) as shop:
+    async with open_shop(settings, folder, environment) as shop:
         rounds = [await _round(shop) for _ in range(ROUNDS + 1)][1:]
         before = await _calls(shop)
         begun = await begin_logging(owner_url, log)
@@ -137,7 +138,7 @@ async def measure_purchases(
 
 async def _round(shop: Shop) -> tuple[Cost, Cost]:
     """Measure the one-query handler, purchases until they are confirmed, and then what their fees cost."""
-    one_query = await _one_query(shop)
+    one_query = await ask_one_query(shop)
     meter = CpuMeter(shop.web, shop.worker)
     waits = await _purchases(shop)
     purchase = _cost(meter, one_query.cpu_ms, median(waits))
@@ -169,7 +170,8 @@ def _median(costs: Sequence[Cost]) -> Cost:
     return sorted(costs, key=lambda cost: cost.multiple)[len(costs) // 2]
 
 
-async def _one_query(shop: Shop) -> Load:
+async def ask_one_query(shop: Shop) -> Load:
+    """Measure the handler that everything is compared with."""
     keys = await shop.watcher.fetch(
         "SELECT key FROM public.benchmark_documents ORDER BY random() LIMIT $1", ONE_QUERY_REQUESTS
     )
@@ -182,12 +184,12 @@ async def _buy_some(shop: Shop, buyer: Buyer) -> list[float]:
     waits = []
     for _ in range(FILMS):
         started = time.perf_counter()
-        await _buy(shop, buyer.shop, next(buyer.offers))
+        await buy(shop, buyer.shop, next(buyer.offers))
         waits.append((time.perf_counter() - started) * 1000)
     return waits
 
 
-async def _buy(shop: Shop, customer: httpx.AsyncClient, offer_id: UUID) -> None:
+async def buy(shop: Shop, customer: httpx.AsyncClient, offer_id: UUID) -> None:
     """Quote, order, payment, the customer's confirmation at the provider, and the return to the shop."""
     quote = (await customer.post("/v1/quotes", json={"offer_id": str(offer_id)})).raise_for_status().json()
     ordered = await customer.post(
@@ -229,7 +231,7 @@ async def _calls(shop: Shop) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def _open_shop(settings: Settings, folder: Path, environment: dict[str, str]) -> AsyncIterator[Shop]:
+async def open_shop(settings: Settings, folder: Path, environment: dict[str, str]) -> AsyncIterator[Shop]:
     """Web process, worker, stand-in, mail server and baselines, with signed-in customers."""
     smtp_port = free_port()
     environment = {
@@ -280,7 +282,13 @@ async def _sign_in(database: Database, settings: Settings) -> str:
             locale="de",
             at=at,
         )
-        outbox = SmtpMailer(database=database, jobs=PostgresJobs(), settings=settings, composers={})
+        outbox = SmtpMailer(
+            database=database,
+            jobs=PostgresJobs(),
+            settings=settings,
+            server=MailServer(settings.smtp_url),
+            composers={},
+        )
         signed_in = await Sessions(session, outbox).open(
             account_id=account.id, kind="app", epoch=account.auth_epoch, at=at, visit=Visit(ip="127.0.0.1")
         )

@@ -54,10 +54,12 @@ from store.invariants import check_invariants
 from store.jobs import PostgresJobs
 from store.mail import RECIPIENTS, SmtpMailer, deliver_mail
 from store.mail_delivery import MailDeliveries
-from store.purchase_confirmation import ComposeOrderConfirmation
+from store.purchase_confirmation import KIND as ORDER_CONFIRMATION
+from store.purchase_confirmation import ReadOrderConfirmation
 from store.retention import forget_what_is_past
 from store.returned_mail import ReturnedMail
 from store.settings import Settings
+from store.smtp import MailServer
 from store.throttling import Throttling, open_redis
 
 SECOND_FACTORS: Final = "second-factors"
@@ -140,6 +142,7 @@ class Parts:
     async def close(self) -> None:
         """Let go of what is not the database."""
         self.hasher.close()
+        await self.outbox.server.close()
         await self.gateway.close()
         if self.throttle.redis is not None:
             await self.throttle.redis.aclose()
@@ -165,7 +168,6 @@ async def assemble(
         **auth.letters.composers(settings),
         **auth.erasure_letters.composers(settings),
         **auth.recovery.letters.composers(settings),
-        "order_confirmation": ComposeOrderConfirmation(settings.base_url),
         **store.payment_letters.composers(settings.base_url),
         **store.refund_letters.composers(settings.base_url),
         **store.rental_letters.composers(settings.base_url),
@@ -186,7 +188,14 @@ async def assemble(
             api_base=settings.stripe_api_base,
         ),
         throttle=Throttling(database.reads, settings.derive("throttle"), open_redis(settings.redis_url)),
-        outbox=SmtpMailer(database=database, jobs=jobs, settings=settings, composers=composers),
+        outbox=SmtpMailer(
+            database=database,
+            jobs=jobs,
+            settings=settings,
+            server=MailServer(settings.smtp_url),
+            composers=composers,
+            readers={ORDER_CONFIRMATION: ReadOrderConfirmation(settings.base_url)},
+        ),
         hasher=hasher,
         one_time_codes=OneTimeCodes(settings.derive(SECOND_FACTORS)),
         seal=KeySeal.from_secret(settings.content_key_secret, settings.content_key_secret_before),

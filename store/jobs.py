@@ -1,10 +1,11 @@
 """Background jobs: enqueued in the caller's transaction, run by `store.worker`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from pgqueuer.adapters.persistence.qb import (
     QueryBuilderEnvironment,
@@ -12,7 +13,8 @@ from pgqueuer.adapters.persistence.qb import (
     QuerySchedulerBuilder,
 )
 from pgqueuer.domain.settings import DBSettings
-from pgqueuer.domain.types import JobId
+from pgqueuer.domain.types import JobId, QueueEntrypoint
+from pgqueuer.models import Job
 from pgqueuer.ports.driver import Driver
 from pgqueuer.queries import Queries
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +25,24 @@ JOBS_SCHEMA = "jobs"
 """PostgreSQL schema of the queue's own tables."""
 
 
+WAKE_UPS: Final = (
+    "CREATE OR REPLACE TRIGGER tg_pgqueuer_changed AFTER INSERT ON jobs.pgqueuer"
+    " EXECUTE FUNCTION jobs.fn_pgqueuer_changed()",
+    "CREATE TRIGGER tg_pgqueuer_queued_again AFTER UPDATE OF status ON jobs.pgqueuer"
+    " FOR EACH ROW WHEN (NEW.status = 'queued' AND OLD.status <> 'queued')"
+    " EXECUTE FUNCTION jobs.fn_pgqueuer_changed()",
+)
+"""When workers are woken: where there is a job to take. The library's own trigger wakes them also when one is done."""
+
+_NEXT: Final = """
+    SELECT min(next.execute_after) - now() AS due_in
+      FROM unnest($1::text[]) AS wanted (entrypoint)
+     CROSS JOIN LATERAL (
+        SELECT execute_after FROM jobs.pgqueuer
+         WHERE entrypoint = wanted.entrypoint AND status = 'queued' ORDER BY execute_after LIMIT 1) AS next
+"""
+
+
 @cache
 def queue_settings() -> DBSettings:
     """Where the queue's tables are: said here, never by an environment variable, which each making would look for."""
@@ -31,13 +51,56 @@ def queue_settings() -> DBSettings:
 
 def job_queries(driver: Driver) -> Queries:
     """The queue's statements over a driver."""
+    return Queries(driver, **_builders())
+
+
+@cache
+def _builders() -> Mapping[str, Any]:
+    """What writes the queue's statements: it keeps nothing but their text."""
     settings = queue_settings()
-    return Queries(
-        driver,
-        qbe=QueryBuilderEnvironment(settings),
-        qbq=QueryQueueBuilder(settings),
-        qbs=QuerySchedulerBuilder(settings),
-    )
+    return {
+        "qbe": QueryBuilderEnvironment(settings),
+        "qbq": QueryQueueBuilder(settings),
+        "qbs": QuerySchedulerBuilder(settings),
+    }
+
+
+class WorkerQueries(Queries):
+    """The queue's statements as the worker's loop needs them: two for a job that comes alone, not five.
+
+    The library's loop asks for jobs until none comes, then in three questions when the next one will be due.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver, **_builders())
+        self._took_all = False
+        self._due_in: timedelta | None = None
+
+    async def dequeue(self, batch_size: int, *conditions: Any, **named: Any) -> list[Job]:
+        """Take what is due. A batch that was not full took all of it, so the next answer is known once.
+
+        What came in between is seen by `eligible_queued_work`, which the loop asks before it waits.
+        """
+        if self._took_all:
+            self._took_all = False
+            return []
+        jobs = await super().dequeue(batch_size, *conditions, **named)
+        self._took_all = 0 < len(jobs) < batch_size
+        return jobs
+
+    async def eligible_queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:
+        """Whether a job is due; keeps what the loop asks next."""
+        (answer,) = await self.driver.fetch(_NEXT, entrypoints)
+        self._due_in = cast(timedelta | None, answer["due_in"])
+        return int(self._due_in is not None and self._due_in <= timedelta())
+
+    async def next_deferred_eta(self, entrypoints: list[QueueEntrypoint]) -> timedelta | None:
+        """How long until the next job is due, as it was known a moment ago."""
+        return self._due_in
+
+    async def queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:
+        """Whether any job waits, as it was known a moment ago."""
+        return int(self._due_in is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,16 @@
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import parseaddr
 from typing import Final, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
-import aiosmtplib
+import asyncpg
 import structlog
-from aiosmtplib.errors import SMTPRecipientsRefused, SMTPResponseException
-from sqlalchemy import CheckConstraint, ForeignKey, Index, select, update
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,13 +22,12 @@ from auth.models import Account
 from auth.plain_statements import add
 from auth.ports import Composer, Jobs, Letter, OpenDatabase
 from store.catalogue.models import Base
-from store.letter_templates import Rendered, render
-from store.suppressions import BOUNCED, CAN_BE_LEFT_OUT, is_bounce, is_suppressed, note_accepted, suppress
+from store.letter_templates import render
+from store.mail_message import write_message
+from store.smtp import MailServer, Sending
+from store.suppressions import BOUNCED, CAN_BE_LEFT_OUT, is_suppressed, suppress
 
 log = structlog.get_logger("mail")
-
-SEND_WITHIN: Final = 20.0
-"""Seconds for one conversation with the mail server."""
 
 RECIPIENTS: Final = "mail-recipients"
 """Purpose of the key under which recipients are known again."""
@@ -41,6 +37,31 @@ TAKEN: Final = ("sent", "bounced", "complained")
 
 LONGEST_REPLY: Final = 200
 """Characters that are kept of what the mail server said."""
+
+_DUE: Final = "SELECT kind, account_id, reference, locale FROM store.mails WHERE id = $1 AND status = 'queued'"
+
+_TRY: Final = """
+    UPDATE store.mails
+       SET status = $2, attempts = attempts + 1, sent_to = coalesce($3, sent_to),
+           recipient_hash = coalesce($4, recipient_hash), locale = $5, account_id = coalesce(account_id, $6)
+     WHERE id = $1 AND status = 'queued' AND account_id IS NOT DISTINCT FROM $7
+ RETURNING status
+"""
+"""What is known before a mail leaves. Nothing is noted about whom was erased since their mail was composed."""
+
+_NOTE: Final = """
+    WITH noted AS (
+        UPDATE store.mails SET status = $2, smtp_reply = $3, sent_at = $4 WHERE id = $1 AND status = 'queued'
+     RETURNING status
+    ), lifted AS (
+        DELETE FROM store.suppressed_addresses USING noted
+         WHERE noted.status = 'sent' AND email_key = $5 AND reason = 'bounced')
+    SELECT status FROM noted
+"""
+"""What became of a mail; a report may be faster than we are: what it said stays.
+
+One that was taken proves that its mailbox is there, whatever was refused before.
+"""
 
 
 class Mail(Base):
@@ -92,11 +113,6 @@ class MailSettings(Protocol):
         ...
 
     @property
-    def smtp_url(self) -> str:
-        """`smtp://` or `smtps://`."""
-        ...
-
-    @property
     def mail_from(self) -> str:
         """Sender."""
         ...
@@ -141,18 +157,17 @@ class Sender(Protocol):
 
 
 class MailDelayed(Exception):
-    """The mail server could not take a mail now; the job tries again later."""
+    """A mail could not leave now; the job tries again later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """What the mail server made of a mail."""
+class Reader(Protocol):
+    """Makes the mails of a kind that many people get: from one statement, without a transaction, writing nothing."""
 
-    status: str
-    """`sent`, `refused` for ever (5xx), or `queued` for another try."""
-    reply: str
-    is_bounce: bool = False
-    """Whether it said that there is no such mailbox."""
+    async def __call__(
+        self, reads: asyncpg.Pool, *, account_id: UUID | None, reference: UUID | None, locale: str
+    ) -> Letter | None:
+        """As a `Composer` does it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +177,17 @@ class SmtpMailer:
     database: OpenDatabase
     jobs: Jobs
     settings: MailSettings
+    server: MailServer
     composers: Mapping[str, Composer]
     """Who makes the mails of a kind."""
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    """The same for the kinds that are read."""
 
     async def queue(
         self, session: AsyncSession, *, kind: str, account_id: UUID | None, reference: UUID | None, locale: str
     ) -> UUID:
         """Note in the caller's transaction that a mail is due, and enqueue its delivery."""
-        if kind not in self.composers:
+        if kind not in self.composers and kind not in self.readers:
             raise LookupError(f"nobody composes mails of the kind {kind!r}")
         mail = Mail(
             id=new_id(),
@@ -190,36 +208,66 @@ class SmtpMailer:
         Message-ID and the same link. Raises `MailDelayed` for passing faults; no transaction is open while the
         server is spoken to, and what a composer wrote (the hash of a token) is committed before.
         """
-        async with self.database.sessions.begin() as session:
-            mail = await session.get(Mail, mail_id, with_for_update=True)
-            if mail is None or mail.status != "queued":
-                return
-            mail.attempts += 1
-            letter = await self.composers[mail.kind](
-                session, account_id=mail.account_id, reference=mail.reference, locale=mail.locale, at=at
-            )
-            if letter is None:
-                mail.status = "dropped"
-                return
-            mail.account_id = mail.account_id or letter.account_id
-            mail.locale = letter.locale or mail.locale
-            mail.sent_to = mask_email(letter.recipient)
-            mail.recipient_hash = hash_recipient(
-                parse_email(letter.recipient).key, key=self.settings.derive(RECIPIENTS)
-            )
-            if mail.kind in CAN_BE_LEFT_OUT and await is_suppressed(session, letter.recipient):
-                mail.status = "suppressed"
-                return
-            kind, locale = letter.template or mail.kind, mail.locale
-        rendered = render(kind, locale, {**self._common_values(locale), **letter.values})
-        message = self._message(mail_id, letter, rendered, locale=locale, at=at)
-        sending = await self._send(message, returned_to=self._return_address(mail_id))
+        due = await self.database.reads.fetchrow(_DUE, mail_id)
+        if due is None:
+            return
+        letter = await self._begin(mail_id, due, at=at)
+        if letter is None:
+            return
+        sending = await self._send(mail_id, due, letter, at=at)
         # Servers like to repeat whom they refuse; support and the jobs' own log may know the masked address only.
         reply = _without_address(sending.reply, letter.recipient)
         await self._note(mail_id, letter, sending, reply=reply, at=at)
         if sending.status == "queued":
             raise MailDelayed(reply)
-        log.info("mail_done", mail_id=str(mail_id), kind=kind, status=sending.status)
+        log.info("mail_done", mail_id=str(mail_id), kind=due["kind"], status=sending.status)
+
+    async def _begin(self, mail_id: UUID, due: asyncpg.Record, *, at: datetime) -> Letter | None:
+        """Compose a mail and note that it is tried; None: it is not to leave."""
+        reads, kind, about = self.database.reads, due["kind"], dict(due)
+        del about["kind"]
+        if read := self.readers.get(kind):
+            letter = await read(reads, **about)
+            status = await reads.fetchval(_TRY, mail_id, *await self._known(due, letter))
+        else:
+            async with self.database.sessions.begin() as session:
+                # Two workers with the same job make its link one after the other.
+                await session.execute(select(Mail.id).where(Mail.id == mail_id).with_for_update())
+                letter = await self.composers[kind](session, **about, at=at)
+                status = await _ask(session, _TRY, mail_id, *await self._known(due, letter))
+        if status is None:
+            raise MailDelayed("it changed while it was composed")
+        return letter if status == "queued" else None
+
+    async def _known(self, due: asyncpg.Record, letter: Letter | None) -> tuple[object, ...]:
+        """What `_TRY` notes about a composed mail."""
+        if letter is None:
+            return "dropped", None, None, due["locale"], None, due["account_id"]
+        is_left_out = due["kind"] in CAN_BE_LEFT_OUT and await is_suppressed(self.database.reads, letter.recipient)
+        return (
+            "suppressed" if is_left_out else "queued",
+            mask_email(letter.recipient),
+            hash_recipient(parse_email(letter.recipient).key, key=self.settings.derive(RECIPIENTS)),
+            letter.locale or due["locale"],
+            letter.account_id,
+            due["account_id"],
+        )
+
+    async def _send(self, mail_id: UUID, due: asyncpg.Record, letter: Letter, *, at: datetime) -> Sending:
+        """Have the mail server take a mail."""
+        locale = letter.locale or due["locale"]
+        words = render(letter.template or due["kind"], locale, {**self._common_values(locale), **letter.values})
+        message = write_message(
+            words, mail_id=mail_id, sender=self.settings.mail_from, recipient=letter.recipient, locale=locale, at=at
+        )
+        return await self.server.send(message, sender=self._return_address(mail_id), recipient=letter.recipient)
+
+    def _return_address(self, mail_id: UUID) -> str:
+        """The envelope's sender: an address of the mail's own where there can be, so that returns name it (VERP)."""
+        if self.settings.bounce_address is None:
+            return parseaddr(self.settings.mail_from)[1]
+        local, _, domain = self.settings.bounce_address.rpartition("@")
+        return f"{local}+{mail_id.hex}@{domain}"
 
     def _common_values(self, locale: str) -> dict[str, object]:
         return {
@@ -229,86 +277,27 @@ class SmtpMailer:
             "seller": self.settings.seller,
         }
 
-    def _message(self, mail_id: UUID, letter: Letter, rendered: Rendered, *, locale: str, at: datetime) -> EmailMessage:
-        message = EmailMessage(policy=SMTP)
-        message["From"] = self.settings.mail_from
-        message["To"] = letter.recipient
-        message["Subject"] = rendered.subject
-        message["Date"] = format_datetime(at.astimezone(UTC))
-        message["Message-ID"] = f"<{mail_id}@{self._domain()}>"
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(rendered.text)
-        message.add_alternative(rendered.html, subtype="html")
-        # Last: what begins with Content- moves into the first part when the second one is added.
-        message["Content-Language"] = locale
-        return message
-
-    def _return_address(self, mail_id: UUID) -> str | None:
-        """The envelope's sender: an address of the mail's own, so that what comes back names it (VERP)."""
-        if self.settings.bounce_address is None:
-            return None
-        local, _, domain = self.settings.bounce_address.rpartition("@")
-        return f"{local}+{mail_id.hex}@{domain}"
-
-    def _domain(self) -> str:
-        return parseaddr(self.settings.mail_from)[1].rpartition("@")[2]
-
-    async def _send(self, message: EmailMessage, *, returned_to: str | None) -> Sending:
-        """Speak to the server once."""
-        server = urlsplit(self.settings.smtp_url)
-        try:
-            _, reply = await aiosmtplib.send(
-                message,
-                sender=returned_to,
-                hostname=server.hostname,
-                port=server.port,
-                username=unquote(server.username) if server.username else None,
-                password=unquote(server.password) if server.password else None,
-                use_tls=server.scheme == "smtps",
-                # A password is never sent in clear, whatever someone between us and the server leaves out.
-                start_tls=True if server.password and server.scheme != "smtps" else None,
-                timeout=SEND_WITHIN,
-            )
-        except SMTPRecipientsRefused as fault:
-            codes = [refused.code for refused in fault.recipients]
-            reply = "; ".join(f"{refused.code} {refused.message}" for refused in fault.recipients)
-            return Sending(
-                "refused" if all(code >= 500 for code in codes) else "queued",
-                _one_line(reply),
-                is_bounce=all(is_bounce(refused.code, refused.message) for refused in fault.recipients),
-            )
-        except SMTPResponseException as fault:
-            return Sending("refused" if fault.code >= 500 else "queued", _one_line(f"{fault.code} {fault.message}"))
-        except (aiosmtplib.SMTPException, OSError) as fault:
-            return Sending("queued", type(fault).__name__)
-        return Sending("sent", _one_line(reply))
-
     async def _note(self, mail_id: UUID, letter: Letter, sending: Sending, *, reply: str, at: datetime) -> None:
         """Keep what became of a mail, and what that says of its address."""
-        is_sent = sending.status == "sent"
+        email_key, sent_at = parse_email(letter.recipient).key, at if sending.status == "sent" else None
+        outcome = (mail_id, sending.status, reply, sent_at, email_key)
+        if not sending.is_bounce:
+            await self.database.reads.execute(_NOTE, *outcome)
+            return
         async with self.database.sessions.begin() as session:
-            noted = await session.scalar(
-                update(Mail)
-                # A report may be faster than we are: what it said stays.
-                .where(Mail.id == mail_id, Mail.status == "queued")
-                .values(status=sending.status, smtp_reply=reply, sent_at=at if is_sent else None)
-                .returning(Mail.id)
-            )
-            if noted is None:
-                return
-            if sending.is_bounce:
-                await suppress(session, parse_email(letter.recipient).key, reason=BOUNCED, at=at)
-            elif is_sent:
-                await note_accepted(session, letter.recipient)
+            if await _ask(session, _NOTE, *outcome):
+                await suppress(session, email_key, reason=BOUNCED, at=at)
+
+
+async def _ask(session: AsyncSession, statement: str, *values: object) -> object:
+    """The one value that a statement answers."""
+    connection = await session.connection()
+    return (await connection.exec_driver_sql(statement, values)).scalar()
 
 
 def hash_recipient(email_key: str, *, key: bytes) -> bytes:
     """By which a mail's recipient is known again."""
     return hmac.digest(key, email_key.encode(), "sha256")
-
-
-def _one_line(reply: str) -> str:
-    return " ".join(reply.split())
 
 
 def _without_address(reply: str, address: str) -> str:

@@ -1,97 +1,99 @@
 """The confirmation of a paid order on a durable medium (BGB 312f(3)): contract, declarations, legal texts."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import groupby
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.models import Account
-from auth.ports import Composer, Letter
-from billing.books import Document
-from billing.models import Order, OrderLine
+from auth.ports import Letter
 from billing.money import Money
-from billing.orders import invoice_of, lines_of
 from billing.tax import rate_text
 from store.legal_texts import CONSENTS, NAMES, load_text
 from store.mail import TAKEN, Mail
 
-KIND = "order_confirmation"
+KIND: Final = "order_confirmation"
+
+_READ: Final = """
+    SELECT a.email, o.order_number, o.ordered_at, o.currency, o.gross, o.texts,
+           o.performance_consent_at, o.withdrawal_loss_acknowledged_at,
+           (SELECT document_number FROM billing.documents WHERE order_id = o.id AND kind = 'invoice') AS invoice_number,
+           (SELECT json_agg(json_build_object(
+                       'text', description ->> $3, 'terms', terms -> 'words' ->> $3,
+                       'gross', gross, 'net', net, 'tax', tax, 'tax_rate_bp', tax_rate_bp) ORDER BY position)
+              FROM billing.order_lines WHERE order_id = o.id) AS lines
+      FROM billing.orders AS o CROSS JOIN auth.accounts AS a
+     WHERE o.id = $1 AND o.paid_at IS NOT NULL AND a.id = $2 AND a.email IS NOT NULL
+"""
 
 
-class LinkSettings(Protocol):
-    """The setting that links need."""
+class _Line(msgspec.Struct, frozen=True):
+    """A line of the order, in the language of the mail."""
 
-    @property
-    def base_url(self) -> str:
-        """Public address without a trailing slash."""
-        ...
-
-
-def composers(settings: LinkSettings) -> Mapping[str, Composer]:
-    """The composer of the one kind of mail that buying queues."""
-    return {KIND: ComposeOrderConfirmation(settings.base_url)}
+    text: str
+    terms: str
+    gross: int
+    net: int
+    tax: int
+    tax_rate_bp: int
 
 
 @dataclass(frozen=True, slots=True)
-class ComposeOrderConfirmation:
+class ReadOrderConfirmation:
     """Tells a customer what was bought, at which price, under which terms and declarations."""
 
     base_url: str
 
     async def __call__(
-        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+        self, reads: asyncpg.Pool, *, account_id: UUID | None, reference: UUID | None, locale: str
     ) -> Letter | None:
         """The mail about the order `reference`, or None if it was never paid or its owner has no address any more.
 
         A contract that was undone since is confirmed too: it was made, and its invoice stands.
         """
-        order = await session.get(Order, reference)
-        account = await session.get(Account, account_id)
-        if order is None or order.paid_at is None or account is None or account.email is None:
+        order = await reads.fetchrow(_READ, reference, account_id, locale)
+        if order is None:
             return None
-        lines, invoice = await lines_of(session, order.id), await invoice_of(session, order.id)
-        return Letter(recipient=account.email, values=self._values(order, lines, invoice, locale), locale=locale)
+        link = f"{self.base_url}/{locale}"
+        links = {"library": f"{link}/library", "order_page": f"{link}/orders/{reference}"}
+        return Letter(recipient=order["email"], values={**_values(order, locale), **links}, locale=locale)
 
-    def _values(
-        self, order: Order, lines: Sequence[OrderLine], invoice: Document | None, locale: str
-    ) -> dict[str, object]:
-        def money(minor: int) -> str:
-            return Money(minor, order.currency).format(locale)
 
-        by_rate = groupby(sorted(lines, key=lambda line: line.tax_rate_bp), key=lambda line: line.tax_rate_bp)
-        taxes = [
-            {
-                "rate": _percent(rate_bp, locale),
-                "net": money(sum(line.net for line in same_rate)),
-                "amount": money(sum(line.tax for line in same_rate)),
-            }
-            for rate_bp, same_rate in ((rate_bp, list(found)) for rate_bp, found in by_rate)
-        ]
-        return {
-            "order_number": order.order_number,
-            "ordered_at": order.ordered_at,
-            "invoice_number": invoice.document_number if invoice else "",
-            "lines": [
-                {
-                    "text": line.description[locale],
-                    "price": money(line.gross),
-                    "terms": line.terms["words"][locale],
-                }
-                for line in lines
-            ],
-            "total": money(order.gross),
-            "taxes": taxes,
-            "consents": _consents(order, locale),
-            "texts": _texts(order, locale),
-            "library": f"{self.base_url}/{locale}/library",
-            "order_page": f"{self.base_url}/{locale}/orders/{order.id}",
+def _values(order: asyncpg.Record, locale: str) -> dict[str, object]:
+    lines = msgspec.json.decode(order["lines"], type=list[_Line])
+
+    def money(minor: int) -> str:
+        return Money(minor, order["currency"]).format(locale)
+
+    by_rate = groupby(sorted(lines, key=lambda line: line.tax_rate_bp), key=lambda line: line.tax_rate_bp)
+    taxes = [
+        {
+            "rate": _percent(rate_bp, locale),
+            "net": money(sum(line.net for line in same_rate)),
+            "amount": money(sum(line.tax for line in same_rate)),
         }
+        for rate_bp, same_rate in ((rate_bp, list(found)) for rate_bp, found in by_rate)
+    ]
+    texts = msgspec.json.decode(order["texts"])
+    return {
+        "order_number": order["order_number"],
+        "ordered_at": order["ordered_at"],
+        "invoice_number": order["invoice_number"] or "",
+        "lines": [{"text": line.text, "price": money(line.gross), "terms": line.terms} for line in lines],
+        "total": money(order["gross"]),
+        "taxes": taxes,
+        "consents": _consents(order, texts, locale),
+        "texts": _texts(texts, locale),
+    }
 
 
 async def confirmed_at(session: AsyncSession, order_id: UUID) -> datetime | None:
@@ -104,27 +106,30 @@ async def confirmed_at(session: AsyncSession, order_id: UUID) -> datetime | None
     )
 
 
-def _consents(order: Order, locale: str) -> list[dict[str, object]]:
+def _consents(order: asyncpg.Record, texts: dict[str, Any], locale: str) -> list[dict[str, object]]:
     """The declarations in the words of the version that was shown, with their times."""
-    times = dict(zip(CONSENTS, (order.performance_consent_at, order.withdrawal_loss_acknowledged_at), strict=True))
+    times = dict(
+        zip(CONSENTS, (order["performance_consent_at"], order["withdrawal_loss_acknowledged_at"]), strict=True)
+    )
     return [
-        {"text": load_text(name, order.texts[name]["version"], locale).body, "at": declared_at}
+        {"text": load_text(name, texts[name]["version"], locale).body, "at": declared_at}
         for name, declared_at in times.items()
         if declared_at is not None
     ]
 
 
-def _texts(order: Order, locale: str) -> list[dict[str, str]]:
+def _texts(texts: dict[str, Any], locale: str) -> list[Mapping[str, str]]:
     """The terms and the information on withdrawal, in the words of the version that was agreed."""
-    names = [name for name in NAMES if name not in CONSENTS]
-    agreed = [load_text(name, order.texts[name]["version"], locale) for name in names]
-    return [{"heading": text.heading, "body": _plain(text.body)} for text in agreed]
+    return [_plain(name, texts[name]["version"], locale) for name in NAMES if name not in CONSENTS]
 
 
-def _plain(markdown: str) -> str:
-    """The text without its marks and the breaks of its lines, for mails."""
-    blocks = (re.sub(r"\n(?!- ) *", " ", block) for block in re.split(r"\n\s*\n", markdown))
-    return re.sub(r"^#+ |\*+", "", "\n\n".join(blocks), flags=re.MULTILINE)
+@cache
+def _plain(name: str, version: str, locale: str) -> Mapping[str, str]:
+    """A text without its marks and the breaks of its lines, for mails."""
+    text = load_text(name, version, locale)
+    blocks = (re.sub(r"\n(?!- ) *", " ", block) for block in re.split(r"\n\s*\n", text.body))
+    body = re.sub(r"^#+ |\*+", "", "\n\n".join(blocks), flags=re.MULTILINE)
+    return MappingProxyType({"heading": text.heading, "body": body})
 
 
 def _percent(rate_bp: int, locale: str) -> str:

@@ -27,7 +27,7 @@ import store.mail
 import store.returned_mail
 import store.suppressions
 from store.database import APP_ROLE, FINANCE_ROLE
-from store.jobs import JOBS_SCHEMA, queue_settings
+from store.jobs import JOBS_SCHEMA, WAKE_UPS, queue_settings
 
 METADATA: tuple[MetaData, ...] = (
     auth.models.Base.metadata,
@@ -108,8 +108,10 @@ def after_tables() -> Iterator[str]:
 
 
 def create_queue_tables(connection: Connection) -> None:
-    """Create the queue's own tables, as its library writes them."""
+    """Create the queue's own tables, as its library writes them, but for when workers are woken."""
     run_script(connection, QueryBuilderEnvironment(queue_settings()).build_install_query(create_schema=False))
+    for statement in WAKE_UPS:
+        connection.exec_driver_sql(statement)
 
 
 def run_script(connection: Connection, script: str) -> None:

@@ -4,7 +4,8 @@ import re
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import CheckConstraint, delete, exists, select
+import asyncpg
+from sqlalchemy import CheckConstraint, delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -47,10 +48,12 @@ def is_bounce(code: int, message: str) -> bool:
     return code >= 500 and not _OTHER_CAUSE.match(message)
 
 
-async def is_suppressed(session: AsyncSession, address: str) -> bool:
+async def is_suppressed(reads: asyncpg.Pool, address: str) -> bool:
     """Whether mails that can be left out are to be left out for this address."""
-    found = exists().where(SuppressedAddress.email_key == parse_email(address).key)
-    return bool(await session.scalar(select(found)))
+    found: bool = await reads.fetchval(
+        "SELECT EXISTS (SELECT FROM store.suppressed_addresses WHERE email_key = $1)", parse_email(address).key
+    )
+    return found
 
 
 async def suppress(session: AsyncSession, email_key: str, *, reason: str, at: datetime) -> None:
@@ -74,12 +77,3 @@ async def lift_suppression(session: AsyncSession, email_key: str) -> bool:
     """Write to an address again, because its owner says that mails arrive; False if nothing was left out."""
     statement = delete(SuppressedAddress).where(SuppressedAddress.email_key == email_key)
     return await session.scalar(statement.returning(SuppressedAddress.email_key)) is not None
-
-
-async def note_accepted(session: AsyncSession, address: str) -> None:
-    """A mail server took a mail for the address: whatever bounced before, the mailbox is there."""
-    await session.execute(
-        delete(SuppressedAddress).where(
-            SuppressedAddress.email_key == parse_email(address).key, SuppressedAddress.reason == BOUNCED
-        )
-    )

@@ -5,22 +5,25 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import cast
 
 import asyncpg
 import structlog
+import uvloop
 from pgqueuer import PgQueuer
 from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
-from pgqueuer.db import AsyncpgPoolDriver
+from pgqueuer.db import AsyncpgDriver
 from pgqueuer.models import Job, Schedule
 
 from store.clock import Clock, SystemClock
 from store.composition import JobHandler, Parts, assemble, job_handlers, periodic_jobs
 from store.database import DATABASE_AWAY, Database
 from store.invariants import check_if_never_checked
-from store.jobs import job_queries
+from store.jobs import WorkerQueries
 from store.logs import configure_logs
 from store.safe_start import check_database
 from store.settings import Settings, UnsafeSettings
@@ -40,10 +43,13 @@ ASK_AGAIN = 0.5
 """Seconds between two tries to reach a database that is away."""
 
 
-def build_worker(parts: Parts, stop: asyncio.Event) -> PgQueuer:
-    """A queue consumer that knows every job and every periodic sweep; `stop` is set when the process is to end."""
-    driver = AsyncpgPoolDriver(parts.database.reads)
-    worker = PgQueuer(driver, queries=job_queries(driver))
+def build_worker(parts: Parts, stop: asyncio.Event, connection: asyncpg.Connection) -> PgQueuer:
+    """A queue consumer that knows every job and every periodic sweep; `stop` is set when the process is to end.
+
+    The queue has a connection of its own, which listens too: borrowing one costs as much as most of its statements.
+    """
+    driver = AsyncpgDriver(connection)
+    worker = PgQueuer(driver, queries=WorkerQueries(driver))
     for name, handler in job_handlers(parts).items():
         run = partial(_run, name, handler, partial(_database_answers, parts.database, stop))
         worker.entrypoint(name, on_failure="hold", executor_factory=_with_retries)(run)
@@ -104,16 +110,26 @@ async def work(settings: Settings, *, clock: Clock | None = None) -> None:
 
 async def _work_until(stop: asyncio.Event, parts: Parts) -> None:
     """Work until told to stop, or until the database goes away; then return when it is back."""
-    worker = build_worker(parts, stop)
     stopping = asyncio.create_task(stop.wait())
-    stopping.add_done_callback(lambda _stopped: worker.shutdown.set())
     try:
-        await worker.run(dequeue_timeout=timedelta(seconds=5))
+        async with _own_connection(parts.database) as connection:
+            worker = build_worker(parts, stop, connection)
+            stopping.add_done_callback(lambda _stopped: worker.shutdown.set())
+            # Nobody reads the library's statistics: they would write every line of its log a second time.
+            await worker.run(dequeue_timeout=timedelta(seconds=5), log_aggregation_interval=timedelta())
     except (*DATABASE_AWAY, asyncpg.InterfaceError) as fault:  # the latter: closing what is closed already
         log.warning("database_lost", kind=type(fault).__name__)
         await _database_answers(parts.database, stop)
     finally:
         stopping.cancel()
+
+
+@asynccontextmanager
+async def _own_connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the pool for as long as the worker works; it listens no more when it is given back."""
+    async with database.reads.acquire() as connection:
+        yield cast(asyncpg.Connection, connection)
+        await connection.reset()
 
 
 async def main() -> int:
@@ -130,4 +146,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(uvloop.run(main()))

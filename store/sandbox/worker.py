@@ -1,6 +1,6 @@
 """The worker process of the sandbox: the store's own, on the clock that can be moved."""
 
-import asyncio
+import uvloop
 
 from store.logs import configure_logs
 from store.sandbox.app import sandbox_settings
@@ -20,4 +20,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -2,19 +2,24 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 import pytest
+from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from jinja2 import Environment, FileSystemLoader, meta
 from litestar import Litestar
 
 from auth.ids import new_id
+from auth.ports import Letter
 from store.letter_templates import FOLDER, render
 from store.mail import MailDelayed, list_mails
 from store.sandbox.sample_letters import sample
 from store.settings import Seller, Settings
+from store.smtp import MailServer
 from tests.auth.people import a_customer, parts_of
 from tests.auth.post_office import open_post_office, text_of
 
@@ -177,6 +182,34 @@ async def test_a_passing_fault_has_the_mail_tried_again(
     assert await owner.fetchval("SELECT attempts FROM store.mails") == 2
 
 
+class OfficeOfTwo:
+    """A mail server that is busy with one worker until another one has sent the same mail."""
+
+    def __init__(self, owner_url: str) -> None:
+        self.owner_url = owner_url
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        connection = await asyncpg.connect(self.owner_url)
+        await connection.execute("UPDATE store.mails SET status = 'sent', smtp_reply = 'kept'")
+        await connection.close()
+        return "451 busy"
+
+
+async def test_a_mail_that_another_worker_sent_meanwhile_stays_sent(
+    app: Litestar, settings: Settings, owner: asyncpg.Connection, owner_url: str
+) -> None:
+    mail_id = await a_mail(app, (await a_customer(app)).id)
+    server = urlsplit(settings.smtp_url)
+    controller = Controller(OfficeOfTwo(owner_url), hostname=server.hostname or "", port=server.port or 0)
+    controller.start()
+    with pytest.raises(MailDelayed):
+        await parts_of(app).outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    controller.stop()
+    row = await owner.fetchrow("SELECT status, smtp_reply FROM store.mails")
+    assert row is not None
+    assert tuple(row) == ("sent", "kept")
+
+
 async def test_a_mail_that_the_server_will_never_take_is_given_up(
     app: Litestar, settings: Settings, owner: asyncpg.Connection
 ) -> None:
@@ -211,7 +244,7 @@ async def test_a_password_is_never_sent_to_a_mail_server_in_clear(
 ) -> None:
     mail_id = await a_mail(app, (await a_customer(app)).id)
     with_password = settings.smtp_url.replace("smtp://", "smtp://store:secret@")
-    mailer = replace(parts_of(app).outbox, settings=replace(settings, smtp_url=with_password))
+    mailer = replace(parts_of(app).outbox, server=MailServer(with_password))
     shown: list[object] = []
 
     def take_password(
@@ -233,6 +266,25 @@ async def test_a_mail_to_an_erased_account_is_dropped(app: Litestar, owner: asyn
     await owner.execute("UPDATE auth.accounts SET email = NULL, email_key = NULL")
     await parts_of(app).outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
     assert await owner.fetchval("SELECT status FROM store.mails") == "dropped"
+
+
+async def test_nothing_is_noted_about_whom_was_erased_while_their_mail_was_composed(
+    app: Litestar, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    account = await a_customer(app)
+    mail_id = await a_mail(app, account.id)
+
+    async def read_and_be_late(*_: object, **__: object) -> Letter:
+        await owner.execute("UPDATE store.mails SET account_id = NULL")
+        return Letter(recipient=account.email or "", values={}, locale="de")
+
+    late = replace(parts_of(app).outbox, readers={"password_changed": read_and_be_late})
+    with open_post_office(settings.smtp_url) as office, pytest.raises(MailDelayed):
+        await late.deliver(mail_id=mail_id, at=datetime.now(UTC))
+    assert office.letters == []
+    row = await owner.fetchrow("SELECT status, attempts, sent_to, recipient_hash, account_id FROM store.mails")
+    assert row is not None
+    assert tuple(row) == ("queued", 0, None, None, None)
 
 
 async def test_a_rollback_leaves_neither_mail_nor_job(app: Litestar, owner: asyncpg.Connection) -> None:

@@ -1,6 +1,5 @@
 """Giving money back over HTTP: the customer's withdrawal, support's refund and its second person."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -9,7 +8,7 @@ import pytest
 
 from store.database import Database
 from store.legal_texts import load_text
-from store.purchase_confirmation import ComposeOrderConfirmation
+from store.purchase_confirmation import ReadOrderConfirmation
 from tests.fakes import FakeGateway
 from tests.store.purchase.shops import Buyer, intent_of, make_offer, send_event, sign_in_staff
 
@@ -57,11 +56,8 @@ async def test_the_confirmation_repeats_the_agreed_texts_as_plain_paragraphs(
 ) -> None:
     order_id = await a_paid_order(buyer, database, gateway)
     account_id = await owner.fetchval("SELECT account_id FROM billing.orders")
-    compose = ComposeOrderConfirmation("https://videothek.example")
-    async with database.sessions() as session:
-        letter = await compose(
-            session, account_id=account_id, reference=UUID(order_id), locale=locale, at=datetime.now(UTC)
-        )
+    read = ReadOrderConfirmation("https://videothek.example")
+    letter = await read(database.reads, account_id=account_id, reference=UUID(order_id), locale=locale)
     assert letter is not None
     kept = {text["heading"]: text["body"] for text in letter.values["texts"]}
     agreed = [load_text(name, "2026-11-01", locale) for name in ("terms", "withdrawal")]
@@ -78,11 +74,8 @@ async def test_a_contract_is_confirmed_also_when_it_was_undone_before_its_mail_l
     order_id = await a_paid_order(buyer, database, gateway)
     await buyer.post(f"/v1/orders/{order_id}/withdrawals", {"declared": True})
     account_id = await owner.fetchval("SELECT account_id FROM billing.orders")
-    compose = ComposeOrderConfirmation("https://videothek.example")
-    async with database.sessions() as session:
-        letter = await compose(
-            session, account_id=account_id, reference=UUID(order_id), locale="de", at=datetime.now(UTC)
-        )
+    read = ReadOrderConfirmation("https://videothek.example")
+    letter = await read(database.reads, account_id=account_id, reference=UUID(order_id), locale="de")
     assert letter is not None
     assert letter.values["invoice_number"] == await owner.fetchval(
         "SELECT document_number FROM billing.documents WHERE kind = 'invoice'"
