@@ -102,7 +102,7 @@ class Journal(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     booked_at: Mapped[datetime]
     source: Mapped[str] = mapped_column(String(16))
-    """`payment`, `refund`, `dispute` or `provider`: what caused it."""
+    """`payment`, `refund`, `dispute`, `provider` or `resolution`: what caused it."""
     source_id: Mapped[UUID]
     """Key of the row that caused it; for `provider`, made of the key of its movement."""
     kind: Mapped[str] = mapped_column(String(32))

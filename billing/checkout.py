@@ -15,6 +15,7 @@ from auth.models import Account
 from auth.plain_statements import add, columns, driver_of, read, save
 from auth.ports import Jobs, Outbox
 from billing.card_testing import Payer, count_try, is_card_blocked, is_testing, note_try
+from billing.declined_tries import keep_declined
 from billing.errors import (
     ConsentsMissing,
     OrderAlreadyOpen,
@@ -184,6 +185,7 @@ class Checkout:
         if payment.intent_id not in (None, intent.id):
             return await self._settle_second_intent(intent, order, payment, at)
         is_decline = await note_try(self.session, order, payment, intent.charge)
+        await keep_declined(self.session, payment, intent.charge, intent.failure, at=at)
         if payment.state in FINAL:
             return Settlement(Outcome.ALREADY, order, payment)
         if intent.state is not PaymentState.SUCCEEDED:
@@ -222,12 +224,13 @@ class Checkout:
         )
         return Settlement(Outcome.PAID, order, payment)
 
-    async def count_older_try(self, intent: Intent, charge: Charge) -> None:
+    async def count_older_try(self, intent: Intent, charge: Charge, *, at: datetime) -> None:
         """Count a declined try that is not the intent's last: of many within a moment an intent tells of one only."""
         locked = await self._lock(intent)
         if locked is None:
             return
         order, payment = locked
+        await keep_declined(self.session, payment, charge, None, at=at)
         if await count_try(self.session, order, payment, charge):
             await self._stop_testing(order, payment, charge)
 

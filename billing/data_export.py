@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Executable, select
 
 from billing.books import Document
+from billing.declined_tries import DeclinedTry
 from billing.models import Dispute, Order, OrderLine, Payment, Quote, Refund
 from billing.withdrawals import WithdrawalDeclaration
 
@@ -66,6 +67,11 @@ def parts_of_buyer(account_id: UUID, email_key: str | None) -> Mapping[str, Exec
         .join(Order, Order.id == Payment.order_id)
         .where(Order.account_id == account_id)
         .order_by(Payment.id),
+        "declined_tries": select(Order.order_number, DeclinedTry.decline, DeclinedTry.at)
+        .join(Payment, Payment.id == DeclinedTry.payment_id)
+        .join(Order, Order.id == Payment.order_id)
+        .where(Order.account_id == account_id)
+        .order_by(DeclinedTry.at, DeclinedTry.key),
         "refunds": select(
             Order.order_number,
             Refund.state,

@@ -14,8 +14,13 @@ from auth.ids import new_id
 from billing.books import Journal, Posting
 from billing.ledger import DISPUTED, LOST, TO_REFUND, book
 from billing.models import Dispute, DisputeState, Order, Payment, Refund, RefundState
+from billing.money import Money
 
 log = structlog.get_logger("disputed_refunds")
+
+TWICE: Final = "refund_lost"
+SETTLED: Final = "refund_settled"
+"""Kinds of journals: the customer had the money twice; what was owed came from the customer's bank."""
 
 _OWED: Final = (RefundState.REQUESTED, RefundState.PENDING, RefundState.FAILED, RefundState.CANCELED)
 """Booked, and not with the customer yet."""
@@ -58,30 +63,63 @@ async def left_of_lost_dispute(session: AsyncSession, refund: Refund) -> int:
 async def settle_by_dispute(session: AsyncSession, refund: Refund, *, at: datetime) -> None:
     """Close a refund out of what a lost dispute took, so that the customer has the money once; its order is locked.
 
-    What is owed is owed no longer, for the bank has paid it; a refund that arrived all the same is lost.
+    What is owed is owed no longer, for the bank has paid it; a refund that arrived all the same is lost. One that fails
+    after it was lost is not: what the customer has, the bank has paid.
     """
+    order, is_there = await session.get_one(Order, refund.order_id), refund.state is RefundState.SUCCEEDED
     covered = min(refund.amount, await left_of_lost_dispute(session, refund))
-    if covered == 0:
+    if is_there:
+        if covered:
+            log.error("the customer has the money twice", refund_id=str(refund.id), amount=covered)
+            source, money = ("refund", refund.id), Money(covered, refund.currency)
+            await book_twice(session, order, refund.payment_id, source, money, at=at)
         return
-    order, arrived = await session.get_one(Order, refund.order_id), refund.state is RefundState.SUCCEEDED
-    if arrived:
-        log.error("the customer has the money twice", refund_id=str(refund.id), amount=covered)
-    else:
-        refund.state, refund.updated_at = RefundState.SETTLED, at
+    undone = min(refund.amount - covered, await _had_twice(session, refund))
+    if covered + undone == 0:
+        return
+    refund.state, refund.updated_at = RefundState.SETTLED, at
     await book(
         session,
-        kind="refund_lost" if arrived else "refund_settled",
+        kind=SETTLED,
         source=("refund", refund.id),
         order=order,
         payment_id=refund.payment_id,
         document_number=None,
         description=f"Rückzahlung durch Rückbuchung zu {order.order_number}",
         currency=refund.currency,
-        sides={LOST if arrived else TO_REFUND: covered, DISPUTED: -covered},
+        sides={TO_REFUND: covered + undone, DISPUTED: -covered, LOST: -undone},
         at=at,
     )
-    if covered < refund.amount and not arrived:
-        session.add(next_try(refund, amount=refund.amount - covered, at=at))
+    if covered + undone < refund.amount:
+        session.add(next_try(refund, amount=refund.amount - covered - undone, at=at))
+
+
+async def book_twice(
+    session: AsyncSession, order: Order, payment_id: UUID, source: tuple[str, UUID], amount: Money, *, at: datetime
+) -> None:
+    """Book as lost what a dispute took although the customer had it back already."""
+    await book(
+        session,
+        kind=TWICE,
+        source=source,
+        order=order,
+        payment_id=payment_id,
+        document_number=None,
+        description=f"Rückzahlung und Rückbuchung zu {order.order_number}",
+        currency=amount.currency,
+        sides={LOST: amount.minor, DISPUTED: -amount.minor},
+        at=at,
+    )
+
+
+async def _had_twice(session: AsyncSession, refund: Refund) -> int:
+    """Minor units of a refund's payment that are booked as had twice and not undone yet."""
+    lost = await session.scalar(
+        select(func.sum(Posting.minor))
+        .join(Journal, Journal.id == Posting.journal_id)
+        .where(Journal.payment_id == refund.payment_id, Journal.kind.in_((TWICE, SETTLED)), Posting.account == LOST)
+    )
+    return max(0, int(lost or 0))
 
 
 def next_try(refund: Refund, *, amount: int, at: datetime, requested_by: UUID | None = None) -> Refund:

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ids import new_id
 from billing.books import Journal
-from billing.disputed_refunds import list_owed, settle_by_dispute
+from billing.disputed_refunds import TWICE, book_twice, list_owed, settle_by_dispute
 from billing.ledger import CLEARING, DISPUTE_FEES, DISPUTED, LOST, book, vat_account
 from billing.models import Dispute, DisputeState, Order, OrderLine, Payment, PaymentState, RefundState
+from billing.money import Money
 from billing.orders import lines_of, lock_order
 from billing.ports import Fulfilment, Movement, ProviderDispute
 from billing.provider_records import BlockedCard
@@ -153,19 +154,22 @@ async def _book_loss(
     that the provider may have is left to `Refunds`, which asks for it first.
     """
     source = ("dispute", dispute.id)
-    if await _is_booked(session, source, "dispute_lost"):
+    if await _is_booked(session, source, "dispute_lost") or await _is_booked(session, source, TWICE):
         return
     owed = await list_owed(session, payment)
     before = await given_back(session, order.id, booked=True) if lines else order.gross
     of_sale = min(dispute.amount, order.gross - before)
     had_twice = max(0, dispute.amount - of_sale - sum(refund.amount for refund in owed))
-    sides: dict[str, int] = defaultdict(int, {LOST: had_twice, DISPUTED: -had_twice})
+    sides: dict[str, int] = defaultdict(int)
     for share in share_out(lines, before=before, amount=of_sale) if of_sale else ():
         sides[LOST] += share.net
         sides[vat_account(order, share.line)] += share.tax
         sides[DISPUTED] -= share.gross
     if any(sides.values()):
         await _book_lost(session, order, payment, source, sides, at)
+    if had_twice:
+        # A journal of its own: a refund that fails after all undoes it.
+        await book_twice(session, order, payment.id, source, Money(had_twice, dispute.currency), at=at)
     for refund in owed:
         if refund.state in (RefundState.FAILED, RefundState.CANCELED):
             await settle_by_dispute(session, refund, at=at)

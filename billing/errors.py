@@ -163,7 +163,7 @@ class RefundNotAwaitingApproval(BillingError):
 
 
 class DecidedByRequester(BillingError):
-    """Who asked for a refund cannot be the one who approves or rejects it."""
+    """Who asked for a refund or a booking cannot be the one who approves or rejects it."""
 
     status, code = 403, "second_person_needed"
     de = "Darüber muss eine zweite Person entscheiden."
@@ -284,6 +284,30 @@ class MovementNotUnexplained(BillingError):
     status, code = 409, "movement_not_unexplained"
     de = "Diese Bewegung gehört zu einer Buchung oder wartet noch auf ihre. Es wurde nichts gebucht."
     en = "This movement belongs to a booking or still waits for its own. Nothing was booked."
+
+
+class MovementNotUnresolved(BillingError):
+    """The movement was never acknowledged, is resolved, or a resolution of it waits for a second person."""
+
+    status, code = 409, "movement_not_unresolved"
+    de = "Diese Bewegung ist nicht ungeklärt, oder jemand hat sie gerade geklärt. Es wurde nichts gebucht."
+    en = "This movement is not unresolved, or somebody has just resolved it. Nothing was booked."
+
+
+class ResolutionNotFound(BillingError):
+    """There is no such resolution."""
+
+    status, code = 404, "resolution_not_found"
+    de = "Diese Klärung gibt es nicht."
+    en = "There is no such resolution."
+
+
+class ResolutionNotAwaitingApproval(BillingError):
+    """Somebody has decided already."""
+
+    status, code = 409, "resolution_not_awaiting_approval"
+    de = "Über diese Klärung ist schon entschieden."
+    en = "This resolution has been decided already."
 
 
 class CursorInvalid(BillingError):

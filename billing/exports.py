@@ -8,9 +8,9 @@ The columns of the CSV (comma, UTF-8, a header line, one line per money event, o
     kind               sale | refund | refund_paid | refund_reversal | refund_settled | refund_lost |
                        unfulfilled_receipt | unfulfilled_refund |
                        dispute_withdrawn | dispute_reinstated | dispute_lost | fee | provider_fee |
-                       acknowledged
+                       acknowledged | resolved
     order_number       what customers and support say; empty, as customer, country and payment_id are, for a
-                       provider_fee or an acknowledged movement, which belong to no order
+                       provider_fee or a movement that is none of ours, which belong to no order
     invoice_number     empty where no invoice belongs to the event
     customer           pseudonym; the only customer key in the books
     country            where the supply is taxed, ISO 3166-1

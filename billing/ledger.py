@@ -26,7 +26,10 @@ DISPUTED: Final = "receivable:disputes"
 """Money that a bank took until it has decided."""
 
 UNRESOLVED: Final = "receivable:unresolved"
-"""Movements at the provider that finance acknowledged as none of ours, until somebody knows whose they are."""
+"""Movements that finance acknowledged as none of ours, until it says what they were (`billing.resolutions`)."""
+
+OTHERS: Final = "receivable:others"
+"""What other businesses on the same account at the provider owe us, or negative what is theirs."""
 
 FEES: Final = "fees:stripe"
 """What the provider keeps of payments."""
@@ -36,6 +39,9 @@ DISPUTE_FEES: Final = "fees:disputes"
 
 LOST: Final = "loss:disputes"
 """Net prices that were lost to disputes."""
+
+WRITTEN_OFF: Final = "loss:unresolved"
+"""Movements that nobody could resolve."""
 
 BANK: Final = "bank:payouts"
 """What the provider paid out to our bank."""

@@ -43,7 +43,7 @@ class Base(DeclarativeBase):
     }
 
 
-def _words(kind: type[StrEnum], name: str) -> Enum:
+def words_of(kind: type[StrEnum], name: str) -> Enum:
     """A text column that takes the values of a StrEnum only."""
     return Enum(
         kind,
@@ -188,7 +188,7 @@ class Order(Base):
     channel: Mapped[str] = mapped_column(String(16))
     """`web` or `api`: the interface on which the contract was made."""
     locale: Mapped[str] = mapped_column(String(5))
-    state: Mapped[OrderState] = mapped_column(_words(OrderState, "state"))
+    state: Mapped[OrderState] = mapped_column(words_of(OrderState, "state"))
     currency: Mapped[str] = mapped_column(String(3))
     gross: Mapped[int]
     net: Mapped[int]
@@ -279,7 +279,7 @@ class Payment(Base):
     idempotency_key: Mapped[str] = mapped_column(String(120), unique=True)
     """Written before the provider is asked, so that asking again makes no second intent."""
     intent_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY), unique=True)
-    state: Mapped[PaymentState] = mapped_column(_words(PaymentState, "state"))
+    state: Mapped[PaymentState] = mapped_column(words_of(PaymentState, "state"))
     decline: Mapped[str | None] = mapped_column(String(32))
     """Why the last try was declined, in the words of `billing.declines`."""
     amount: Mapped[int]
@@ -327,7 +327,7 @@ class Refund(Base):
     payment_id: Mapped[UUID] = mapped_column(ForeignKey(Payment.id), index=True)
     intent_id: Mapped[str] = mapped_column(String(PROVIDER_KEY))
     """The intent whose money goes back (it may be a second one that claims the same payment)."""
-    kind: Mapped[RefundKind] = mapped_column(_words(RefundKind, "kind"), server_default=RefundKind.RETURN.value)
+    kind: Mapped[RefundKind] = mapped_column(words_of(RefundKind, "kind"), server_default=RefundKind.RETURN.value)
     amount: Mapped[int]
     net: Mapped[int | None]
     """Sales only: the part of the amount that was revenue."""
@@ -346,7 +346,7 @@ class Refund(Base):
     """The failed refund that this one tries again: the same debt, so nothing is booked a second time."""
     idempotency_key: Mapped[str] = mapped_column(String(PROVIDER_KEY), unique=True)
     provider_refund_id: Mapped[str | None] = mapped_column(String(PROVIDER_KEY), unique=True)
-    state: Mapped[RefundState] = mapped_column(_words(RefundState, "state"))
+    state: Mapped[RefundState] = mapped_column(words_of(RefundState, "state"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -382,7 +382,7 @@ class Dispute(Base):
     order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), index=True)
     payment_id: Mapped[UUID] = mapped_column(ForeignKey(Payment.id))
     provider_dispute_id: Mapped[str] = mapped_column(String(PROVIDER_KEY), unique=True)
-    state: Mapped[DisputeState] = mapped_column(_words(DisputeState, "state"))
+    state: Mapped[DisputeState] = mapped_column(words_of(DisputeState, "state"))
     reason: Mapped[str] = mapped_column(String(40))
     """The provider's word: `fraudulent`, `product_not_received`, …"""
     amount: Mapped[int]

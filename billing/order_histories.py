@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.declined_tries import DeclinedTry
 from billing.models import Dispute, Order, OrderState, Payment, Refund
 from billing.money_states import OrderMoney, money_of
 
@@ -17,17 +18,24 @@ class OrderHistory:
     """All that belongs to one order, each list in the order of time."""
 
     payments: list[Payment] = field(default_factory=list)
+    declined: list[DeclinedTry] = field(default_factory=list)
+    """Tries of the payments that were declined."""
     refunds: list[Refund] = field(default_factory=list)
     disputes: list[Dispute] = field(default_factory=list)
 
 
 async def histories_of(session: AsyncSession, order_ids: Sequence[UUID]) -> Mapping[UUID, OrderHistory]:
-    """The history of each order, by three queries however many they are."""
+    """The history of each order, by four queries however many they are."""
     histories: defaultdict[UUID, OrderHistory] = defaultdict(OrderHistory)
     for payment in await session.scalars(
         select(Payment).where(Payment.order_id.in_(order_ids)).order_by(Payment.attempt)
     ):
         histories[payment.order_id].payments.append(payment)
+    declined = select(Payment.order_id, DeclinedTry).join(Payment, Payment.id == DeclinedTry.payment_id)
+    for order_id, tried in await session.execute(
+        declined.where(Payment.order_id.in_(order_ids)).order_by(DeclinedTry.at, DeclinedTry.key)
+    ):
+        histories[order_id].declined.append(tried)
     await _add_what_came_after(session, histories, order_ids)
     return histories
 

@@ -37,6 +37,22 @@ class Charge:
     id: str
     paid_by: PaidBy
     is_declined: bool
+    decline: str | None = None
+    """Why it was declined: a key of `billing.declines.DECLINES`."""
+    reason: str | None = None
+    """Why it was declined, in the provider's word; for support only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A try to pay that failed before there was a charge: 3-D Secure."""
+
+    key: str
+    """The provider's, of what was tried with."""
+    decline: str
+    """A key of `billing.declines.DECLINES`."""
+    reason: str | None = None
+    """The provider's word; for support only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,8 @@ class Intent:
     """Why the last try failed: a key of `billing.declines.DECLINES`."""
     charge: Charge | None = None
     """The last try to pay it."""
+    failure: Failure | None = None
+    """The last try, if it failed before there was a charge."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,12 @@ class Allowance:
     left: Money
 
 
+async def needs_second_person(session: AsyncSession, amount: Money) -> bool:
+    """Whether an amount, whichever way it goes, is too large for one person alone."""
+    limit = await session.get(RefundLimit, amount.currency)
+    return limit is None or abs(amount.minor) > limit.needs_approval_above
+
+
 async def allowance_of(
     session: AsyncSession, *, agent_id: UUID, currency: str, at: datetime, lock: bool = False
 ) -> Allowance | None:

@@ -25,6 +25,14 @@ PERIODS: Final = (
         """,
     ),
     Period(
+        "declined tries of payments",
+        timedelta(days=400),
+        """
+        DELETE FROM billing.declined_tries WHERE key IN (
+            SELECT key FROM billing.declined_tries WHERE at < $1 LIMIT $2)
+        """,
+    ),
+    Period(
         "payers' address keys",
         timedelta(days=90),
         """

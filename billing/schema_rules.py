@@ -63,6 +63,15 @@ DDL: Final[tuple[str, ...]] = (
         """
         for table in _BOOKS
     ),
+    # What finance says of a movement can be decided once, and then stays as the booking does.
+    """
+    CREATE OR REPLACE TRIGGER decided_for_good BEFORE UPDATE OR DELETE ON billing.resolutions
+    FOR EACH ROW WHEN (OLD.state <> 'awaiting_approval') EXECUTE FUNCTION billing.refuse_change()
+    """,
+    """
+    CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON billing.resolutions
+    FOR EACH STATEMENT EXECUTE FUNCTION billing.refuse_change()
+    """,
     # A constraint trigger cannot be replaced, so it is dropped first.
     *(
         statement

@@ -11,6 +11,7 @@ from billing.money import Money
 from billing.ports import (
     DEBITS,
     Charge,
+    Failure,
     FraudWarning,
     Intent,
     Movement,
@@ -74,6 +75,7 @@ def read_intent(intent: Facts) -> Intent:
         client_secret=intent["client_secret"],
         decline=_decline(intent),
         charge=_charge(intent["latest_charge"]),
+        failure=_failure(intent["last_payment_error"]),
     )
 
 
@@ -83,6 +85,8 @@ def _charge(charge: Facts | str | None) -> Charge | None:
     facts = charge["payment_method_details"] or {}
     kind = facts.get("type", "unknown")
     details = facts.get(kind) or {}
+    is_declined = charge["status"] == "failed"
+    reason = (charge["outcome"] or {}).get("reason") or charge["failure_code"]
     return Charge(
         id=charge["id"],
         paid_by=PaidBy(
@@ -92,7 +96,9 @@ def _charge(charge: Facts | str | None) -> Charge | None:
             country=details.get("country"),
             fingerprint=details.get("fingerprint"),
         ),
-        is_declined=charge["status"] == "failed",
+        is_declined=is_declined,
+        decline=_decline_of(kind, reason, charge["failure_code"]) if is_declined else None,
+        reason=reason if is_declined else None,
     )
 
 
@@ -100,9 +106,24 @@ def _decline(intent: Facts) -> str | None:
     error = intent["last_payment_error"]
     if error is None or intent["status"] != "requires_payment_method":
         return None
-    if (error.get("payment_method") or {}).get("type") in DEBITS:
+    kind = (error.get("payment_method") or {}).get("type", "")
+    return _decline_of(kind, error.get("decline_code"), error.get("code"))
+
+
+def _decline_of(kind: str, *codes: str | None) -> str:
+    """Our word for the first of the provider's codes that has one."""
+    if kind in DEBITS:
         return "debit_failed"
-    return _DECLINES.get(error.get("decline_code") or "") or _DECLINES.get(error.get("code") or "") or "declined"
+    return next((_DECLINES[code] for code in codes if code in _DECLINES), "declined")
+
+
+def _failure(error: Facts | None) -> Failure | None:
+    """What failed before there was a charge; a payment method is new with every try."""
+    method = (error or {}).get("payment_method") or {}
+    if error is None or error.get("charge") is not None or "id" not in method:
+        return None
+    decline = _decline_of(method.get("type", ""), error.get("decline_code"), error.get("code"))
+    return Failure(method["id"], decline, error.get("decline_code") or error.get("code"))
 
 
 def read_refund(refund: Facts) -> ProviderRefund:

@@ -158,7 +158,7 @@ class Webhooks:
             case Charged(intent, movement, tried):
                 outcome = await self._apply(intent, at)
                 if tried is not None and tried.is_declined and tried != intent.charge:
-                    await self.checkout.count_older_try(intent, tried)
+                    await self.checkout.count_older_try(intent, tried, at=at)
                 if movement is not None:
                     await take_in_movement(self.session, movement, at=at)
                 return outcome

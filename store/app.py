@@ -17,6 +17,7 @@ import auth.recovery.routes
 import auth.routes
 import billing.provider_account_routes
 import billing.refund_routes
+import billing.resolution_routes
 import billing.routes
 import billing.withdrawal_routes
 import store.case_desk_routes
@@ -106,6 +107,7 @@ def create_app(
             billing.routes.router,
             billing.refund_routes.router,
             billing.provider_account_routes.router,
+            billing.resolution_routes.router,
             billing.withdrawal_routes.router,
             store.catalogue.routes.router,
             store.entitlement.routes.router,

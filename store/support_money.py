@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.books import Document
+from billing.declined_tries import DeclinedTry
 from billing.models import Dispute, Order, Payment, Refund
 from billing.money import Money, MoneyOut
 from billing.order_histories import money_by_order
@@ -50,6 +51,7 @@ async def payments_of(session: AsyncSession, account_id: UUID) -> list[CustomerP
     """Attempts to pay, refunds and disputes, the newest first."""
     found = [
         *[_paid(number, row) for number, row in await _of_customer(session, Payment, account_id)],
+        *[_declined(number, row, paid) for number, row, paid in await _declined_tries(session, account_id)],
         *[_refunded(number, row) for number, row in await _of_customer(session, Refund, account_id)],
         *[_disputed(number, row) for number, row in await _of_customer(session, Dispute, account_id)],
     ]
@@ -75,6 +77,32 @@ def _paid(number: str, row: Payment) -> CustomerPaymentOut:
     return _entry_of_money(number, "payment", row, problem=row.decline, amount=Money(row.amount, row.currency))
 
 
+async def _declined_tries(session: AsyncSession, account_id: UUID) -> list[tuple[str, DeclinedTry, Payment]]:
+    rows = await session.execute(
+        select(Order.order_number, DeclinedTry, Payment)
+        .join(Payment, Payment.id == DeclinedTry.payment_id)
+        .join(Order, Order.id == Payment.order_id)
+        .where(Order.account_id == account_id)
+        .order_by(DeclinedTry.at.desc(), DeclinedTry.key)
+        .limit(NEWEST)
+    )
+    return [(number, tried, payment) for number, tried, payment in rows]
+
+
+def _declined(number: str, tried: DeclinedTry, payment: Payment) -> CustomerPaymentOut:
+    return CustomerPaymentOut(
+        order_number=number,
+        kind="try",
+        state="declined",
+        problem=tried.decline,
+        provider_reason=tried.reason,
+        note=None,
+        amount=MoneyOut(payment.amount, payment.currency),
+        created_at=tried.at,
+        updated_at=tried.at,
+    )
+
+
 def _refunded(number: str, row: Refund) -> CustomerPaymentOut:
     return _entry_of_money(number, "refund", row, problem=row.reason, amount=-row.money, note=row.note)
 
@@ -97,6 +125,7 @@ def _entry_of_money(
         kind=kind,
         state=row.state.value,
         problem=problem,
+        provider_reason=None,
         note=note,
         amount=MoneyOut.of(amount),
         created_at=row.created_at,

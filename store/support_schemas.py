@@ -71,14 +71,17 @@ class CustomerOrderOut(msgspec.Struct, frozen=True):
 
 
 class CustomerPaymentOut(msgspec.Struct, frozen=True):
-    """An attempt to pay, money on its way back (`kind` refund), or money that a bank took back (`kind` dispute)."""
+    """An attempt to pay, a try of it that was declined (`kind` try), money on its way back (refund), or money that a
+    bank took back (dispute)."""
 
     order_number: str
-    kind: Literal["payment", "refund", "dispute"]
+    kind: Literal["payment", "try", "refund", "dispute"]
     state: str
     """What the provider last said."""
     problem: str | None
     """Code of a decline, or why the money goes back."""
+    provider_reason: str | None
+    """Why a try was declined, in the provider's word: to help, never to be told."""
     note: str | None
     """Why, in the words of the member of staff who asked for a refund."""
     amount: MoneyOut

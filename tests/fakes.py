@@ -15,6 +15,7 @@ from billing.models import DisputeState, Order, OrderLine, PaymentState, RefundS
 from billing.money import Money
 from billing.ports import (
     Charge,
+    Failure,
     FraudWarning,
     Intent,
     Movement,
@@ -182,7 +183,8 @@ class FakeGateway:
             state=PaymentState.SUCCEEDED,
             received=amount or intent.amount,
             decline=None,
-            charge=self._charge(intent_id, card, is_declined=False),
+            failure=None,
+            charge=self._charge(intent_id, card),
         )
         return self.intents[intent_id]
 
@@ -192,7 +194,17 @@ class FakeGateway:
             self.intents[intent_id],
             state=PaymentState.REQUIRES_PAYMENT_METHOD,
             decline=why,
-            charge=self._charge(intent_id, card, is_declined=True),
+            charge=self._charge(intent_id, card, decline=why),
+        )
+        return self.intents[intent_id]
+
+    def fail_authentication(self, intent_id: str) -> Intent:
+        """The customer does not pass 3-D Secure: there is no charge."""
+        self.intents[intent_id] = replace(
+            self.intents[intent_id],
+            state=PaymentState.REQUIRES_PAYMENT_METHOD,
+            decline="not_authenticated",
+            failure=Failure(f"pm_{new_id().hex}", "not_authenticated", "payment_intent_authentication_failure"),
         )
         return self.intents[intent_id]
 
@@ -216,7 +228,9 @@ class FakeGateway:
             state=PaymentState.SUCCEEDED if is_paid else PaymentState.REQUIRES_PAYMENT_METHOD,
             received=intent.amount if is_paid else intent.received,
             decline=None if is_paid else "debit_failed",
-            charge=replace(intent.charge, is_declined=not is_paid),
+            charge=intent.charge
+            if is_paid
+            else replace(intent.charge, is_declined=True, decline="debit_failed", reason="provider_debit_failed"),
         )
         return self.intents[intent_id]
 
@@ -291,8 +305,9 @@ class FakeGateway:
         """What the provider may do after 24 hours."""
         self._keys.clear()
 
-    def _charge(self, intent_id: str, card: str, *, is_declined: bool) -> Charge:
-        charge = Charge(f"ch_{new_id().hex}", PaidBy("card", "visa", "4242", "DE", card), is_declined)
+    def _charge(self, intent_id: str, card: str, *, decline: str | None = None) -> Charge:
+        paid_by, reason = PaidBy("card", "visa", "4242", "DE", card), decline and f"provider_{decline}"
+        charge = Charge(f"ch_{new_id().hex}", paid_by, decline is not None, decline, reason)
         self.charges[charge.id] = (intent_id, charge)
         return charge
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from billing.declines import decline_sentence
+from billing.declines import decline_reason, decline_sentence
 from billing.models import (
     Dispute,
     Order,
@@ -66,7 +66,7 @@ def _of_payment(payments: list[Payment]) -> Standing:
 def story_of(order: Order, history: OrderHistory, w: Wording) -> list[Step]:
     """Every step in words, the oldest first."""
     steps = [Step(order.ordered_at, w.text("orders.story.ordered"))]
-    steps += _payments(history.payments, w)
+    steps += _payments(history, w)
     steps += [Step(refund.updated_at, _refund(refund, w)) for refund in history.refunds]
     steps += [Step(dispute.updated_at, _dispute(dispute, w)) for dispute in history.disputes]
     if order.state is OrderState.CANCELLED and order.closed_at is not None:
@@ -74,9 +74,15 @@ def story_of(order: Order, history: OrderHistory, w: Wording) -> list[Step]:
     return sorted(steps, key=lambda step: step.at)
 
 
-def _payments(payments: list[Payment], w: Wording) -> Iterator[Step]:
-    for payment in payments:
-        if payment.decline and payment.state is PaymentState.REQUIRES_PAYMENT_METHOD:
+def _payments(history: OrderHistory, w: Wording) -> Iterator[Step]:
+    for payment in history.payments:
+        declined = [tried for tried in history.declined if tried.payment_id == payment.id]
+        is_due = payment.state is PaymentState.REQUIRES_PAYMENT_METHOD
+        # What was declined last is told with what to do now, as long as there is something to do.
+        for tried in declined[:-1] if is_due and payment.decline else declined:
+            reason = decline_reason(tried.decline, w.locale)
+            yield Step(tried.at, w.text("orders.story.declined", reason=reason))
+        if is_due and payment.decline:
             yield Step(payment.updated_at, decline_sentence(payment.decline, w.locale))
         else:
             amount = w.money(Money(payment.amount, payment.currency))

@@ -42,6 +42,7 @@ from store.web import (
     support_caller_pages,
     support_pages,
     support_playback_pages,
+    unresolved_pages,
     withdrawal_desk_pages,
     withdrawal_pages,
 )
@@ -78,6 +79,7 @@ PARTS = (
     finance_pages,
     invariant_pages,
     reconciliation_pages,
+    unresolved_pages,
 )
 """The modules whose `handlers` are pages."""
 

@@ -10,6 +10,7 @@ import pytest
 from billing.errors import PaymentOutcomeUnknown, PaymentProviderRefused
 from billing.models import DisputeState, Order, Refund, RefundState
 from billing.money import Money
+from store.parked_work import list_failed_refunds
 from tests.billing.test_disputes import disputed
 from tests.billing.test_sale_refunds import agent, ask, sums, withdraw
 from tests.billing.tills import NOON, Till, books_balance, count
@@ -190,3 +191,99 @@ async def test_the_news_of_a_loss_and_the_job_at_once_settle_once(till: Till, ow
     await asyncio.gather(*(till.refunds.request(refund_id=refund.id, at=NOON) for _ in range(4)))
     assert await count(owner, "billing.journals", kind="refund_settled") == 1
     assert await sums(owner) == {"clearing:stripe": -1500, "fees:disputes": 1500}
+
+
+async def lost_after_the_refund_arrived(till: Till, *, price: int = 399) -> tuple[Order, Refund, str]:
+    """A withdrawal whose money arrived before the bank took it once more; gives the refund's key too."""
+    order, intent_id = await disputed(till, price=price)
+    refund = await withdraw(till, order)
+    await till.refunds.request(refund_id=refund.id, at=NOON)
+    await till.note_dispute(till.gateway.dispute(intent_id))
+    await till.note_dispute(till.gateway.dispute(intent_id, DisputeState.LOST), at=WEEKS_LATER)
+    [key] = till.gateway.refunds
+    return order, refund, key
+
+
+async def test_a_refund_that_fails_after_it_was_lost_by_a_dispute_settles_itself(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    _, refund, key = await lost_after_the_refund_arrived(till)
+    assert (await sums(owner))["loss:disputes"] == 399, "the customer has it twice"
+
+    till.gateway.refund_becomes(key, RefundState.FAILED)
+    for _ in range(2):
+        await till.note_refund(till.gateway.refunds[key], at=WEEKS_LATER)
+
+    assert await state_of(owner, refund) == "settled"
+    assert await sums(owner) == {"clearing:stripe": -1500, "fees:disputes": 1500}, "nothing lost, nothing owed"
+    assert await count(owner, "billing.refunds") == 1, "nobody is to send it again"
+    assert await books_balance(owner)
+
+
+@pytest.mark.parametrize("news", ["loss first", "failure first"])
+async def test_in_either_order_the_news_of_a_loss_and_of_a_failed_refund_end_the_same(
+    till: Till, owner: asyncpg.Connection, news: str
+) -> None:
+    order, intent_id = await disputed(till, price=999)
+    part = await ask(till, order, await agent(till), 300)
+    await till.refunds.request(refund_id=part.id, at=NOON)
+    [key] = till.gateway.refunds
+    await till.note_dispute(till.gateway.dispute(intent_id))
+    till.gateway.refund_becomes(key, RefundState.FAILED)
+    lost = till.gateway.dispute(intent_id, DisputeState.LOST)
+    if news == "loss first":
+        await till.note_dispute(lost)
+    await till.note_refund(till.gateway.refunds[key])
+    await till.note_dispute(lost)
+
+    assert await state_of(owner, part) == "settled"
+    books = await sums(owner)
+    assert books["loss:disputes"] == 587, "the net price of what was not given back"
+    assert {name: books.get(name, 0) for name in ("receivable:disputes", "liability:refunds", "vat:DE:19")} == {
+        "receivable:disputes": 0,
+        "liability:refunds": 0,
+        "vat:DE:19": 0,
+    }
+
+
+async def test_of_two_refunds_that_arrived_only_the_one_that_fails_is_undone(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    order, intent_id = await disputed(till, price=999)
+    staff = await agent(till)
+    parts = [await ask(till, order, staff, amount) for amount in (100, 200)]
+    for part in parts:
+        await till.refunds.request(refund_id=part.id, at=NOON)
+    await till.note_dispute(till.gateway.dispute(intent_id))
+    await till.note_dispute(till.gateway.dispute(intent_id, DisputeState.LOST))
+    before = (await sums(owner))["loss:disputes"]
+    failing = next(one for one in till.gateway.refunds.values() if one.refund_id == parts[0].id)
+
+    till.gateway.refund_becomes(failing.id, RefundState.FAILED)
+    await till.note_refund(till.gateway.refunds[failing.id])
+
+    books = await sums(owner)
+    assert before - books["loss:disputes"] == 100
+    assert "liability:refunds" not in books
+    assert [await state_of(owner, part) for part in parts] == ["settled", "succeeded"]
+
+
+async def test_what_no_dispute_took_of_a_refund_that_fails_stays_owed_and_is_listed(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    order, intent_id = await disputed(till, price=999)
+    part = await ask(till, order, await agent(till), 300)
+    await till.refunds.request(refund_id=part.id, at=NOON)
+    [key] = till.gateway.refunds
+    whole = till.gateway.dispute(intent_id)
+    [taken] = whole.movements
+    movement = replace(taken, amount=Money(-699, "EUR"))
+    for state in (DisputeState.OPEN, DisputeState.LOST):
+        await till.note_dispute(replace(whole, state=state, amount=Money(699, "EUR"), movements=(movement,)))
+
+    till.gateway.refund_becomes(key, RefundState.FAILED)
+    await till.note_refund(till.gateway.refunds[key])
+
+    assert await state_of(owner, part) == "failed"
+    assert (await sums(owner))["liability:refunds"] == -300
+    assert [refund.id for refund in await list_failed_refunds(till.database)] == [part.id]

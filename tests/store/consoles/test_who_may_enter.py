@@ -31,6 +31,8 @@ READS = {
     "/v1/finance/transactions.csv?from=2026-11-01&to=2026-12-01": {"finance"},
     "/v1/finance/invariants": {"finance"},
     "/v1/finance/provider-transactions": {"finance"},
+    "/v1/finance/unresolved-movements": {"finance"},
+    "/de/finance/unresolved": {"finance"},
     "/v1/finance/payouts?from=2026-11-01&to=2026-12-01": {"finance"},
     "/v1/finance/payouts.csv?from=2026-11-01&to=2026-12-01": {"finance"},
     "/v1/refunds": {"support_lead", "finance"},

@@ -12,6 +12,7 @@ from billing.errors import OrderDisputed, OrderGivenBack, OrderNotPaid, Withdraw
 from billing.models import DisputeState, OrderState, PaymentState, RefundState
 from billing.money_states import MoneyState
 from billing.movements import REASONS
+from billing.resolutions import Finding
 from billing.sale_refunds import ELSEWHERE, WITHDRAWAL
 from billing.withdrawals import ADDRESS_DIFFERS, CONTRACT_UNKNOWN
 from store.cases.cases import KINDS
@@ -32,7 +33,7 @@ REFUND_REASONS = ("technical_fault", "wrong_purchase", "duplicate_purchase", "go
 JOURNALS = (
     *("sale", "refund", "refund_paid", "refund_reversal", "unfulfilled_receipt", "unfulfilled_refund"),
     *("dispute_withdrawn", "dispute_reinstated", "dispute_lost", "fee", "provider_fee"),
-    *("refund_settled", "refund_lost", "acknowledged"),
+    *("refund_settled", "refund_lost", "acknowledged", "resolved"),
 )
 WHY_A_PERSON = (
     *(CONTRACT_UNKNOWN, ADDRESS_DIFFERS, WithdrawalOver.code, WithdrawalLost.code),
@@ -62,7 +63,7 @@ ABOUT_ACCOUNTS = (
     [
         ("support.order_state", list(OrderState)),
         ("support.money_state", list(MoneyState)),
-        ("support.payment_state", [*PaymentState, *RefundState, *DisputeState]),
+        ("support.payment_state", [*PaymentState, *RefundState, *DisputeState, "declined"]),
         ("support.problem", [*DECLINES, *REFUND_REASONS]),
         ("withdraw.why", WHY_A_PERSON),
         ("parked.why", [note.replace(" ", "_") for note in NOTES]),
@@ -78,6 +79,7 @@ ABOUT_ACCOUNTS = (
         ("finance.kinds", JOURNALS),
         ("reconciliation.reasons", REASONS),
         ("reconciliation.series", SERIES),
+        ("unresolved.findings", list(Finding)),
     ],
 )
 def test_every_code_has_a_word(prefix: str, codes: list[str], locale: str) -> None:

@@ -88,6 +88,8 @@ async def live(
     buyer = Buyer(program, {**bearer.headers, "Accept-Language": "de"})
     order = await buyer.order(await make_offer(parts.database, kind="buy"))
     intent = intent_of(gateway, await buyer.payment(order["id"]))
+    gateway.decline(intent)
+    await send_event(program, intent)
     gateway.pay(intent)
     assert (await send_event(program, intent)).json() == {"outcome": "paid"}
     await buyer.quote(await make_offer(parts.database))

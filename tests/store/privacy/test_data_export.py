@@ -30,6 +30,8 @@ HELD_BUT_NOT_EXPORTED = {
     "auth.invitations.invited_by",
     "billing.refunds.decided_by",
     "billing.refunds.requested_by",
+    "billing.resolutions.decided_by",
+    "billing.resolutions.requested_by",
     "billing.withdrawal_declarations.closed_by",
     "store.device_resets.agent_id",
     "store.cases.assigned_to",

@@ -28,6 +28,7 @@ LEFT: Final = {
     "password resets": "SELECT count(*) FROM auth.password_resets",
     "quotes that nobody ordered": "SELECT count(*) - 1 FROM billing.quotes",
     "tries to pay": "SELECT count(*) FROM billing.payment_tries",
+    "declined tries of payments": "SELECT count(*) FROM billing.declined_tries",
     "payers' address keys": "SELECT count(address_key) FROM billing.payments",
     "addresses of orders": "SELECT count(client_address) FROM billing.orders",
     "cards' fingerprints and last digits": "SELECT count(method ->> 'fingerprint') FROM billing.payments",

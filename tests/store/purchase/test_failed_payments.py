@@ -13,7 +13,9 @@ from tests.auth.people import parts_of
 from tests.auth.post_office import open_post_office, text_of
 from tests.fakes import FakeGateway
 from tests.scratch import MovableTestClock, run_due_jobs
-from tests.store.purchase.shops import Buyer, intent_of, make_offer, send_event
+from tests.store.consoles.people import a_person
+from tests.store.purchase.shops import Buyer, intent_of, make_offer, send_event, sign_in_staff
+from tests.store.web.page_reading import faults_of
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -137,3 +139,30 @@ async def test_the_mail_is_dropped_if_the_order_was_paid_meanwhile(
         "payment_failed"
     ]
     assert len(office.letters) == 1
+
+
+async def test_an_earlier_decline_stays_on_the_order_and_support_sees_the_providers_reason(
+    buyer: Buyer, database: Database, gateway: FakeGateway, owner: asyncpg.Connection
+) -> None:
+    order = await buyer.order(await make_offer(database))
+    intent = intent_of(gateway, await buyer.payment(order["id"]))
+    gateway.decline(intent, "insufficient_funds")
+    await send_event(buyer.client, intent)
+    gateway.pay(intent)
+    await send_event(buyer.client, intent)
+
+    for language, words in (("de", "Die Karte hat nicht genug Deckung."), ("en", "The card has insufficient funds.")):
+        page = (await buyer.get(f"/{language}/orders/{order['id']}")).text
+        assert faults_of(page, locale=language) == []
+        assert words in page
+        assert "provider_insufficient_funds" not in page
+
+    customer_id = await owner.fetchval("SELECT account_id FROM billing.orders")
+    headers = await sign_in_staff(database, "support")
+    file = (await buyer.client.get(f"/v1/staff/customers/{customer_id}", headers=headers)).json()
+    entries = [(entry["kind"], entry["state"], entry["provider_reason"]) for entry in file["payments"]]
+    assert entries == [("try", "declined", "provider_insufficient_funds"), ("payment", "succeeded", None)]
+    console = await a_person(database, roles=("support",))
+    page = (await buyer.client.get(f"/de/support/customers/{customer_id}", headers=console.headers)).text
+    assert "provider_insufficient_funds" in page
+    assert faults_of(page, locale="de") == []

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from billing.declined_tries import DeclinedTry
 from billing.models import (
     Dispute,
     DisputeState,
@@ -28,7 +29,7 @@ def an_order(state: OrderState) -> Order:
 
 
 def a_payment(state: PaymentState, decline: str | None = None) -> Payment:
-    return Payment(state=state, decline=decline, amount=399, currency="EUR", updated_at=AT)
+    return Payment(id=uuid4(), state=state, decline=decline, amount=399, currency="EUR", updated_at=AT)
 
 
 def a_refund(state: RefundState, *, kind: RefundKind = RefundKind.SALE, replaces: Refund | None = None) -> Refund:
@@ -58,6 +59,35 @@ def test_every_state_is_told_in_a_sentence(locale: str) -> None:
     steps = story_of(an_order(OrderState.CANCELLED), history, wording(locale, "DE"))
     assert len(steps) == 2 + len(PaymentState) + len(RefundState) + len(DisputeState)
     assert all(step.sentence.endswith(".") and "{" not in step.sentence for step in steps)
+
+
+def a_decline(payment: Payment, decline: str) -> DeclinedTry:
+    return DeclinedTry(key=f"ch_{decline}", payment_id=payment.id, decline=decline, at=AT)
+
+
+def test_every_declined_try_is_told_also_when_a_later_one_paid() -> None:
+    first, second = a_payment(PaymentState.CANCELED), a_payment(PaymentState.SUCCEEDED)
+    declined = [a_decline(first, "expired_card"), a_decline(second, "insufficient_funds")]
+    history = OrderHistory([first, second], declined)
+    told = [step.sentence for step in story_of(an_order(OrderState.PAID), history, wording("de", "DE"))]
+    assert told == [
+        "Sie haben bestellt.",
+        "Ein Versuch zu zahlen schlug fehl. Die Karte ist abgelaufen.",
+        "Diese Zahlung ist abgebrochen. Es ist nichts abgebucht.",
+        "Ein Versuch zu zahlen schlug fehl. Die Karte hat nicht genug Deckung.",
+        "Sie haben 3,99\N{NO-BREAK SPACE}€ bezahlt.",
+    ]
+
+
+def test_the_last_of_several_declines_says_what_to_do_now() -> None:
+    payment = a_payment(PaymentState.REQUIRES_PAYMENT_METHOD, "insufficient_funds")
+    history = OrderHistory([payment], [a_decline(payment, "expired_card"), a_decline(payment, "insufficient_funds")])
+    told = [step.sentence for step in story_of(an_order(OrderState.OPEN), history, wording("en", "DE"))]
+    assert told == [
+        "You placed the order.",
+        "A try to pay failed. The card has expired.",
+        "The card has insufficient funds. Your order stays open; please use another way to pay.",
+    ]
 
 
 def test_a_declined_payment_says_why() -> None:
