@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
+import asyncpg
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
@@ -15,6 +16,7 @@ from litestar.types import Receive, Scope, Send
 
 from auth import audit
 from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
+from auth.headers import header_of
 from auth.identity import Identity as Identity
 from auth.known_devices import KEPT
 from auth.permissions import permissions_of
@@ -27,19 +29,24 @@ _CREDENTIALS: Final = frozenset((b"authorization", b"cookie"))
 
 AuditedGuard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
-TOUCH_AFTER: Final = timedelta(minutes=1)
-"""A session's `last_seen_at` is written at most this often."""
+_CUSTOMER: Final = frozenset(("customer",))
 
-_SESSION_QUERY: Final = """
+TOUCH_AFTER: Final = {"web": timedelta(minutes=10), "app": timedelta(minutes=10), "staff": timedelta(minutes=1)}
+"""A session's `last_seen_at` is written at most this often, by its kind: a small part of `IDLE`, so that a customer who
+watches a film does not write with every other heartbeat."""
+
+SESSION_QUERY: Final = """
     SELECT s.id, s.kind AS session_kind, s.csrf_secret, s.last_seen_at, s.expires_at,
            coalesce(s.step_up_at, s.auth_at) AS authenticated_at,
            a.id AS account_id, a.kind, a.locale, a.residence_country, a.pseudonym, a.email,
-           ARRAY(SELECT r.role FROM auth.role_assignments r WHERE r.account_id = a.id) AS roles
+           CASE WHEN a.kind = 'staff'
+                THEN ARRAY(SELECT r.role FROM auth.role_assignments r WHERE r.account_id = a.id) END AS roles
       FROM auth.sessions s JOIN auth.accounts a ON a.id = s.account_id
      WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > $2 AND s.expires_at > $2
        AND s.epoch = a.auth_epoch AND a.status = 'active' AND (a.kind <> 'staff' OR 'mfa' = ANY (s.amr))
 """
-"""A session of staff counts only if a second factor opened it, whatever else may be in the table."""
+"""A session by its hash ($1) at an instant ($2). One of staff counts only if a second factor opened it, whatever else
+may be in the table. Part of a heartbeat's statement as well."""
 
 _TOUCH: Final = """
     UPDATE auth.sessions SET last_seen_at = $2, idle_expires_at = least($2 + $3, expires_at)
@@ -69,16 +76,25 @@ class AuthenticationMiddleware(AbstractAuthenticationMiddleware):
             await super().__call__(scope, receive, send)
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        """Read the session by one query; also note, at most once a minute, that it was seen."""
-        settings: AuthSettings = connection.app.state.settings
-        bearer = bearer_token(connection)
-        token = bearer if bearer is not None else connection.cookies.get(settings.session_cookie)
-        means = "bearer" if bearer is not None else "cookie"
-        if not token:
+        """Read the session by one query; also note, now and then, that it was seen."""
+        digest = session_hash_of(connection)
+        if digest is None:
             return AuthenticationResult(user=None, auth=None)
-        database: OpenDatabase = connection.app.state.database
-        identity = await find_identity(database, token, at=datetime.now(UTC), default_market=settings.default_market)
+        settings: AuthSettings = connection.app.state.settings
+        identity = await identity_behind(
+            connection.app.state.database, digest, at=datetime.now(UTC), default_market=settings.default_market
+        )
+        means = "cookie" if bearer_token(connection) is None else "bearer"
         return AuthenticationResult(user=identity, auth=means if identity else None)
+
+
+def session_hash_of(connection: ASGIConnection[Any, Any, Any, Any]) -> bytes | None:
+    """SHA-256 of the session token that a request brings; None where it brings none."""
+    token = bearer_token(connection)
+    if token is None:
+        settings: AuthSettings = connection.app.state.settings
+        token = connection.cookies.get(settings.session_cookie, "")
+    return hash_token(token, kind=SESSION)
 
 
 async def find_identity(database: OpenDatabase, token: str, *, at: datetime, default_market: str) -> Identity | None:
@@ -86,12 +102,28 @@ async def find_identity(database: OpenDatabase, token: str, *, at: datetime, def
     digest = hash_token(token, kind=SESSION)
     if digest is None:
         return None
-    row = await database.reads.fetchrow(_SESSION_QUERY, digest, at)
+    return await identity_behind(database, digest, at=at, default_market=default_market)
+
+
+async def identity_behind(
+    database: OpenDatabase, session_hash: bytes, *, at: datetime, default_market: str
+) -> Identity | None:
+    """The identity behind a session whose token has this hash, as `find_identity` gives it."""
+    row = await database.reads.fetchrow(SESSION_QUERY, session_hash, at)
     if row is None:
         return None
-    if at - row["last_seen_at"] >= TOUCH_AFTER:
+    await note_seen(database, row, at=at)
+    return _identity_from(row, default_market=default_market)
+
+
+async def note_seen(database: OpenDatabase, row: asyncpg.Record, *, at: datetime) -> None:
+    """Keep a session from becoming idle; written every few minutes at most (`TOUCH_AFTER`)."""
+    if at - row["last_seen_at"] >= TOUCH_AFTER[row["session_kind"]]:
         await database.reads.execute(_TOUCH, row["id"], at, IDLE[row["session_kind"]])
-    roles = frozenset(row["roles"]) if row["kind"] == "staff" else frozenset({"customer"})
+
+
+def _identity_from(row: asyncpg.Record, *, default_market: str) -> Identity:
+    roles = frozenset(row["roles"]) if row["kind"] == "staff" else _CUSTOMER
     return Identity(
         account_id=row["account_id"],
         session_id=row["id"],
@@ -110,7 +142,7 @@ async def find_identity(database: OpenDatabase, token: str, *, at: datetime, def
 
 def bearer_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     """The bearer token of the Authorization header (RFC 6750); None where there is none."""
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    scheme, _, token = header_of(connection.scope, b"authorization").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
@@ -144,13 +176,18 @@ async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _handler: Ba
         raise NotSignedIn
 
 
+def refuse_all_but_customers(kind: str | None) -> None:
+    """Raise `NotSignedIn` or `CustomersOnly` unless an account of this kind (None: nobody) is a customer's."""
+    if kind is None:
+        raise NotSignedIn
+    if kind != "customer":
+        raise CustomersOnly
+
+
 async def customer_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Guard: a customer is signed in."""
     identity = identity_of(connection)
-    if identity is None:
-        raise NotSignedIn
-    if not identity.is_customer:
-        raise CustomersOnly
+    refuse_all_but_customers(identity.kind if identity is not None else None)
 
 
 def requires(permission: str) -> AuditedGuard:

@@ -74,7 +74,7 @@ async def prepare(settings: Settings) -> None:
 
 
 def show(loads: list[Load]) -> None:
-    """Print the loads as multiples of the bare and of the one-query handler of the same run."""
+    """Print the loads as multiples of the bare and of the one-query handler, which took turns with them."""
     bare, one_query, *_others = loads
     cost = _table(
         "CPU per request: ms (user + system; with PostgreSQL's, and that alone)",
@@ -157,12 +157,13 @@ def main() -> int:
     with running_engines(FOLDER, durable=True) as engines:
         settings, environment = settings_on(engines)
         asyncio.run(prepare(settings))
-        loads = asyncio.run(compare(settings, engines.database_url, environment=environment))
-        loads += asyncio.run(measure_playback(settings, environment=environment))
+        pages = asyncio.run(compare(settings, engines.database_url, environment=environment))
+        playback = asyncio.run(measure_playback(settings, environment=environment))
         purchases = asyncio.run(
             measure_purchases(settings, engines.database_url, folder=FOLDER, environment=environment)
         )
-    show(loads)
+    show(pages)
+    show(playback)
     show_purchases(purchases)
     return 0
 

@@ -1,34 +1,45 @@
 """A licence and a heartbeat: proof, right, device, keys and record included, for many customers who are watching."""
 
-from benchmarks.load import Load, measure_requests, median_of
+from benchmarks.baselines import TABLE
+from benchmarks.load import Load, measure, measure_requests, median_of
 from benchmarks.processes import serving
 from benchmarks.viewers import make_viewers
 from store.database import Database
 from store.entitlement.tokens import PlaybackTokens
 from store.settings import Settings
 
-VIEWERS = 300
-"""Each asks once in every round of either load."""
+VIEWERS = 1000
+"""Each asks once in every round of either load; so many that the processes' clocks, which count in 10 ms, can tell."""
 
-ROUNDS = 5
+ROUNDS = 7
 """Odd; the median is shown. One more warms up and is not counted."""
 
 
 async def measure_playback(settings: Settings, *, environment: dict[str, str]) -> list[Load]:
-    """Measure the heartbeats and the licences of `VIEWERS` customers in turns."""
+    """Measure the two baselines, and the heartbeats and licences of `VIEWERS` customers, in turns.
+
+    The table of the baselines is there already: `benchmarks.film_page` made it.
+    """
     database = await Database.connect(settings.database_url, pool_size=2)
     try:
         viewers = await make_viewers(settings, database, count=VIEWERS)
+        keys = [row["key"] for row in await database.reads.fetch(f"SELECT key FROM {TABLE} LIMIT {VIEWERS}")]  # noqa: S608
     finally:
         await database.close()
     tokens = PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url)
     rounds: list[list[Load]] = []
     port = int(settings.base_url.rpartition(":")[2])
-    with serving("store.app:create_app", environment, port=port) as (address, process):
+    with (
+        serving("benchmarks.baselines:create_app", environment) as (baselines, bare_process),
+        serving("store.app:create_app", environment, port=port) as (address, process),
+    ):
         for number in range(ROUNDS + 1):
+            bare = await measure("bare handler", baselines, [f"/bare/{key}" for key in keys], server=bare_process)
+            query = await measure("one query", baselines, [f"/one-query/{key}" for key in keys], server=bare_process)
             # Signed beforehand, for the customers' devices do that work, not the store.
             beats = [viewer.heartbeat(address, position=60.0 * (number + 1)) for viewer in viewers]
             beating = await measure_requests("heartbeat", address, beats, server=process)
             licences = [viewer.licence(address, tokens) for viewer in viewers]
-            rounds.append([beating, await measure_requests("licence", address, licences, server=process)])
+            licensing = await measure_requests("licence", address, licences, server=process)
+            rounds.append([bare, query, beating, licensing])
     return [median_of(loads) for loads in zip(*rounds[1:], strict=True)]

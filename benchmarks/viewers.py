@@ -20,7 +20,8 @@ from auth.models import Account, Session
 from auth.tokens import SESSION, hash_token, make_token
 from store.catalogue.models import Title
 from store.database import Database
-from store.entitlement.dpop import PublicKey, encode
+from store.entitlement.base64url import encode
+from store.entitlement.dpop import PublicKey
 from store.entitlement.films import TEST_FILM_FOLDER, read_film, register_test_film
 from store.entitlement.keys import KeySeal
 from store.entitlement.models import Device, Entitlement, PlaybackSession

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -35,12 +36,13 @@ import store.support_routes
 import store.web.routes
 from auth.authentication import AuthenticationMiddleware
 from auth.csrf import check_csrf
+from auth.headers import header_of
 from billing.ports import PaymentGateway
 from store.clock import Clock, SystemClock
 from store.composition import Parts, assemble
 from store.contract import ContractConfig
 from store.database import Database
-from store.dependencies import dependencies, view_of
+from store.dependencies import dependencies, playback_means_of, view_of
 from store.envelope import Envelope
 from store.errors import UnsupportedMediaType
 from store.json_bodies import StrictRequest
@@ -146,6 +148,7 @@ def attach(app: Litestar, parts: Parts) -> None:
     """Give the application the parts that its requests work with."""
     app.state.parts, app.state.database, app.state.settings = parts, parts.database, parts.settings
     app.state.view_of = view_of
+    app.state.playback_means = partial(playback_means_of, app.state)
 
 
 async def check_request(request: Request[Any, Any, Any]) -> None:
@@ -156,13 +159,14 @@ async def check_request(request: Request[Any, Any, Any]) -> None:
 
 def require_json(request: Request[Any, Any, Any]) -> None:
     """Refuse bodies under /v1 that are not declared as JSON, unless the route takes others (ASVS 5.0, 3.5.2)."""
-    if request.method in ("GET", "HEAD", "OPTIONS") or not request.scope["path"].startswith("/v1/"):
+    scope = request.scope
+    if scope["method"] in ("GET", "HEAD", "OPTIONS") or not scope["path"].startswith("/v1/"):
         return
-    if request.route_handler.opt.get("any_content_type"):
+    declared = header_of(scope, b"content-type")
+    if declared == "application/json" or scope["route_handler"].opt.get("any_content_type"):
         return
-    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    if has_body and declared != "application/json":
+    has_body = header_of(scope, b"content-length") not in ("", "0") or header_of(scope, b"transfer-encoding") != ""
+    if has_body and declared.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType()
 
 

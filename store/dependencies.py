@@ -14,6 +14,7 @@ from auth.authentication import identity_of, provide_identity, provide_visitor
 from auth.colleagues import Colleagues
 from auth.email_change import EmailChange
 from auth.erasure import Erasures
+from auth.headers import header_of
 from auth.identity import Identity
 from auth.invitations import Invitations
 from auth.own_passkeys import OwnPasskeys
@@ -39,10 +40,8 @@ from store.composition import Parts
 from store.data_export import DataExports
 from store.database import provide_session
 from store.entitlement.devices import Devices
-from store.entitlement.heartbeats import Heartbeats
-from store.entitlement.licences import Licences
 from store.entitlement.playback import Playback
-from store.headers import header_of
+from store.entitlement.proved_requests import PlaybackMeans
 from store.mail_delivery import MailDeliveries
 from store.problems import locale_of
 from store.purchase import Purchase
@@ -100,8 +99,6 @@ def dependencies() -> Mapping[str, Provide]:
         "purchase": _purchase,
         "devices": _devices,
         "playback": _playback,
-        "heartbeats": _heartbeats,
-        "licences": _licences,
         "customer_cases": _customer_cases,
         "case_desk": _case_desk,
         "customer_desk": _customer_desk,
@@ -146,6 +143,12 @@ async def view_of(request: AnyRequest) -> CatalogueView:
     state = request.app.state
     parts = parts_of(state)
     return CatalogueView(parts.database, _market(request, state), _locale(request), await parts.clock.now())
+
+
+async def playback_means_of(state: State) -> PlaybackMeans:
+    """What heartbeats and licences work with."""
+    parts = parts_of(state)
+    return PlaybackMeans(parts.settings, parts.database, parts.tokens, parts.seal, await parts.clock.now())
 
 
 def _locale(request: AnyRequest) -> str:
@@ -296,16 +299,6 @@ async def _devices(session: Session, identity: NamedDependency[Identity], visit:
 async def _playback(state: State, session: Session) -> Playback:
     parts = parts_of(state)
     return Playback(session, parts.database, parts.tokens)
-
-
-async def _heartbeats(state: State) -> Heartbeats:
-    parts = parts_of(state)
-    return Heartbeats(parts.database, parts.tokens)
-
-
-async def _licences(state: State, session: Session) -> Licences:
-    parts = parts_of(state)
-    return Licences(session, parts.database, parts.tokens, parts.seal)
 
 
 async def _customer_cases(state: State, session: Session) -> CustomerCases:

@@ -10,10 +10,10 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from auth.headers import header_of
 from auth.ids import new_id
 from store.errors import UnknownHost
 from store.head import headers_only
-from store.headers import header_of
 from store.logs import Answered, log_answer
 from store.problems import preferred_locale, problem_body
 from store.rate_limits import Standing, collected_in, headers_of
@@ -70,7 +70,7 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message["headers"], *headers_of(standings)]
+                headers = [*message["headers"], *headers_of(standings)] if standings else message["headers"]
                 message["headers"] = self._completed(headers, scope["path"], request_id)
             await send(message)
 

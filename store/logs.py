@@ -48,9 +48,12 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     timestamp: datetime
 
 
+_encoder: Final = msgspec.json.Encoder()
+
+
 def log_answer(line: Answered) -> None:
     """Write the line of a request."""
-    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.write(_encoder.encode(line).decode() + "\n")
     sys.stdout.flush()
 
 

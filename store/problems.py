@@ -21,6 +21,7 @@ from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import DBAPIError
 
 from auth.errors import Refusal
+from auth.headers import header_of
 from billing.idempotency import AnsweredBefore
 from store.database import DATABASE_AWAY
 from store.errors import (
@@ -32,7 +33,6 @@ from store.errors import (
     MethodNotAllowed,
     NotFound,
 )
-from store.headers import header_of
 
 log = structlog.get_logger("problems")
 

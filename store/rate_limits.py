@@ -3,8 +3,6 @@
 The fields `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers (10 and later).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import ceil
@@ -27,14 +25,19 @@ class Standing:
     """Seconds until all are admitted again; where none is left, until one is."""
 
 
-@contextmanager
-def collected_in(standings: list[Standing]) -> Iterator[None]:
+class collected_in:  # noqa: N801 - used as a word in a `with`; a class, as every request pays for it
     """Collect what is noted while one request is answered."""
-    token = _standings.set(standings)
-    try:
-        yield
-    finally:
-        _standings.reset(token)
+
+    __slots__ = ("_standings", "_token")
+
+    def __init__(self, standings: list[Standing]) -> None:
+        self._standings = standings
+
+    def __enter__(self) -> None:
+        self._token = _standings.set(self._standings)
+
+    def __exit__(self, *_fault: object) -> None:
+        _standings.reset(self._token)
 
 
 def note(standing: Standing) -> None:

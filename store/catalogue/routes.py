@@ -1,6 +1,5 @@
 """Routes of the catalogue: lists, film pages, people, genres under /v1, and the posters."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -11,9 +10,10 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 
 from auth.errors import Refusal
+from auth.headers import header_of
 from auth.schemas import NO_CONTROLS, problems
 from store.catalogue import lists
 from store.catalogue.errors import (
@@ -30,7 +30,7 @@ from store.catalogue.people import load_person
 from store.catalogue.posters import draw_poster, load_subject
 from store.catalogue.schemas import FilmPage, GenreList, PersonPage, SuggestionList, TitleList
 from store.database import Database
-from store.headers import header_of
+from store.ready_answer import ReadyAnswer
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -51,20 +51,6 @@ _POSTER_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 """A poster is a picture: it loads nothing and runs nothing, also when it is opened by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """An answer whose bytes are there already: sent as it is, past all that makes bytes of objects."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
 def _responses(shape: type[msgspec.Struct], *refusals: type[Refusal]) -> dict[int, ResponseSpec]:
@@ -200,9 +186,8 @@ def _answer(request: AnyRequest, document: bytes, etag: str, locale: str) -> ASG
     """A document, or 304 for whoever has it already."""
     headers = [(b"etag", etag.encode()), (b"content-language", locale.encode()), *_VARIES]
     if is_known(header_of(request.scope, b"if-none-match"), etag):
-        return Document(304, headers, b"")
-    length = str(len(document)).encode()
-    return Document(200, [*headers, (b"content-type", b"application/json"), (b"content-length", length)], document)
+        return ReadyAnswer(304, headers, b"")
+    return ReadyAnswer.of_json(document, headers)
 
 
 def is_known(if_none_match: str, etag: str) -> bool:

@@ -64,6 +64,11 @@ class Decision:
         return [tell(reason, self.title) for reason in self.reasons]
 
 
+def is_live(*, ended_at: datetime | None, beat_at: datetime, real_now: datetime) -> bool:
+    """Whether a playback still has its place: not ended, and heard of within the last 90 seconds."""
+    return ended_at is None and real_now - beat_at < SILENCE
+
+
 async def find_title(session: AsyncSession, slug: str) -> Title:
     """The title of this name; raises `FilmUnknown`."""
     title = await session.scalar(select(Title).where(Title.slug == slug))

@@ -3,23 +3,22 @@
 Everything here runs on real time: a moved sandbox clock makes no proof younger.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import jwt
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from sqlalchemy import delete
-from sqlalchemy.dialects.postgresql import insert
 
 from store.database import Database
+from store.entitlement.base64url import decode, encode
 from store.entitlement.errors import ProofInvalid
 from store.entitlement.models import DpopProof
 
@@ -34,6 +33,32 @@ _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"
 
 _COORDINATE_BYTES: Final = 32
 
+_ES256: Final = ec.ECDSA(hashes.SHA256())
+"""The one algorithm (RFC 7518, 3.4); its signatures are two numbers of 32 bytes each."""
+
+
+class _Header(msgspec.Struct, frozen=True):
+    """What a proof says of itself (RFC 9449, 4.2)."""
+
+    typ: str
+    alg: str
+    jwk: dict[str, Any]
+    crit: Any = msgspec.UNSET
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """What a proof is for."""
+
+    jti: str
+    htm: str
+    htu: str
+    iat: int
+    ath: str | None = None
+
+
+_header_in: Final = msgspec.json.Decoder(_Header)
+_claims_in: Final = msgspec.json.Decoder(_Claims)
+
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
@@ -45,7 +70,7 @@ class PublicKey:
     @property
     def jkt(self) -> str:
         """The key's thumbprint (RFC 7638): SHA-256 over its members in this order, base64url, 43 characters."""
-        members = json.dumps({"crv": "P-256", "kty": "EC", "x": self.x, "y": self.y}, separators=(",", ":"))
+        members = f'{{"crv":"P-256","kty":"EC","x":"{self.x}","y":"{self.y}"}}'
         return encode(hashlib.sha256(members.encode()).digest())
 
 
@@ -67,52 +92,32 @@ def read_proof(header: str | None, *, method: str, url: str, real_now: datetime,
     """
     if not header or len(header) > LONGEST_PROOF:
         raise ProofInvalid(reason="the proof is missing or too long")
-    key = _key_of(header)
-    try:
-        claims = jwt.decode(
-            header,
-            _verifying_key(key),
-            algorithms=["ES256"],
-            options={
-                "require": ["jti", "htm", "htu", "iat"],
-                "verify_iat": False,
-                "verify_exp": False,
-                "verify_nbf": False,
-                "verify_aud": False,
-                "verify_iss": False,
-                "verify_jti": False,
-                "verify_sub": False,
-            },
-        )
-    except jwt.InvalidTokenError as fault:
-        raise ProofInvalid(reason="the signature is wrong") from fault
-    jti, issued_at = claims["jti"], claims["iat"]
-    if not isinstance(jti, str) or not 8 <= len(jti) <= 64 or not jti.isascii() or not jti.isprintable():
+    key, claims = _verified(header)
+    if not 8 <= len(claims.jti) <= 64 or not claims.jti.isascii() or not claims.jti.isprintable():
         raise ProofInvalid(reason="jti must have 8 to 64 characters")
-    if not isinstance(issued_at, int) or abs(int(real_now.timestamp()) - issued_at) > ACCEPTANCE.total_seconds():
+    if abs(int(real_now.timestamp()) - claims.iat) > ACCEPTANCE.total_seconds():
         raise ProofInvalid(reason="iat is too far from the server's time", server_time=real_now.isoformat())
-    if claims["htm"] != method:
+    if claims.htm != method:
         raise ProofInvalid(reason="htm names another method")
-    if not isinstance(claims["htu"], str) or _address(claims["htu"]) != _address(url):
+    if claims.htu != url and _address(claims.htu) != _address(url):
         raise ProofInvalid(reason="htu names another address")
-    if token is not None and not _same(claims.get("ath"), encode(hashlib.sha256(token.encode()).digest())):
+    if token is not None and not _same(claims.ath, encode(hashlib.sha256(token.encode()).digest())):
         raise ProofInvalid(reason="ath names another token")
-    return Proof(key=key, jti=jti, issued_at=issued_at)
+    return Proof(key=key, jti=claims.jti, issued_at=claims.iat)
+
+
+_USE_UP: Final = """
+    INSERT INTO store.dpop_proofs (jkt, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING jti
+"""
 
 
 async def use_once(database: Database, proof: Proof) -> None:
     """Accept a proof for the first and last time; raises `ProofInvalid` for a copy.
 
-    It has its own short transaction: a proof stays used even if the request that carried it is refused. Of many
-    copies at once the primary key lets exactly one through.
+    One statement, and so a transaction of its own: a proof stays used even if the request that carried it is refused.
+    Of many copies at once the primary key lets exactly one through. (Heartbeats and licences do it within theirs.)
     """
-    remembered = insert(DpopProof).values(
-        jkt=proof.key.jkt,
-        jti=proof.jti,
-        expires_at=forgotten_at(proof),
-    )
-    async with database.sessions.begin() as session:
-        first = await session.scalar(remembered.on_conflict_do_nothing().returning(DpopProof.jti))
+    first = await database.reads.fetchval(_USE_UP, proof.key.jkt, proof.jti, forgotten_at(proof))
     refuse_copy(is_first=first is not None)
 
 
@@ -133,32 +138,29 @@ async def forget_old_proofs(database: Database, *, real_now: datetime) -> None:
         await session.execute(delete(DpopProof).where(DpopProof.expires_at < real_now))
 
 
-def encode(value: bytes) -> str:
-    """base64url without padding (RFC 7515, 2)."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def decode(text: str, *, length: int) -> bytes:
-    """The bytes of unpadded, canonical base64url text; raises `ValueError` unless they are exactly `length`."""
+def _verified(proof: str) -> tuple[PublicKey, _Claims]:
+    """The key that a proof names, and its claims once that key's signature over them is found right."""
+    signed, _, signature = proof.rpartition(".")
+    header, _, claims = signed.partition(".")
     try:
-        value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as fault:
-        raise ValueError("not base64url") from fault
-    if len(value) != length or encode(value) != text:
-        raise ValueError(f"not {length} bytes in base64url")
-    return value
+        key = _key_of(_header_in.decode(decode(header)))
+        numbers = decode(signature, length=2 * _COORDINATE_BYTES)
+        r, s = numbers[:_COORDINATE_BYTES], numbers[_COORDINATE_BYTES:]
+        der = encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
+        _verifying_key(key).verify(der, signed.encode(), _ES256)
+        return key, _claims_in.decode(decode(claims))
+    except InvalidSignature as fault:
+        raise ProofInvalid(reason="the signature is wrong") from fault
+    except (msgspec.MsgspecError, ValueError, RecursionError) as fault:
+        raise ProofInvalid(reason="the proof is no signed JWT with jti, htm, htu and iat") from fault
 
 
-def _key_of(header: str) -> PublicKey:
+def _key_of(header: _Header) -> PublicKey:
     """The public key that a proof names; its algorithm is fixed, whatever the proof says."""
-    try:
-        named = jwt.get_unverified_header(header)
-    except jwt.InvalidTokenError as fault:
-        raise ProofInvalid(reason="the proof is no JWT") from fault
-    if named.get("typ") != "dpop+jwt" or named.get("alg") != "ES256" or "crit" in named:
+    if header.typ != "dpop+jwt" or header.alg != "ES256" or header.crit is not msgspec.UNSET:
         raise ProofInvalid(reason="typ must be dpop+jwt and alg ES256")
-    jwk = named.get("jwk")
-    if not isinstance(jwk, Mapping) or _PRIVATE_MEMBERS & jwk.keys():
+    jwk = header.jwk
+    if _PRIVATE_MEMBERS & jwk.keys():
         raise ProofInvalid(reason="jwk must be a public key")
     if jwk.get("kty") != "EC" or jwk.get("crv") != "P-256":
         raise ProofInvalid(reason="jwk must be a P-256 key")
@@ -170,8 +172,9 @@ def _key_of(header: str) -> PublicKey:
 
 def _verifying_key(key: PublicKey) -> ec.EllipticCurvePublicKey:
     try:
-        x, y = (int.from_bytes(decode(part, length=_COORDINATE_BYTES)) for part in (key.x, key.y))
-        return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        x, y = (decode(part, length=_COORDINATE_BYTES) for part in (key.x, key.y))
+        # 4: both coordinates follow (SEC 1, 2.3.4). A point that is not on the curve is refused.
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\4" + x + y)
     except ValueError as fault:
         raise ProofInvalid(reason="jwk is not on the curve") from fault
 
@@ -187,5 +190,5 @@ def _address(url: str) -> tuple[str, str, str]:
     return (parts.scheme.lower(), f"{parts.hostname or ''}{'' if is_default else f':{port}'}", parts.path or "/")
 
 
-def _same(given: Any, expected: str) -> bool:
-    return isinstance(given, str) and given.isascii() and hmac.compare_digest(given, expected)
+def _same(given: str | None, expected: str) -> bool:
+    return given is not None and given.isascii() and hmac.compare_digest(given, expected)

@@ -19,7 +19,7 @@ from store.catalogue.offer_records import Offer
 from store.catalogue.offers import on_sale
 from store.entitlement.errors import AlreadyEntitled, WithdrawalLost
 from store.entitlement.models import Entitlement, LicenceEvent
-from store.entitlement.rights import ending, holds
+from store.entitlement.rights import holds
 from store.purchase_confirmation import confirmed_at
 
 TAKE_BACK_WITHIN: Final = timedelta(minutes=15)
@@ -165,21 +165,6 @@ class Grants:
 
 def _change(lines: Sequence[OrderLine]) -> Update:
     return update(Entitlement).where(Entitlement.order_line_id.in_([line.id for line in lines]))
-
-
-async def begin_clock(session: AsyncSession, right: Entitlement, *, playback_session_id: UUID, at: datetime) -> bool:
-    """Begin a rental's hours with the first licence; whether it was this call that did.
-
-    The condition on the row makes it once: of many licences at the same instant one finds the clock standing, and
-    the others wait for it and keep its times.
-    """
-    began = await session.execute(
-        update(Entitlement)
-        .where(Entitlement.id == right.id, Entitlement.kind == "rent", Entitlement.first_played_at.is_(None))
-        .values(first_played_at=at, ends_at=ending(right, at=at).ends_at, started_by=playback_session_id)
-        .returning(Entitlement.id)
-    )
-    return began.first() is not None
 
 
 async def take_back_start(

@@ -1,8 +1,8 @@
 """A player's signs of life: what keeps the place of a playback, and what tells the player to stop.
 
-Every stream sends one each half minute, so it is two statements and no more: the first uses up the proof (also if the
-rest is refused) and reads the ground, the second keeps the place and the progress. What happens in between stops the
-player by its next sign of life.
+Every stream sends one each half minute, so it is one statement and no more. It finds the session, the playback and its
+right, uses up the proof, and keeps place and progress, each only if the one before is as it should be. What it found is
+judged here, by the same rules as everything else; then the player goes on or stops.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from uuid import UUID
 
 import asyncpg
 
+from auth.authentication import SESSION_QUERY, note_seen, refuse_all_but_customers
 from store.database import Database
-from store.entitlement.decision import SILENCE
+from store.entitlement.decision import SILENCE, is_live
 from store.entitlement.dpop import Proof, forgotten_at, refuse_copy
 from store.entitlement.errors import PlaybackEnded, PlaybackNotFound
-from store.entitlement.models import Entitlement
 from store.entitlement.progress import MERGE, WATCHED
-from store.entitlement.rights import Ending, ending, obstacles
+from store.entitlement.rights import RIGHT_COLUMNS, Ending, RightRow, ending, obstacles
 from store.entitlement.tokens import PlaybackToken, PlaybackTokens
 
 HEARTBEAT: Final = timedelta(seconds=30)
@@ -27,44 +27,49 @@ HEARTBEAT: Final = timedelta(seconds=30)
 PICTURE_SEEN: Final = 0.5
 """Seconds of media time from which a film counts as having been seen."""
 
-_RIGHT: Final = ("kind", "start_by", "watch_hours", "near_end", "ends_at", "paused_at", "pause_reason", "revoked_at")
-"""Columns by which it is decided whether a right holds, and until when."""
-
-_FIND: Final = f"""
-    WITH proof AS (
-        INSERT INTO store.dpop_proofs (jkt, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING jti
-    )
-    SELECT EXISTS (SELECT FROM proof) AS is_first, found.*
-      FROM (SELECT) AS always LEFT JOIN (
-        SELECT playback.id, playback.beat_at, playback.ended_at, playback.end_reason,
-               {", ".join(f"entitlement.{column}" for column in _RIGHT)}
-          FROM store.playback_sessions AS playback
+_BEAT: Final = f"""
+    WITH unhurried AS MATERIALIZED (
+        SELECT set_config('synchronous_commit', 'off', true)
+    ), who AS (
+        {SESSION_QUERY}
+    ), ground AS (
+        SELECT playback.id AS playback_id, playback.beat_at, playback.ended_at, playback.end_reason, {RIGHT_COLUMNS}
+          FROM who
+          JOIN store.playback_sessions AS playback ON playback.account_id = who.account_id
           JOIN store.entitlements AS entitlement ON entitlement.id = playback.entitlement_id
           JOIN store.devices AS device ON device.id = playback.device_id
-         WHERE playback.id = $4 AND playback.account_id = $5 AND device.jkt = $1
-      ) AS found ON true
-"""  # noqa: S608
-
-_KEEP: Final = f"""
-    WITH playback AS (
-        UPDATE store.playback_sessions SET beat_at = $2, position = greatest(position, $3)
-         WHERE id = $1 AND ended_at IS NULL AND beat_at > $4
-     RETURNING id, account_id, title_id, asset_id
+         WHERE playback.id = $3 AND device.jkt = $4
+    ), proof AS (
+        INSERT INTO store.dpop_proofs (jkt, jti, expires_at) SELECT $4, $5, $6 FROM who WHERE who.kind = 'customer'
+            ON CONFLICT DO NOTHING RETURNING jti
+    ), playback AS (
+        UPDATE store.playback_sessions AS playback SET beat_at = $2, position = greatest(playback.position, $7)
+          FROM ground, proof
+         WHERE playback.id = ground.playback_id AND playback.ended_at IS NULL AND playback.beat_at > $8
+           AND ground.right_revoked_at IS NULL AND ground.right_paused_at IS NULL
+           AND coalesce(ground.right_ends_at, ground.right_start_by, 'infinity') > $9
+     RETURNING playback.id, playback.account_id, playback.title_id, playback.asset_id
     ), progress AS (
         {
     MERGE.format(
         playback="playback",
-        condition="$3::float8 >= $8::float8",
-        sequence="$5::bigint",
-        position="$3::float8",
-        watched="$7::float8",
+        condition="$7::float8 >= $13::float8",
+        sequence="$10::bigint",
+        position="$7::float8",
+        watched="$12::float8",
         seen_at="$2::timestamptz",
-        sought="$6::boolean",
+        sought="$11::boolean",
     )
 }
     )
-    SELECT id FROM playback
+    SELECT who.*, ground.*, EXISTS (SELECT FROM proof) AS is_first, EXISTS (SELECT FROM playback) AS is_kept
+      FROM unhurried LEFT JOIN who ON true LEFT JOIN ground ON true
 """  # noqa: S608
+"""That the right holds is asked here only so that a refused sign of life changes nothing; `obstacles` has the say.
+
+The commit does not wait for the disk (`docs/decisions/`): what a crash of the database may lose is the last half second
+of signs of life, and a place outlives two of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class Heartbeats:
     async def take(
         self,
         *,
-        account_id: UUID,
+        session_hash: bytes,
         proof: Proof,
         playback_session_id: UUID,
         position: float,
@@ -98,20 +103,35 @@ class Heartbeats:
 
         A player that numbers its reports gives `sequence`; the others are numbered by when they arrive.
 
-        Raises `ProofInvalid` for a proof that was used before, `PlaybackNotFound`, `PlaybackEnded`, or what now stands
-        against the right: then the player stops.
+        Raises `NotSignedIn`, `CustomersOnly`, `ProofInvalid` for a proof that was used before, `PlaybackNotFound`,
+        `PlaybackEnded`, or what now stands against the right: then the player stops. The proof of a customer is used
+        up in any case.
         """
         jkt = proof.key.jkt
         [found] = await self.database.reads.fetch(
-            _FIND, jkt, proof.jti, forgotten_at(proof), playback_session_id, account_id
+            _BEAT,
+            session_hash,
+            real_now,
+            playback_session_id,
+            jkt,
+            proof.jti,
+            forgotten_at(proof),
+            position,
+            real_now - SILENCE,
+            at,
+            sequence if sequence is not None else int(real_now.timestamp() * 1000),
+            sought,
+            WATCHED,
+            PICTURE_SEEN,
         )
+        refuse_all_but_customers(found["kind"])
+        await note_seen(self.database, found, at=real_now)
+        refuse_copy(is_first=found["is_first"])
         right = _right_of(found, real_now=real_now)
         against = obstacles(right, at=at)
         if against:
             raise against[0]
-        number = sequence if sequence is not None else int(real_now.timestamp() * 1000)
-        place = (real_now, position, real_now - SILENCE, number, sought, WATCHED, PICTURE_SEEN)
-        if await self.database.reads.fetchval(_KEEP, playback_session_id, *place) is None:
+        if not found["is_kept"]:
             raise PlaybackEnded(end_reason=await self._end_reason(playback_session_id))
         until = ending(right, at=at)
         token = self.tokens.sign(
@@ -125,11 +145,10 @@ class Heartbeats:
         return str(await self.database.reads.fetchval(query, playback_session_id))
 
 
-def _right_of(found: asyncpg.Record, *, real_now: datetime) -> Entitlement:
+def _right_of(found: asyncpg.Record, *, real_now: datetime) -> RightRow:
     """The right of a playback of this account and device that still has its place."""
-    refuse_copy(is_first=found["is_first"])
-    if found["id"] is None:
+    if found["playback_id"] is None:
         raise PlaybackNotFound
-    if found["ended_at"] is not None or real_now - found["beat_at"] >= SILENCE:
+    if not is_live(ended_at=found["ended_at"], beat_at=found["beat_at"], real_now=real_now):
         raise PlaybackEnded(end_reason=found["end_reason"] or "silent")
-    return Entitlement(**{column: found[column] for column in _RIGHT})
+    return RightRow.of(found)

@@ -26,6 +26,17 @@ _BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A `ContentKey` as a statement read it."""
+
+    kid: UUID
+    asset_id: UUID
+    track: str
+    sealed: bytes
+    sealed_with: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeySeal:
     """Seals and opens content keys; each is bound to its key id and film, so that rows cannot be swapped."""
 
@@ -56,7 +67,7 @@ class KeySeal:
         sealed = nonce + AESGCM(self.wrapping_key).encrypt(nonce, key, _binding(kid, asset_id, track))
         return ContentKey(kid=kid, asset_id=asset_id, track=track, sealed=sealed, sealed_with=self.name)
 
-    def open(self, row: ContentKey) -> bytes:
+    def open(self, row: ContentKey | SealedKey) -> bytes:
         """The key of a row, 16 bytes; raises `KeysUnreadable` when it was sealed elsewhere or tampered with."""
         if self.before is not None and row.sealed_with == self.before.name:
             return self.before.open(row)

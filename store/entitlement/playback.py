@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.sessions import bind_device
 from store.catalogue.models import Title, TitleText
 from store.database import Database
-from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title
+from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title, is_live
 from store.entitlement.device_places import lock_account
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError, PlaybackEnded, PlaybackNotFound
@@ -82,7 +82,8 @@ class Playback:
         try:
             showing = await self._open(question, session_id, key, title_slug, start_confirmed=start_confirmed)
         except EntitlementError as refusal:
-            await question.refused(self.session, self.database, refusal)
+            await self.session.rollback()
+            await question.refused(self.database, refusal)
             raise
         question.granted(self.session)
         return showing
@@ -200,7 +201,7 @@ class Playback:
         if found is None:
             raise PlaybackNotFound
         playback, right = found
-        if not is_live(playback, real_now=real_now):
+        if not is_live(ended_at=playback.ended_at, beat_at=playback.beat_at, real_now=real_now):
             raise PlaybackEnded(end_reason=playback.end_reason or "silent")
         return playback, right
 
@@ -232,11 +233,6 @@ class Playback:
             at=at,
             real_now=real_now,
         )
-
-
-def is_live(playback: PlaybackSession, *, real_now: datetime) -> bool:
-    """Whether a playback still has its place: not ended, and heard of within the last 90 seconds."""
-    return playback.ended_at is None and real_now - playback.beat_at < SILENCE
 
 
 async def list_streams(

@@ -1,6 +1,6 @@
 """The record of what was granted and refused: with the grant, or in a transaction of its own."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +13,10 @@ from store.entitlement.models import LicenceEvent
 
 @dataclass(slots=True)
 class Question:
-    """What is being asked, filled in as far as it is known; becomes one `LicenceEvent`."""
+    """What is being asked, filled in as far as it is known; becomes one `LicenceEvent`.
+
+    A licence that is granted is recorded by the statement that grants it (`licences`).
+    """
 
     step: str
     """`playback` or `licence`."""
@@ -26,20 +29,16 @@ class Question:
     playback_session_id: UUID | None = None
     jkt: str | None = None
     start_confirmed: bool | None = None
-    kids: list[UUID] = field(default_factory=list)
-    started_clock: bool = False
 
     def granted(self, session: AsyncSession) -> None:
         """Record the grant in the transaction that makes it."""
         session.add(self._event("granted", None))
 
-    async def refused(self, session: AsyncSession, database: Database, refusal: Refusal) -> None:
-        """Undo what `session` did, then record the refusal in a short transaction of its own.
+    async def refused(self, database: Database, refusal: Refusal) -> None:
+        """Record the refusal in a short transaction of its own.
 
-        The first comes first so that no request holds two connections at once.
+        Whoever has a transaction open ends it before, so that no request holds two connections at once.
         """
-        await session.rollback()
-        self.kids, self.started_clock = [], False
         async with database.sessions.begin() as own:
             own.add(self._event("refused", refusal.code))
 
@@ -57,6 +56,5 @@ class Question:
             playback_session_id=self.playback_session_id,
             jkt=self.jkt,
             start_confirmed=self.start_confirmed,
-            kids=self.kids,
-            started_clock=self.started_clock,
+            kids=[],
         )

@@ -1,9 +1,11 @@
 """The rules of a right: whether it holds at an instant, when it would end, and which of several is used."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final, Literal
+
+import asyncpg
 
 from store.catalogue.offer_records import QUALITIES
 from store.entitlement.errors import (
@@ -23,6 +25,35 @@ TRACKS: Final = {
 }
 """Quality that was paid -> the tracks whose keys it opens."""
 
+
+@dataclass(frozen=True, slots=True)
+class RightRow:
+    """What decides about an `Entitlement`, as a statement read it: for routes that are asked too often for the ORM."""
+
+    kind: str
+    quality: str
+    start_by: datetime | None
+    watch_hours: int | None
+    near_end: str
+    first_played_at: datetime | None
+    ends_at: datetime | None
+    paused_at: datetime | None
+    pause_reason: str | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, record: asyncpg.Record) -> "RightRow":
+        """From a row that has `RIGHT_COLUMNS`."""
+        return cls(*(record[name] for name in _ALIASES))
+
+
+Terms = Entitlement | RightRow
+
+_ALIASES: Final = tuple(f"right_{field.name}" for field in fields(RightRow))
+
+RIGHT_COLUMNS: Final = ", ".join(f"entitlement.{field.name} AS right_{field.name}" for field in fields(RightRow))
+"""What a statement selects of `store.entitlements AS entitlement` for a `RightRow`."""
+
 Standing = Literal["ready", "running", "missed", "over", "paused", "revoked"]
 """`ready`: may be started, or is owned. `running`: a rental whose hours run. `missed`: was never started in time."""
 
@@ -37,7 +68,7 @@ class Ending:
     """What decides: the rental's hours, or (under the policy `cut`) the end of the time to start."""
 
 
-def standing(right: Entitlement, *, at: datetime) -> Standing:
+def standing(right: Terms, *, at: datetime) -> Standing:
     """How a right stands at an instant; every end is exclusive."""
     if right.revoked_at is not None:
         return "revoked"
@@ -50,12 +81,12 @@ def standing(right: Entitlement, *, at: datetime) -> Standing:
     return "ready"
 
 
-def holds(right: Entitlement, *, at: datetime) -> bool:
+def holds(right: Terms, *, at: datetime) -> bool:
     """Whether the title may be watched by this right at an instant."""
     return standing(right, at=at) in ("ready", "running")
 
 
-def obstacles(right: Entitlement, *, at: datetime) -> list[EntitlementError]:
+def obstacles(right: Terms, *, at: datetime) -> list[EntitlementError]:
     """Every reason against watching by this right at an instant, the weightiest first; empty: it holds."""
     found: list[EntitlementError] = []
     if right.revoked_at is not None:
@@ -69,7 +100,7 @@ def obstacles(right: Entitlement, *, at: datetime) -> list[EntitlementError]:
     return found
 
 
-def ending(right: Entitlement, *, at: datetime) -> Ending:
+def ending(right: Terms, *, at: datetime) -> Ending:
     """When a right ends if it is played at `at`: as it is fixed already, or as the first play would fix it."""
     if right.kind == "buy" or right.start_by is None or right.watch_hours is None:
         return Ending(ends_at=right.ends_at, bound_by=None)
@@ -80,7 +111,7 @@ def ending(right: Entitlement, *, at: datetime) -> Ending:
     return Ending(ends_at=ends_at, bound_by="start_by" if is_cut and ends_at == right.start_by else "watch_hours")
 
 
-def needs_start(right: Entitlement) -> bool:
+def needs_start(right: Terms) -> bool:
     """Whether playing by this right would begin a rental's hours."""
     return right.kind == "rent" and right.first_played_at is None
 

@@ -1,19 +1,22 @@
 """HTTP for the library, devices, playback, licences and media."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from litestar import Router, delete, get, post
-from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency, Provide
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
+from litestar.types import ASGIApp
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
 from auth.errors import CrossSiteRequest
+from auth.headers import header_of
 from auth.schemas import problems
 from store.entitlement import device_routes, progress_routes
-from store.entitlement.dpop import Proof, PublicKey, encode
+from store.entitlement.base64url import encode
+from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import (
     DeviceLimitReached,
     DeviceNotRegistered,
@@ -48,10 +51,11 @@ from store.entitlement.proved_requests import (
     CUSTOMER,
     PROVED,
     AnyRequest,
+    PlaybackMeans,
     proof_header,
     provide_device_key,
-    provide_device_proof,
     public_url,
+    signed_in_and_proved,
 )
 from store.entitlement.schemas import (
     LICENCE_URL,
@@ -67,9 +71,7 @@ from store.entitlement.schemas import (
     PlaybackOut,
     StreamsOut,
 )
-from store.settings import Settings
-
-NO_STORE = [ResponseHeader(name="Cache-Control", value="no-store")]
+from store.ready_answer import ReadyAnswer
 
 AGAINST_THE_RIGHT = (NotEntitled, RightRevoked, RightPaused, RentalOver, RentalNotStarted)
 """What may stand against a right, the weightiest first."""
@@ -181,33 +183,35 @@ async def check_playback(
 
 @post(
     "/v1/playback-sessions/{playback_session_id:uuid}/heartbeats",
-    guards=[customer_only],
     status_code=200,
     summary="A player's sign of life",
     tags=["Playback"],
-    responses=problems(*PROVED, PlaybackNotFound, PlaybackEnded, *AGAINST_THE_RIGHT),
+    # The session is found in the one statement that does all the rest. What a form's token is for elsewhere, that no
+    # other site sends this in a customer's name, the device's signature does here.
+    exclude_from_auth=True,
+    responses={
+        200: ResponseSpec(HeartbeatOut, description="The place is kept.", generate_examples=False),
+        **problems(*PROVED, PlaybackNotFound, PlaybackEnded, *AGAINST_THE_RIGHT),
+    },
 )
 async def beat_playback(
-    playback_session_id: FromPath[UUID],
-    data: JSONBody[HeartbeatCreate],
-    identity: NamedDependency[Identity],
-    device_proof: NamedDependency[Proof],
-    heartbeats: NamedDependency[Heartbeats],
-    at: NamedDependency[datetime],
-    real_now: NamedDependency[datetime],
-) -> HeartbeatOut:
+    request: AnyRequest, playback_session_id: FromPath[UUID], data: JSONBody[HeartbeatCreate]
+) -> ASGIApp:
     """Keep the place of a playback and get a fresh token; a refusal means that the player stops."""
-    beat = await heartbeats.take(
-        account_id=identity.account_id,
-        proof=device_proof,
+    means: PlaybackMeans = await request.app.state.playback_means()
+    real_now = datetime.now(UTC)
+    session_hash, proof = await signed_in_and_proved(request, means, real_now=real_now)
+    beat = await Heartbeats(means.database, means.tokens).take(
+        session_hash=session_hash,
+        proof=proof,
         playback_session_id=playback_session_id,
         position=data.position,
         sequence=data.sequence,
         sought=data.sought,
-        at=at,
+        at=means.at,
         real_now=real_now,
     )
-    return HeartbeatOut.of(beat, at=at)
+    return ReadyAnswer.of_json(HeartbeatOut.of(beat, at=means.at))
 
 
 @post(
@@ -259,43 +263,41 @@ async def stop_playback(
     status_code=200,
     summary="A Clear Key licence",
     tags=["Playback"],
-    response_headers=NO_STORE,
     # Players send no Content-Type. No cookie counts here, so no other site can make a browser ask for anything.
     any_content_type=True,
     csrf_exempt=True,
     exclude_from_auth=True,
-    responses=problems(
-        LicenceRequestMalformed,
-        ProofInvalid,
-        TokenInvalid,
-        DeviceNotRegistered,
-        PlaybackEnded,
-        *AGAINST_THE_RIGHT,
-        ForeignKeyAsked,
-        NothingGranted,
-        StartNotConfirmed,
-        KeysUnreadable,
-    ),
+    responses={
+        200: ResponseSpec(LicenceOut, description="The keys.", generate_examples=False),
+        **problems(
+            LicenceRequestMalformed,
+            ProofInvalid,
+            TokenInvalid,
+            DeviceNotRegistered,
+            PlaybackEnded,
+            *AGAINST_THE_RIGHT,
+            ForeignKeyAsked,
+            NothingGranted,
+            StartNotConfirmed,
+            KeysUnreadable,
+        ),
+    },
 )
-async def issue_clear_key_licence(
-    request: AnyRequest,
-    data: JSONBody[LicenceRequest],
-    licences: NamedDependency[Licences],
-    settings: NamedDependency[Settings],
-    at: NamedDependency[datetime],
-    real_now: NamedDependency[datetime],
-) -> LicenceOut:
+async def issue_clear_key_licence(request: AnyRequest, data: JSONBody[LicenceRequest]) -> ASGIApp:
     """Content keys for a playback: `Authorization: DPoP <token>` and a `DPoP` proof that names the token's hash."""
+    means: PlaybackMeans = await request.app.state.playback_means()
     asked = LicenceQuestion(
-        authorization=request.headers.get("authorization"),
+        authorization=header_of(request.scope, b"authorization"),
         proof=proof_header(request),
-        method=request.method,
-        url=public_url(request, settings),
+        method="POST",
+        url=public_url(request, means.settings),
         kids=data.kids,
         kind=data.type,
     )
-    keys = await licences.issue(asked, at=at, real_now=real_now)
-    return LicenceOut(keys=[KeyOut(kty="oct", kid=encode(kid.bytes), k=encode(key)) for kid, key in keys])
+    licences = Licences(means.database, means.tokens, means.seal)
+    keys = await licences.issue(asked, at=means.at, real_now=datetime.now(UTC))
+    licence = LicenceOut(keys=[KeyOut(kty="oct", kid=encode(kid.bytes), k=encode(key)) for kid, key in keys])
+    return ReadyAnswer.of_json(licence, [(b"cache-control", b"no-store")])
 
 
 router = Router(
@@ -313,5 +315,5 @@ router = Router(
         issue_clear_key_licence,
         serve_film,
     ],
-    dependencies={"device_proof": Provide(provide_device_proof), "device_key": Provide(provide_device_key)},
+    dependencies={"device_key": Provide(provide_device_key)},
 )

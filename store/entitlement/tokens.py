@@ -1,13 +1,15 @@
 """Playback tokens: a signed permission of a minute to ask for licences, bound to one device's key."""
 
+import hmac
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 from uuid import UUID
 
-import jwt
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from store.entitlement.base64url import decode, encode
 from store.entitlement.errors import TokenInvalid
 
 LIFE: Final = timedelta(seconds=60)
@@ -18,6 +20,29 @@ PURPOSE: Final = "playback-licence"
 
 LONGEST_TOKEN: Final = 1_024
 """Characters; ours have about 400."""
+
+_HEADER: Final = encode(b'{"alg":"EdDSA","typ":"playback+jwt"}')
+"""The first part of each of our tokens: a token that names another algorithm or type is none of ours."""
+
+
+class _Confirmation(msgspec.Struct, frozen=True):
+    """Which key may use the token (RFC 7800, 3)."""
+
+    jkt: str
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """What a token says (RFC 7519, 4.1)."""
+
+    iss: str
+    aud: str
+    sub: UUID
+    iat: int
+    exp: int
+    cnf: _Confirmation
+
+
+_claims_in: Final = msgspec.json.Decoder(_Claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +79,38 @@ class PlaybackTokens:
         """A token for a minute, or for what is left of the right (business time) if that is less."""
         life = LIFE if ends_at is None else min(LIFE, ends_at - at)
         expires = int((real_now + life).timestamp())
-        claims = {
-            "iss": self.issuer,
-            "aud": PURPOSE,
-            "sub": str(playback_session_id),
-            "iat": int(real_now.timestamp()),
-            "exp": expires,
-            "cnf": {"jkt": jkt},
-        }
-        text = jwt.encode(claims, self.signing_key, algorithm="EdDSA", headers={"typ": "playback+jwt"})
-        return PlaybackToken(text=text, expires_at=datetime.fromtimestamp(expires, tz=UTC))
+        claims = _Claims(
+            iss=self.issuer,
+            aud=PURPOSE,
+            sub=playback_session_id,
+            iat=int(real_now.timestamp()),
+            exp=expires,
+            cnf=_Confirmation(jkt),
+        )
+        signed = f"{_HEADER}.{encode(msgspec.json.encode(claims))}"
+        return PlaybackToken(
+            text=f"{signed}.{self._signature(signed)}", expires_at=datetime.fromtimestamp(expires, tz=UTC)
+        )
 
     def read(self, text: str, *, real_now: datetime) -> Permission:
-        """Verify a token; raises `TokenInvalid` for anything that is not ours, for this purpose and still good."""
-        if len(text) > LONGEST_TOKEN:
+        """Verify a token; raises `TokenInvalid` for anything that is not ours, for this purpose and still good.
+
+        An Ed25519 signature depends on nothing but key and text (RFC 8032, 5.1.6), and here is the key: signing again
+        and comparing costs a third of verifying, and lets through exactly what `sign` made.
+        """
+        signed, _, signature = text.rpartition(".")
+        header, _, payload = signed.partition(".")
+        if len(text) > LONGEST_TOKEN or not text.isascii() or header != _HEADER:
+            raise TokenInvalid
+        if not hmac.compare_digest(signature, self._signature(signed)):
             raise TokenInvalid
         try:
-            claims = jwt.decode(
-                text,
-                self.signing_key.public_key(),
-                algorithms=["EdDSA"],
-                audience=PURPOSE,
-                issuer=self.issuer,
-                # Whether it is still good is measured against `real_now`, not against PyJWT's own clock.
-                options={"require": ["exp", "iat", "sub", "aud", "iss"], "verify_exp": False, "verify_iat": False},
-            )
-            permission = Permission(playback_session_id=UUID(claims["sub"]), jkt=str(claims["cnf"]["jkt"]))
-            is_over = real_now.timestamp() >= int(claims["exp"])
-        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as fault:
+            claims = _claims_in.decode(decode(payload))
+        except (msgspec.MsgspecError, ValueError) as fault:
             raise TokenInvalid from fault
-        if is_over:
+        if (claims.iss, claims.aud) != (self.issuer, PURPOSE) or real_now.timestamp() >= claims.exp:
             raise TokenInvalid
-        return permission
+        return Permission(playback_session_id=claims.sub, jkt=claims.cnf.jkt)
+
+    def _signature(self, signed: str) -> str:
+        return encode(self.signing_key.sign(signed.encode()))

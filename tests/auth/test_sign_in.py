@@ -239,20 +239,24 @@ async def test_a_session_ends_when_it_is_not_used_and_at_its_latest_end(app: Lit
     assert not await is_alive(timedelta(days=30))
 
 
-async def test_that_a_session_was_seen_is_written_at_most_once_a_minute(
-    app: Litestar, owner: asyncpg.Connection
+@pytest.mark.parametrize(("kind", "minutes"), [("web", 10), ("app", 10), ("staff", 1)])
+async def test_that_a_session_was_seen_is_written_now_and_then_only(
+    app: Litestar, owner: asyncpg.Connection, kind: str, minutes: int
 ) -> None:
-    parts, account = parts_of(app), await a_customer(app)
-    start = datetime.now(UTC)
+    parts = parts_of(app)
+    account = await (a_colleague(app) if kind == "staff" else a_customer(app))
+    start, every = datetime.now(UTC), timedelta(minutes=minutes)
     async with parts.database.sessions.begin() as session:
         sessions = Sessions(session, parts.outbox)
-        opened = await sessions.open(account_id=account.id, kind="web", epoch=0, at=start, visit=HOME)
+        opened = await sessions.open(
+            account_id=account.id, kind=kind, epoch=0, at=start, visit=HOME, proofs=("pwd", "otp", "mfa")
+        )
     seen = []
-    for seconds in (30, 59, 60, 90, 121):
-        await find_identity(parts.database, opened.token, at=start + timedelta(seconds=seconds), default_market="DE")
+    for after in (every / 2, every - timedelta(seconds=1), every, 1.5 * every, 2.1 * every):
+        await find_identity(parts.database, opened.token, at=start + after, default_market="DE")
         last = await owner.fetchval("SELECT last_seen_at FROM auth.sessions WHERE id = $1", opened.session_id)
-        seen.append((last - start).total_seconds())
-    assert seen == [0, 0, 60, 60, 121]
+        seen.append((last - start) / every)
+    assert seen == [0, 0, 1, 1, 2.1]
 
 
 async def test_a_session_opened_on_an_old_epoch_is_dead_at_birth(app: Litestar, owner: asyncpg.Connection) -> None:

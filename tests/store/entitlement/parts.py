@@ -21,7 +21,7 @@ from auth.tokens import SESSION, hash_token, make_token
 from billing.models import Order, OrderLine
 from store.catalogue.models import Title
 from store.database import Database
-from store.entitlement.dpop import encode
+from store.entitlement.base64url import encode
 from store.entitlement.films import TEST_FILM_FOLDER, read_film, register_test_film
 from store.entitlement.keys import KeySeal
 from store.entitlement.models import Entitlement, MediaAsset

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from auth.ids import new_id
 from store.catalogue.models import Title
 from store.database import Database
-from store.entitlement.dpop import encode
+from store.entitlement.base64url import encode
 from store.entitlement.tokens import PlaybackTokens
 from store.settings import Settings
 from tests.scratch import MovableTestClock
@@ -303,6 +303,12 @@ def unsigned(token: str) -> str:
     return f"{encode(msgspec.json.encode(header))}.{body}."
 
 
+def spelt_differently(token: str) -> str:
+    """The same bytes: the last character of 64 bytes in base64url has four bits that mean nothing."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return token[:-1] + alphabet[alphabet.index(token[-1]) ^ 1]
+
+
 def forged_tokens(settings: Settings, playback: dict[str, Any], device: TestDevice) -> dict[str, str]:
     claims = {
         "iss": settings.base_url,
@@ -330,6 +336,10 @@ def forged_tokens(settings: Settings, playback: dict[str, Any], device: TestDevi
         "of another shop": jwt.encode({**claims, "iss": "https://x"}, ours.signing_key, algorithm="EdDSA"),
         "without a bound key": jwt.encode({**claims, "cnf": {}}, ours.signing_key, algorithm="EdDSA"),
         "for a subject that is no id": jwt.encode({**claims, "sub": "1 OR 1=1"}, ours.signing_key, algorithm="EdDSA"),
+        "of another type": jwt.encode(claims, ours.signing_key, algorithm="EdDSA"),
+        "with padding": playback["token"] + "==",
+        "with its signature spelt in another way": spelt_differently(playback["token"]),
+        "without a signature": playback["token"].rpartition(".")[0] + ".",
         "no token at all": "x",
         "endless": "x" * 5_000,
         "bound to another key": ours.sign(
@@ -359,6 +369,22 @@ async def test_no_forged_token_gets_a_key(
     assert (await device.licence(client, playback["token"])).status_code == 200
 
 
+async def test_a_token_is_what_others_know_as_a_jwt_signed_with_ed25519(settings: Settings) -> None:
+    tokens = PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url)
+    now, playback_id = datetime.now(UTC), new_id()
+    text = tokens.sign(playback_session_id=playback_id, jkt="x" * 43, ends_at=None, at=now, real_now=now).text
+    claims = jwt.decode(
+        text,
+        tokens.signing_key.public_key(),
+        algorithms=["EdDSA"],
+        audience="playback-licence",
+        issuer=settings.base_url,
+    )
+    assert (claims["sub"], claims["cnf"]) == (str(playback_id), {"jkt": "x" * 43})
+    assert claims["exp"] - claims["iat"] == 60
+    assert jwt.get_unverified_header(text) == {"alg": "EdDSA", "typ": "playback+jwt"}
+
+
 async def test_a_stolen_token_is_worth_nothing_on_another_device(
     client: httpx.AsyncClient, database: Database, customer: Customer, device: TestDevice, title: Title
 ) -> None:
@@ -376,6 +402,7 @@ def faulty_proofs(device: TestDevice, token: str) -> dict[str, str]:
     stranger = ec.generate_private_key(ec.SECP256R1())
     number = device.key.private_numbers().private_value
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    nested = b'{"typ":"dpop+jwt","alg":"ES256","jwk":' + b"[" * 1400
 
     def proof(**changes: Any) -> str:
         method, path = changes.pop("method", "POST"), changes.pop("path", LICENCE_PATH)
@@ -401,6 +428,8 @@ def faulty_proofs(device: TestDevice, token: str) -> dict[str, str]:
         "ten minutes old": proof(iat=now - 600),
         "ten minutes ahead": proof(iat=now + 600),
         "of a text's time": proof(iat=str(now)),
+        "of a fraction's time": proof(iat=now + 0.5),
+        "of a truth for a time": proof(iat=True),
         "of an endless time": proof(iat=10**30),
         "of a time that no clock can count": proof(iat=10**400),
         "without a time": proof(iat=None),
@@ -411,6 +440,9 @@ def faulty_proofs(device: TestDevice, token: str) -> dict[str, str]:
         "without the token's hash": proof(token=None),
         "with another token's hash": proof(token=token + "x"),
         "with a hash beyond ASCII": proof(ath="ä" * 43),
+        "with its signature spelt in another way": spelt_differently(proof()),
+        "with a signature too short": proof()[:-2],
+        "with a key nested deeply": f"{encode(nested)}.e30.x",
         "no JWT": "x.y.z",
         "endless": "x" * 10_000,
     }

@@ -5,4 +5,7 @@ from litestar.types import Scope
 
 def header_of(scope: Scope, name: bytes) -> str:
     """The first header of that name (in small letters); empty where there is none."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+    for key, value in scope["headers"]:
+        if key == name:
+            return value.decode("latin-1")
+    return ""
