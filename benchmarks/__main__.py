@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -19,7 +20,6 @@ from benchmarks.purchase import LIMIT, Purchases, measure_purchases
 from billing.webhooks import SUBSCRIBED
 from store.catalogue.demo.loading import load_demo_catalogue
 from store.catalogue.film_page import prepare_pages
-from store.clock import SystemClock
 from store.database import Database
 from store.migrations import migrate
 from store.sandbox.engines import EngineAddresses, running_engines
@@ -67,7 +67,7 @@ async def prepare(settings: Settings) -> None:
                 database,
                 market="DE",
                 locale="de",
-                at=await SystemClock().now(),
+                at=datetime.now(UTC),
                 progress=lambda done, total: progress.update(building, completed=done, total=total),
             )
         await database.close()

@@ -38,13 +38,14 @@ from auth.authentication import AuthenticationMiddleware
 from auth.csrf import check_csrf
 from auth.headers import header_of
 from billing.ports import PaymentGateway
-from store.clock import Clock, SystemClock
+from store.clock import Clock
 from store.composition import Parts, assemble
 from store.contract import ContractConfig
 from store.database import Database
 from store.dependencies import dependencies, playback_means_of, view_of
 from store.envelope import Envelope
 from store.errors import UnsupportedMediaType
+from store.forward_clock import ForwardClock
 from store.json_bodies import StrictRequest
 from store.legal_texts import samples
 from store.logs import configure_logs
@@ -86,7 +87,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pools = database or await Database.connect(settings.database_url)
-        parts = await assemble(settings, database=pools, clock=clock or SystemClock(), gateway=gateway)
+        parts = await assemble(settings, database=pools, clock=clock or ForwardClock(pools), gateway=gateway)
         attach(app, parts)
         if settings.mode == "production" and (left := samples()):
             log.warning("legal texts are samples", names=left)

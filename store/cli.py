@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
 from typing import Any
@@ -22,6 +22,7 @@ from store.catalogue.film_page import prepare_pages
 from store.composition import market_codes
 from store.database import DATABASE_AWAY, Database
 from store.entitlement.keys import KeySeal, reseal_keys
+from store.forward_clock import set_back
 from store.legal_texts import samples
 from store.mail import RECIPIENTS
 from store.mail_reports import LARGEST_MESSAGE, read_message
@@ -144,7 +145,20 @@ async def take_in_mail_report(settings: Settings, arguments: argparse.Namespace)
     return 0
 
 
+async def accept_machine_clock(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Take the machine's clock for right where business time is ahead of it; while web and worker are stopped."""
+    database = await Database.connect(settings.database_url, pool_size=1)
+    try:
+        ahead = await set_back(database, machine_time=datetime.now(UTC))
+    finally:
+        await database.close()
+    ahead = timedelta(seconds=round(ahead.total_seconds()))
+    console.print(f"Business time is the machine's again; it was ahead of it by {ahead}.", soft_wrap=True)
+    return 0
+
+
 COMMANDS: Mapping[str, Command] = {
+    "accept-machine-clock": accept_machine_clock,
     "migrate": migrate_database,
     "check-settings": check_settings,
     "make-staff": make_staff,

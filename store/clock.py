@@ -3,7 +3,7 @@
 Security time (sessions, proofs, throttles, signatures) is always `datetime.now(UTC)`.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 
@@ -17,15 +17,3 @@ class Clock(Protocol):
     def recent(self) -> datetime:
         """The present business time as far as it is known without asking anybody: for pages about a fault."""
         ...
-
-
-class SystemClock:
-    """The machine's own clock: the only one in production."""
-
-    async def now(self) -> datetime:
-        """The present time, in UTC."""
-        return datetime.now(UTC)
-
-    def recent(self) -> datetime:
-        """The same."""
-        return datetime.now(UTC)

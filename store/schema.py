@@ -22,6 +22,7 @@ import store.catalogue.models
 import store.catalogue.offer_records
 import store.catalogue.stored_pages
 import store.entitlement.models
+import store.forward_clock
 import store.invariants
 import store.mail
 import store.returned_mail
@@ -57,6 +58,7 @@ MODULES_WITH_TABLES = (
     store.catalogue.stored_pages,
     store.entitlement.models,
     store.cases.models,
+    store.forward_clock,
     store.invariants,
     store.mail,
     store.returned_mail,

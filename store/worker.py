@@ -19,9 +19,10 @@ from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor, EntrypointE
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.models import Job, Schedule
 
-from store.clock import Clock, SystemClock
+from store.clock import Clock
 from store.composition import JobHandler, Parts, assemble, job_handlers, periodic_jobs
 from store.database import DATABASE_AWAY, Database
+from store.forward_clock import ForwardClock
 from store.invariants import check_if_never_checked
 from store.jobs import WorkerQueries
 from store.logs import configure_logs
@@ -94,7 +95,7 @@ async def _sweep(sweep: JobHandler, _schedule: Schedule) -> None:
 async def work(settings: Settings, *, clock: Clock | None = None) -> None:
     """Work until SIGTERM or SIGINT; jobs under way are finished first. The sandbox brings its own clock."""
     database = await Database.connect(settings.database_url)
-    parts = await assemble(settings, database=database, clock=clock or SystemClock())
+    parts = await assemble(settings, database=database, clock=clock or ForwardClock(database))
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

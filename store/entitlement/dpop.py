@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -147,7 +148,7 @@ def _verified(proof: str) -> tuple[PublicKey, _Claims]:
         numbers = decode(signature, length=2 * _COORDINATE_BYTES)
         r, s = numbers[:_COORDINATE_BYTES], numbers[_COORDINATE_BYTES:]
         der = encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
-        _verifying_key(key).verify(der, signed.encode(), _ES256)
+        _verifying_key(key.x, key.y).verify(der, signed.encode(), _ES256)
         return key, _claims_in.decode(decode(claims))
     except InvalidSignature as fault:
         raise ProofInvalid(reason="the signature is wrong") from fault
@@ -170,11 +171,13 @@ def _key_of(header: _Header) -> PublicKey:
     return PublicKey(x=x, y=y)
 
 
-def _verifying_key(key: PublicKey) -> ec.EllipticCurvePublicKey:
+@lru_cache(maxsize=16_384)
+def _verifying_key(x: str, y: str) -> ec.EllipticCurvePublicKey:
+    """The key of two coordinates; those of the devices that play now are kept, as nothing in them is secret."""
     try:
-        x, y = (decode(part, length=_COORDINATE_BYTES) for part in (key.x, key.y))
+        point = b"".join(decode(part, length=_COORDINATE_BYTES) for part in (x, y))
         # 4: both coordinates follow (SEC 1, 2.3.4). A point that is not on the curve is refused.
-        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\4" + x + y)
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\4" + point)
     except ValueError as fault:
         raise ProofInvalid(reason="jwk is not on the curve") from fault
 

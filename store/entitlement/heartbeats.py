@@ -62,7 +62,8 @@ _BEAT: Final = f"""
     )
 }
     )
-    SELECT who.*, ground.*, EXISTS (SELECT FROM proof) AS is_first, EXISTS (SELECT FROM playback) AS is_kept
+    SELECT who.id, who.kind, who.session_kind, who.last_seen_at, ground.*,
+           EXISTS (SELECT FROM proof) AS is_first, EXISTS (SELECT FROM playback) AS is_kept
       FROM unhurried LEFT JOIN who ON true LEFT JOIN ground ON true
 """  # noqa: S608
 """That the right holds is asked here only so that a refused sign of life changes nothing; `obstacles` has the say.

@@ -3,8 +3,9 @@
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,22 +29,33 @@ class Asset:
     version: str
 
 
-@lru_cache(maxsize=512)
-def _read(path: Path, _changed: int) -> Asset:
+@cache
+def _paths() -> Mapping[str, Path]:
+    """Every static file by its name, as they are when the first one is asked for: a page names a dozen.
+
+    A file that is hidden or lies elsewhere is none.
+    """
+    root = STATIC.resolve()
+    named = ((path.relative_to(STATIC), path.resolve()) for path in STATIC.rglob("*"))
+    return {
+        name.as_posix(): path
+        for name, path in named
+        if path.is_file() and path.is_relative_to(root) and not any(part.startswith(".") for part in name.parts)
+    }
+
+
+@cache
+def _read(path: Path) -> Asset:
     content = path.read_bytes()
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     compressed = gzip.compress(content, 9, mtime=0) if media_type.startswith(_TEXTUAL) else None
     return Asset(content, compressed, media_type, hashlib.sha256(content).hexdigest()[:12])
 
 
-def find_asset(name: str, root: Path = STATIC) -> Asset | None:
-    """The file called `name` below `root`, or None; a name cannot leave the folder or reach a hidden file."""
-    if "\0" in name or any(part.startswith(".") for part in name.split("/")):
-        return None
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()) or not path.is_file():
-        return None
-    return _read(path, path.stat().st_mtime_ns)
+def find_asset(name: str) -> Asset | None:
+    """The file of that name, or None."""
+    path = _paths().get(name)
+    return _read(path) if path is not None else None
 
 
 def asset_url(name: str) -> str:
@@ -52,7 +64,7 @@ def asset_url(name: str) -> str:
     return f"/static/{name}?v={asset.version}" if asset else f"/static/{name}"
 
 
-@lru_cache(maxsize=128)
+@cache
 def icon_markup(name: str) -> str:
     """What is inside the `<svg>` of an icon; empty when the front-end packages are not built."""
     path = STATIC / "vendor" / "icons" / f"{name}.svg"

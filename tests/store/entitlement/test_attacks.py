@@ -73,6 +73,7 @@ ATTACKS: Final[Mapping[str, tuple[str, ...]]] = {
         "test_attacks.py::test_a_clock_that_is_far_off_is_told_the_servers_time",
         "test_licences.py::test_a_moved_business_clock_makes_no_proof_older",
         "../sandbox/test_clock.py::test_the_clock_does_not_go_back",
+        "../test_forward_clock.py::test_a_rental_that_was_over_stays_over_when_the_servers_clock_steps_back_an_hour",
     ),
     "many devices at once, and removing and adding them in turns": (
         "test_devices.py::test_a_limit_of_two_asked_by_twenty_four_devices_at_once_gives_two",

@@ -10,8 +10,8 @@ import pytest
 from babel.dates import format_date
 
 from store.app import create_app
-from store.clock import SystemClock
 from store.database import Database
+from store.forward_clock import ForwardClock
 from store.sandbox import clock as sandbox_clock
 from store.sandbox.clock import FURTHEST, LONGEST_STEP, MovableClock
 from store.settings import Settings
@@ -161,7 +161,7 @@ async def test_another_site_cannot_move_the_clock(visitor: httpx.AsyncClient, cl
 async def test_production_has_neither_the_routes_nor_the_table(
     settings: Settings, database: Database, owner: asyncpg.Connection
 ) -> None:
-    app = create_app(settings, clock=SystemClock(), database=database)
+    app = create_app(settings, clock=ForwardClock(database), database=database)
     assert not [route.path for route in app.routes if "sandbox" in route.path]
     assert await owner.fetchval("SELECT to_regclass('store.business_clock')") is None
 
