@@ -4,10 +4,11 @@ Building a statement, tracking its objects and flushing them costs several times
 paths go on by the session; both share one connection and one transaction.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final, TypeVar, cast
+from itertools import count, groupby
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import asyncpg
 import msgspec
@@ -18,6 +19,11 @@ from sqlalchemy.orm import DeclarativeBase, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 Row = TypeVar("Row", bound=DeclarativeBase)
+
+Unless = Mapping[Any, str]
+"""By model."""
+
+NEVER: Final[Unless] = {}
 
 _DRIVER: Final = "driver"
 """Under which a session keeps its transaction and the driver's connection in it."""
@@ -42,40 +48,51 @@ async def driver_of(session: AsyncSession) -> asyncpg.Connection:
     return driver
 
 
-async def add(session: AsyncSession, *rows: DeclarativeBase, unless: str = "") -> bool:
-    """Insert new rows of one table, with the same attributes set, by one statement; others take their defaults.
+async def add(session: AsyncSession, *rows: DeclarativeBase, unless: Unless = NEVER) -> bool:
+    """Insert new rows by one statement; attributes that are not set take their defaults. Whether all were inserted.
 
-    The session does not know the objects: what is changed in them later is written by `save`. With `unless`, such as
-    `(account_id, subject) WHERE is_open`, nothing is done if another row stands in the way of that unique index;
-    whether they were inserted.
+    Rows of one table stand together and have the same attributes set. `unless` names, by model, a unique index such as
+    `(account_id, subject) WHERE is_open`: a row in whose way another one stands there is left out. The session does not
+    know the objects: what is changed in them later is written by `save`.
     """
-    columns = [column for column in _columns(type(rows[0])) if not column.is_omitted(rows[0])]
+    insertions: list[_Insertion] = []
     values: list[Any] = []
-    for row in rows:
-        state = row.__dict__
-        for column in columns:
-            if column.key not in state:
-                state[column.key] = column.default()
-            values.append(column.written(state[column.key]))
+    for model, group in groupby(rows, type):
+        of_model = list(group)
+        columns = [column for column in _columns(model) if not column.is_omitted(of_model[0])]
+        for row in of_model:
+            state = row.__dict__
+            for column in columns:
+                if column.key not in state:
+                    state[column.key] = column.default()
+                values.append(column.written(state[column.key]))
+        names = tuple(column.name for column in columns)
+        insertions.append(_Insertion(model, names, len(of_model), unless.get(model, "")))
     driver = await driver_of(session)
-    statement = _insertion(type(rows[0]), tuple(column.name for column in columns), len(rows), unless)
-    done = await driver.execute(statement, *values)
+    inserted: int = await driver.fetchval(_insert_all(tuple(insertions)), *values)
     for row in rows:
         make_transient_to_detached(row)
-    return done.endswith(f" {len(rows)}")
+    return inserted == len(rows)
 
 
-async def save(session: AsyncSession, row: DeclarativeBase) -> None:
-    """Write what was changed in a row that is there; if nothing was, nothing is asked."""
-    changed = tuple(sorted(cast(Any, inspect(row)).committed_state))
-    if not changed:
-        return
-    columns = {column.key: column for column in _columns(type(row))}
-    values = [columns[key].written(getattr(row, key)) for key in changed]
-    for key in changed:
-        set_committed_value(row, key, getattr(row, key))
-    driver = await driver_of(session)
-    await driver.execute(_update(type(row), changed), *values, *(getattr(row, key) for key in _primary_key(type(row))))
+async def save(session: AsyncSession, *rows: DeclarativeBase) -> None:
+    """Write by one statement what was changed in rows that are there; if nothing was, nothing is asked."""
+    changes: list[_Change] = []
+    values: list[Any] = []
+    for row in rows:
+        changed = tuple(sorted(cast(Any, inspect(row)).committed_state))
+        if not changed:
+            continue
+        columns = {column.key: column for column in _columns(type(row))}
+        for key in changed:
+            value = getattr(row, key)
+            values.append(columns[key].written(value))
+            set_committed_value(row, key, value)
+        values.extend(getattr(row, key) for key in _primary_key(type(row)))
+        changes.append(_Change(type(row), changed))
+    if changes:
+        driver = await driver_of(session)
+        await driver.execute(_update_all(tuple(changes)), *values)
 
 
 def columns(model: type[DeclarativeBase], table: str = "", *, prefix: str = "") -> str:
@@ -153,23 +170,46 @@ def _from_json(value: Any) -> Any:
     return msgspec.json.decode(value) if isinstance(value, str) else value
 
 
-@cache
-def _insertion(model: type[DeclarativeBase], names: Sequence[str], rows: int, unless: str) -> str:
-    width = len(names)
-    places = ", ".join(
-        f"({', '.join(f'${row * width + place}' for place in range(1, width + 1))})" for row in range(rows)
-    )
-    otherwise = f" ON CONFLICT {unless} DO NOTHING" if unless else ""
-    return f"INSERT INTO {model.__table__} ({', '.join(names)}) VALUES {places}{otherwise}"  # noqa: S608
+class _Insertion(NamedTuple):
+    """New rows of one table."""
+
+    model: type[DeclarativeBase]
+    names: Sequence[str]
+    rows: int
+    unless: str
+
+
+class _Change(NamedTuple):
+    """Changed attributes of one row."""
+
+    model: type[DeclarativeBase]
+    keys: Sequence[str]
 
 
 @cache
-def _update(model: type[DeclarativeBase], keys: Sequence[str]) -> str:
-    names = {column.key: column.name for column in _columns(model)}
-    changes = ", ".join(f"{names[key]} = ${place}" for place, key in enumerate(keys, start=1))
-    own = _primary_key(model)
-    mine = " AND ".join(f"{names[key]} = ${place}" for place, key in enumerate(own, start=len(keys) + 1))
-    return f"UPDATE {model.__table__} SET {changes} WHERE {mine}"  # noqa: S608
+def _insert_all(insertions: Sequence[_Insertion]) -> str:
+    """One statement that answers how many rows it inserted; foreign keys are checked at its end."""
+    places = count(1)
+    parts = []
+    for model, names, rows, unless in insertions:
+        values = ", ".join(f"({', '.join(f'${next(places)}' for _ in names)})" for _ in range(rows))
+        otherwise = f" ON CONFLICT {unless} DO NOTHING" if unless else ""
+        parts.append(f"INSERT INTO {model.__table__} ({', '.join(names)}) VALUES {values}{otherwise} RETURNING 1")  # noqa: S608
+    tables = ", ".join(f"t{number} AS ({part})" for number, part in enumerate(parts))
+    return f"WITH {tables} SELECT {' + '.join(f'(SELECT count(*) FROM t{number})' for number in range(len(parts)))}"  # noqa: S608
+
+
+@cache
+def _update_all(changes: Sequence[_Change]) -> str:
+    places = count(1)
+    parts = []
+    for model, keys in changes:
+        names = {column.key: column.name for column in _columns(model)}
+        new = ", ".join(f"{names[key]} = ${next(places)}" for key in keys)
+        mine = " AND ".join(f"{names[key]} = ${next(places)}" for key in _primary_key(model))
+        parts.append(f"UPDATE {model.__table__} SET {new} WHERE {mine}")  # noqa: S608
+    first = ", ".join(f"t{number} AS ({part})" for number, part in enumerate(parts[:-1]))
+    return f"WITH {first} {parts[-1]}" if first else parts[-1]
 
 
 @cache

@@ -109,13 +109,15 @@ def show(loads: list[Load]) -> None:
 def show_purchases(found: Purchases) -> None:
     """Print what a purchase cost, what that is of its limit, and what it asked of the database and the provider."""
     cost = _table(
-        "CPU per purchase: ms (user + system), and as a multiple of the one-query handler beside it",
+        "CPU per purchase: ms (user + system), and as a multiple of the one-query handlers beside it",
         "web",
         "worker",
         "database",
         "all",
         "query",
         "x query",
+        "plain query",
+        "x plain query",
     )
     parts = {
         "quote to granted film": found.purchase,
@@ -124,12 +126,17 @@ def show_purchases(found: Purchases) -> None:
     for name, spent in parts.items():
         parts_ms = (spent.web_ms, spent.worker_ms, spent.database_ms, spent.cpu_ms)
         cost.add_row(
-            name, *(f"{spent_ms:.1f}" for spent_ms in parts_ms), f"{spent.one_query_ms:.3f}", _short(spent.multiple)
+            name,
+            *(f"{spent_ms:.1f}" for spent_ms in parts_ms),
+            f"{spent.one_query_ms:.3f}",
+            _short(spent.multiple),
+            f"{spent.plain_query_ms:.3f}",
+            _short(spent.plain_multiple),
         )
     console.print(cost)
     console.print(
-        f"{found.number} purchases of {found.purchase.wait_ms:.0f} ms each; the limit is {LIMIT} x query. In it: four "
-        "requests of a signed-in customer, the provider's webhook, the confirmation's job and mail, and what both "
+        f"{found.number} purchases of {found.purchase.wait_ms:.0f} ms each; the limit is {LIMIT} x plain query. In it: "
+        "four requests of a signed-in customer, the provider's webhook, the confirmation's job and mail, and what both "
         "processes do besides. Not in it: the stand-in, the mail server, the customer's own program, and signing in."
     )
     asked = _table("What one purchase asks, its fee included", "times")

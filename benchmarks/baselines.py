@@ -1,9 +1,10 @@
-"""The two handlers that everything is compared with: one sends bytes, one asks the database for them first."""
+"""The handlers that everything is compared with: one sends bytes, the others ask the database for them first."""
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
 from litestar.params import FromPath
@@ -32,10 +33,12 @@ def create_app() -> Litestar:
         database = await Database.connect(os.environ["DATABASE_URL"])
         app.state.reads = database.reads
         app.state.document = await database.reads.fetchval(_MIDDLING)
-        yield
+        async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=8) as plain_pool:
+            app.state.plain_pool = plain_pool
+            yield
         await database.close()
 
-    return Litestar([bare, one_query], lifespan=[lifespan], openapi_config=None, logging_config=None)
+    return Litestar([bare, one_query, plain_query], lifespan=[lifespan], openapi_config=None, logging_config=None)
 
 
 @get("/bare/{key:str}")
@@ -48,4 +51,11 @@ async def bare(state: State, key: FromPath[str]) -> Response[bytes]:
 async def one_query(state: State, key: FromPath[str]) -> Response[bytes]:
     """Ask for one document by its key and send it."""
     document = await state.reads.fetchval(f"SELECT document FROM {TABLE} WHERE key = $1", key)  # noqa: S608
+    return Response(document, media_type="application/json")
+
+
+@get("/plain-query/{key:str}")
+async def plain_query(state: State, key: FromPath[str]) -> Response[bytes]:
+    """Ask for one document through asyncpg's pool as it comes: it resets a connection after each use."""
+    document = await state.plain_pool.fetchval(f"SELECT document FROM {TABLE} WHERE key = $1", key)  # noqa: S608
     return Response(document, media_type="application/json")

@@ -47,17 +47,20 @@ FILMS: Final = 5
 ONE_QUERY_REQUESTS: Final = 1000
 
 LIMIT: Final = 80
-"""How many one-query handlers a purchase may cost."""
+"""How many handlers of one query through asyncpg's pool as it comes a purchase may cost (docs/decisions/0021)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one purchase cost: CPU milliseconds, and that of the one-query handler measured beside it."""
+    """What one purchase cost: CPU milliseconds, and those of the one-query handlers measured beside it."""
 
     web_ms: float
     worker_ms: float
     database_ms: float
     one_query_ms: float
+    """Through the store's own pool, which resets nothing."""
+    plain_query_ms: float
+    """Through asyncpg's pool as it comes."""
     wait_ms: float
     """From the quote to the granted film, wall milliseconds."""
 
@@ -70,6 +73,11 @@ class Cost:
     def multiple(self) -> float:
         """As a multiple of the one-query handler."""
         return self.cpu_ms / self.one_query_ms
+
+    @property
+    def plain_multiple(self) -> float:
+        """As a multiple of the handler whose pool is asyncpg's as it comes."""
+        return self.cpu_ms / self.plain_query_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +145,14 @@ async def measure_purchases(
 
 
 async def _round(shop: Shop) -> tuple[Cost, Cost]:
-    """Measure the one-query handler, purchases until they are confirmed, and then what their fees cost."""
-    one_query = await ask_one_query(shop)
+    """Measure the one-query handlers, purchases until they are confirmed, and then what their fees cost."""
+    queries = (await ask_one_query(shop)).cpu_ms, (await ask_one_query(shop, "plain-query")).cpu_ms
     meter = CpuMeter(shop.web, shop.worker)
     waits = await _purchases(shop)
-    purchase = _cost(meter, one_query.cpu_ms, median(waits))
+    purchase = _cost(meter, queries, median(waits))
     meter = CpuMeter(shop.web, shop.worker)
     await _fees(shop)
-    return purchase, _cost(meter, one_query.cpu_ms, 0)
+    return purchase, _cost(meter, queries, 0)
 
 
 async def _purchases(shop: Shop) -> list[float]:
@@ -160,9 +168,9 @@ async def _fees(shop: Shop) -> None:
     await _all_is_told(shop)
 
 
-def _cost(meter: CpuMeter, one_query_ms: float, wait_ms: float) -> Cost:
+def _cost(meter: CpuMeter, queries: tuple[float, float], wait_ms: float) -> Cost:
     web, worker, database = (spent / (BUYERS * FILMS) for spent in meter.milliseconds())
-    return Cost(web, worker, database, one_query_ms, wait_ms)
+    return Cost(web, worker, database, *queries, wait_ms)
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
@@ -170,13 +178,13 @@ def _median(costs: Sequence[Cost]) -> Cost:
     return sorted(costs, key=lambda cost: cost.multiple)[len(costs) // 2]
 
 
-async def ask_one_query(shop: Shop) -> Load:
-    """Measure the handler that everything is compared with."""
+async def ask_one_query(shop: Shop, handler: str = "one-query") -> Load:
+    """Measure a handler that everything is compared with."""
     keys = await shop.watcher.fetch(
         "SELECT key FROM public.benchmark_documents ORDER BY random() LIMIT $1", ONE_QUERY_REQUESTS
     )
-    paths = [f"/one-query/{row['key']}" for row in keys]
-    return await measure("one query", shop.baselines, paths, server=shop.bare)
+    paths = [f"/{handler}/{row['key']}" for row in keys]
+    return await measure(handler, shop.baselines, paths, server=shop.bare)
 
 
 async def _buy_some(shop: Shop, buyer: Buyer) -> list[float]:

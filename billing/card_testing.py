@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from uuid import UUID
 
 import structlog
@@ -35,10 +35,9 @@ _COUNT_TRY: Final = """
 _IS_BLOCKED: Final = "SELECT EXISTS (SELECT FROM billing.blocked_cards WHERE fingerprint = $1)"
 
 _LAST_PAYMENT: Final = f"""
-    SELECT {columns(Payment)} FROM billing.payments WHERE order_id = $1 ORDER BY attempt DESC LIMIT 1 FOR UPDATE
+    SELECT {columns(Payment)}, (SELECT device_id FROM billing.quotes WHERE id = $2) AS buys_on
+      FROM billing.payments WHERE order_id = $1 ORDER BY attempt DESC LIMIT 1 FOR UPDATE
 """  # noqa: S608
-
-_DEVICE: Final = "SELECT device_id FROM billing.quotes WHERE id = $1"
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest($1::text[]) AS key"
 
@@ -74,9 +73,8 @@ async def admit_opening(session: AsyncSession, order: Order, *, address: str | N
     # Two at once are counted one after the other: all take the account's lock first, then the address's.
     keys = [f"payment-tries:{key}" for key in (order.account_id, address) if key is not None]
     await driver.execute(_LOCK, keys)
-    [last] = await driver.fetch(_LAST_PAYMENT, order.id)
-    payment = read(Payment, last)
-    payer = Payer(order.account_id, address, await driver.fetchval(_DEVICE, order.quote_id))
+    [last] = await driver.fetch(_LAST_PAYMENT, order.id, order.quote_id)
+    payment, payer = read(Payment, last), Payer(order.account_id, address, last["buys_on"])
     # Read behind the locks: waiting for them must not make this try older than those that it waited for.
     now = datetime.now(UTC)
     free_at = await _when_free(session, payer, now=now, is_opening=payment.opened_at is None)
@@ -138,48 +136,56 @@ async def _when_free(
     return free_at
 
 
+class _Limit(NamedTuple):
+    """How one of the limits of `billing.try_limits` counts."""
+
+    name: str
+    known: str
+    """What must be known of the payer."""
+    number: str
+    tries: str
+    at: str
+    mine: str
+    """Which of the tries are the payer's, whose fact stands at `{}`."""
+
+
+_TRIES: Final = "billing.payment_tries AS tried"
+_DECLINES: Final = (
+    _Limit("account_declines", "account_id", "count(*)", _TRIES, "tried.at", "tried.account_id = {}"),
+    _Limit("account_cards", "account_id", "count(DISTINCT fingerprint)", _TRIES, "tried.at", "tried.account_id = {}"),
+    _Limit("address_declines", "address_key", "count(*)", _TRIES, "tried.at", "tried.address_key = {}"),
+    _Limit("device_declines", "device_id", "count(*)", _TRIES, "tried.at", "tried.device_id = {}"),
+    _Limit("card_declines", "card", "count(*)", _TRIES, "tried.at", "tried.fingerprint = {}"),
+    _Limit("card_accounts", "card", "count(DISTINCT account_id)", _TRIES, "tried.at", "tried.fingerprint = {}"),
+)
+
+_OWN: Final = "(billing.payments AS opened JOIN billing.orders AS ordered ON ordered.id = opened.order_id)"
+_ANYBODYS: Final = "billing.payments AS opened"
+_OPENINGS: Final = (
+    _Limit("account_openings", "account_id", "count(*)", _OWN, "opened.opened_at", "ordered.account_id = {}"),
+    _Limit("address_openings", "address_key", "count(*)", _ANYBODYS, "opened.opened_at", "opened.address_key = {}"),
+)
+"""Payments that were opened and not paid."""
+
+_REACHED: Final = """
+    SELECT min({limit.at}) + allowed.within AS free_at
+      FROM billing.try_limits AS allowed
+      JOIN {limit.tries} ON {limit.at} > $1::timestamptz - allowed.within AND {mine} AND {counted}
+     WHERE allowed.name = '{limit.name}' GROUP BY allowed.name HAVING {limit.number} >= allowed.most
+"""
+"""Gives one row, if a limit is reached: when there is room again."""
+
+
 @cache
 def _limits_reached(known: Sequence[str], *, is_opening: bool) -> str:
     """When the last of the reached limits has room again: `$1` is now, the others are what is known of the payer."""
     places = {name: f"${place}" for place, name in enumerate(known, start=2)}
-    counts = [_DECLINES, *((_OPENINGS,) if is_opening else ())]
-    limits = [
-        _REACHED.format(name=name, number=number, tries=tries, mine=f"{column} = {places[fact]}")
-        for tries, limits in counts
-        for name, number, column, fact in limits
-        if fact in places
+    counts = [(limit, "tried.is_declined") for limit in _DECLINES]
+    if is_opening:
+        counts += [(limit, "opened.state <> 'succeeded'") for limit in _OPENINGS]
+    reached = [
+        _REACHED.format(limit=limit, mine=limit.mine.format(places[limit.known]), counted=counted)
+        for limit, counted in counts
+        if limit.known in places
     ]
-    return f"SELECT max(free_at) FROM ({' UNION ALL '.join(limits)}) AS reached"  # noqa: S608
-
-
-_REACHED: Final = """
-    SELECT min(tries.at) + allowed.within AS free_at
-      FROM billing.try_limits AS allowed JOIN {tries} ON tries.at > $1::timestamptz - allowed.within AND tries.{mine}
-     WHERE allowed.name = '{name}' GROUP BY allowed.name HAVING {number} >= allowed.most
-"""
-"""Gives one row, if a limit is reached: when there is room again."""
-
-_DECLINES: Final = (
-    "(SELECT * FROM billing.payment_tries WHERE is_declined) AS tries",
-    (
-        ("account_declines", "count(*)", "account_id", "account_id"),
-        ("account_cards", "count(DISTINCT tries.fingerprint)", "account_id", "account_id"),
-        ("address_declines", "count(*)", "address_key", "address_key"),
-        ("device_declines", "count(*)", "device_id", "device_id"),
-        ("card_declines", "count(*)", "fingerprint", "card"),
-        ("card_accounts", "count(DISTINCT tries.account_id)", "fingerprint", "card"),
-    ),
-)
-
-_OPENINGS: Final = (
-    """(
-        SELECT payment.opened_at AS at, ordered.account_id, payment.address_key
-          FROM billing.payments AS payment JOIN billing.orders AS ordered ON ordered.id = payment.order_id
-         WHERE payment.state <> 'succeeded'
-    ) AS tries""",
-    (
-        ("account_openings", "count(*)", "account_id", "account_id"),
-        ("address_openings", "count(*)", "address_key", "address_key"),
-    ),
-)
-"""Payments that were opened and not paid."""
+    return f"SELECT max(free_at) FROM ({' UNION ALL '.join(reached)}) AS limits"  # noqa: S608

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
-from sqlalchemy import Select, bindparam, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from auth.ids import new_id
 from auth.models import Account
-from auth.plain_statements import add, columns, driver_of, read, save
+from auth.plain_statements import add, driver_of, read, save
 from auth.ports import Jobs, Outbox
 from billing.card_testing import Payer, count_try, is_card_blocked, is_testing, note_try
 from billing.declined_tries import keep_declined
@@ -24,23 +25,18 @@ from billing.errors import (
 from billing.invoices import issue_invoice
 from billing.ledger import book_sale
 from billing.models import FINAL, Order, OrderLine, OrderState, Payment, PaymentState, Quote
-from billing.orders import lines_of, new_order_number
+from billing.orders import find_order, lines_of, new_order_number
 from billing.ports import DEBITS, Charge, Fulfilment, Intent, Seller
 from billing.refunds import give_back
 
 log = structlog.get_logger("checkout")
 
-Row = TypeVar("Row")
-
-
-def _locked(rows: Select[Row]) -> Select[Row]:
-    """The rows as they are once nobody else holds them, also where the session has read them before."""
-    return rows.with_for_update().execution_options(populate_existing=True)
-
-
-_ORDER_OF_QUOTE: Final = f"SELECT {columns(Order)} FROM billing.orders WHERE quote_id = $1"  # noqa: S608
-
-_ACCOUNT: Final = "SELECT id, pseudonym, residence_country, residence_evidence FROM auth.accounts WHERE id = $1"
+_BUYER: Final = """
+    SELECT id, pseudonym, residence_country, residence_evidence,
+           (SELECT o.id FROM billing.orders o WHERE o.quote_id = $2) AS order_id
+      FROM auth.accounts WHERE id = $1
+"""
+"""The account of a quote, and the order that was opened by it already."""
 
 _HELD: Final = """
     SELECT o.id, o.order_number FROM billing.orders o JOIN billing.order_lines l ON l.order_id = o.id
@@ -49,19 +45,16 @@ _HELD: Final = """
 
 _RELEASE: Final = "UPDATE billing.order_lines SET is_open = false WHERE order_id = $1 AND is_open"
 
-_OF_INTENT: Final = or_(Payment.intent_id == bindparam("intent_id"), Payment.id == bindparam("payment_id"))
-
-_INTENT_FIRST: Final = (Payment.intent_id == bindparam("intent_id")).desc().nulls_last()
-"""Two rows match only if somebody wrote another payment's id into the metadata: the intent's own row wins."""
-
-_ORDER_OF_INTENT: Final = _locked(
-    select(Order).where(
-        Order.id == select(Payment.order_id).where(_OF_INTENT).order_by(_INTENT_FIRST).limit(1).scalar_subquery()
-    )
-)
-
-_PAYMENT_OF_INTENT: Final = _locked(
-    select(Payment).where(Payment.order_id == bindparam("order_id"), _OF_INTENT).order_by(_INTENT_FIRST).limit(1)
+_OF_INTENT: Final = (
+    select(Order, Payment)
+    .join(Payment, Payment.order_id == Order.id)
+    .where(or_(Payment.intent_id == bindparam("intent_id"), Payment.id == bindparam("payment_id")))
+    # Two rows match only if somebody wrote another payment's id into the metadata: the intent's own row wins.
+    .order_by((Payment.intent_id == bindparam("intent_id")).desc().nulls_last())
+    .limit(1)
+    .with_for_update()
+    # As they are once nobody else holds them, also where the session has read them before.
+    .execution_options(populate_existing=True)
 )
 
 ORDER_LIFETIME: Final = timedelta(hours=1)
@@ -140,33 +133,34 @@ class Checkout:
     ) -> Order:
         """Open the one order of a locked quote, with its first payment attempt; repeated, it answers the same order.
 
-        Raises `QuoteExpired`, `ConsentsMissing`, `OrderAlreadyOpen`, or why nothing may be
-        delivered.
+        The order comes with its lines. Raises `QuoteExpired`, `ConsentsMissing`, `OrderAlreadyOpen`, or why nothing may
+        be delivered.
         """
         driver = await driver_of(self.session)
-        if (opened := await driver.fetchrow(_ORDER_OF_QUOTE, quote.id)) is not None:
-            return read(Order, opened)
+        [found] = await driver.fetch(_BUYER, quote.account_id, quote.id)
+        if found["order_id"] is not None:
+            return await find_order(self.session, order_id=found["order_id"], account_id=quote.account_id)
         if at >= quote.expires_at:
             raise QuoteExpired(expired_at=quote.expires_at.isoformat())
         if missing := consents.missing():
             raise ConsentsMissing(missing=missing)
-        [found] = await driver.fetch(_ACCOUNT, quote.account_id)
         account = read(Account, found)
         order = _order(quote, account, await new_order_number(self.session, at), at)
         order.button, order.channel, order.locale, order.client_address = button, channel, locale, client_address
         line = _line(quote, order)
-        await self._claim_subject(order, line)
+        payment = _attempt(order, 1, at, allows_debit=self.takes_debits and line.kind == "buy")
+        set_committed_value(order, "lines", [line])
+        await self._claim_subject(order, line, payment)
         # Asked only now: whoever held the subject a moment ago may just have been granted it.
         refusal = await self.fulfilment.may_deliver(self.session, account_id=account.id, line=line, at=at)
         if refusal is not None:
             raise refusal
-        await add(self.session, _attempt(order, 1, at, allows_debit=self.takes_debits and line.kind == "buy"))
         return order
 
-    async def _claim_subject(self, order: Order, line: OrderLine) -> None:
-        """Write order and line; the partial unique index lets only one open order of a subject through."""
-        await add(self.session, order)
-        if not await add(self.session, line, unless="(account_id, subject) WHERE is_open"):
+    async def _claim_subject(self, order: Order, line: OrderLine, payment: Payment) -> None:
+        """Write the order; the partial unique index lets only one open order of a subject through."""
+        unless = {OrderLine: "(account_id, subject) WHERE is_open"}
+        if not await add(self.session, order, line, payment, unless=unless):
             # The refusal rolls the transaction back, and the order with it.
             driver = await driver_of(self.session)
             [held] = await driver.fetch(_HELD, line.account_id, line.subject)
@@ -202,9 +196,9 @@ class Checkout:
             return await self._return(intent, order, payment, reason, at)
         payment.state = PaymentState.SUCCEEDED
         order.state, order.paid_at, order.closed_at = OrderState.PAID, at, at
-        await save(self.session, order)
-        await save(self.session, payment)
-        await self._release_subjects(order)
+        for line in lines:
+            line.is_open = False
+        await save(self.session, payment, order, *lines)
         await self.fulfilment.deliver(self.session, order=order, lines=lines, at=at)
         invoice = await issue_invoice(self.session, order=order, lines=lines, seller=self.seller, at=at)
         await book_sale(
@@ -247,11 +241,8 @@ class Checkout:
     async def _lock(self, intent: Intent) -> tuple[Order, Payment] | None:
         """Order and payment of an intent, the order locked first and the payment second: every caller in this order."""
         keys = {"intent_id": intent.id, "payment_id": intent.payment_id}
-        order = await self.session.scalar(_ORDER_OF_INTENT, keys)
-        if order is None:
-            return None
-        payment = (await self.session.scalars(_PAYMENT_OF_INTENT, {**keys, "order_id": order.id})).one()
-        return order, payment
+        found = (await self.session.execute(_OF_INTENT, keys)).one_or_none()
+        return (found[0], found[1]) if found is not None else None
 
     async def _note_decline(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> None:
         """Stop who tests cards, and write to whom nobody could tell on the page."""

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.plain_statements import add, driver_of
-from billing.books import Journal, Posting
+from auth.ids import new_id
+from auth.plain_statements import add
+from billing.books import Journal, LedgerAccount, Posting
 from billing.closing import booking_time
 from billing.models import Order, OrderLine, Refund
 from billing.money import Money
@@ -56,10 +57,6 @@ _KINDS: Final = {
     "fees": "expense",
     "loss": "expense",
 }
-
-_OPEN_ACCOUNTS: Final = """
-    INSERT INTO billing.ledger_accounts (code, kind) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
-"""
 
 
 async def book_sale(
@@ -164,8 +161,8 @@ async def book(
     constraint. The database refuses, at commit, a journal whose postings do not sum up to nothing.
     """
     sides = {account: minor for account, minor in sides.items() if minor}
-    await _open_accounts(session, sides)
     journal = Journal(
+        id=new_id(),
         booked_at=await booking_time(session, at=at),
         source=source[0],
         source_id=source[1],
@@ -179,23 +176,16 @@ async def book(
         customer_pseudonym=order.customer_pseudonym if order else None,
         description=description[:200],
     )
-    await add(session, journal)
     postings = [
         Posting(journal_id=journal.id, line=number, account=account, minor=minor)
         for number, (account, minor) in enumerate(sides.items(), start=1)
     ]
-    if postings:
-        await add(session, *postings)
+    accounts = [LedgerAccount(code=code, kind=_KINDS[code.partition(":")[0]]) for code in sorted(sides)]
+    # A new tax rate must never keep a paid order from being booked: accounts that do not exist yet are opened.
+    await add(session, *accounts, journal, *postings, unless={LedgerAccount: "(code)"})
     return journal
 
 
 def vat_account(order: Order, line: OrderLine) -> str:
     """The account of the VAT that a line owes, such as `vat:DE:19`."""
     return f"vat:{order.tax_country}:{rate_text(line.tax_rate_bp)}"
-
-
-async def _open_accounts(session: AsyncSession, codes: Mapping[str, int]) -> None:
-    """Open the accounts that do not exist yet: a new tax rate must never keep a paid order from being booked."""
-    in_order = sorted(codes)
-    driver = await driver_of(session)
-    await driver.execute(_OPEN_ACCOUNTS, in_order, [_KINDS[code.partition(":")[0]] for code in in_order])

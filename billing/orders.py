@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
-from auth.plain_statements import driver_of
+from auth.plain_statements import columns, driver_of, read
 from billing.books import Document
 from billing.errors import OrderNotFound
 from billing.models import Order, OrderLine, Payment
@@ -21,17 +22,15 @@ _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"
 
 _IS_TAKEN: Final = "SELECT EXISTS (SELECT FROM billing.orders WHERE order_number = $1)"
 
-_MINE: Final = (
-    select(Order)
-    .where(Order.id == bindparam("order_id"), Order.account_id == bindparam("account_id"))
-    .options(selectinload(Order.lines))
-)
+_MINE: Final = f"SELECT {columns(Order)} FROM billing.orders WHERE id = $1 AND account_id = $2"  # noqa: S608
+
+_LINES_OF: Final = f"SELECT {columns(OrderLine)} FROM billing.order_lines WHERE order_id = $1 ORDER BY position"  # noqa: S608
 
 _LINES: Final = select(OrderLine).where(OrderLine.order_id == bindparam("order_id")).order_by(OrderLine.position)
 
-_LAST_PAYMENT: Final = (
-    select(Payment).where(Payment.order_id == bindparam("order_id")).order_by(Payment.attempt.desc()).limit(1)
-)
+_LAST_PAYMENT: Final = f"""
+    SELECT {columns(Payment)} FROM billing.payments WHERE order_id = $1 ORDER BY attempt DESC LIMIT 1
+"""  # noqa: S608
 
 
 async def new_order_number(session: AsyncSession, at: datetime) -> str:
@@ -46,9 +45,12 @@ async def new_order_number(session: AsyncSession, at: datetime) -> str:
 
 async def find_order(session: AsyncSession, *, order_id: UUID, account_id: UUID) -> Order:
     """An order of the account with its lines; raises `OrderNotFound` for another account's just as for none."""
-    order = await session.scalar(_MINE, {"order_id": order_id, "account_id": account_id})
-    if order is None:
+    driver = await driver_of(session)
+    found = await driver.fetchrow(_MINE, order_id, account_id)
+    if found is None:
         raise OrderNotFound()
+    order = read(Order, found)
+    set_committed_value(order, "lines", [read(OrderLine, line) for line in await driver.fetch(_LINES_OF, order_id)])
     return order
 
 
@@ -83,7 +85,8 @@ async def lines_of(session: AsyncSession, order_id: UUID) -> Sequence[OrderLine]
 
 async def latest_payment(session: AsyncSession, order_id: UUID) -> Payment:
     """The last attempt to pay an order; every order has one from the start."""
-    return (await session.scalars(_LAST_PAYMENT, {"order_id": order_id})).one()
+    [last] = await (await driver_of(session)).fetch(_LAST_PAYMENT, order_id)
+    return read(Payment, last)
 
 
 async def invoice_of(session: AsyncSession, order_id: UUID) -> Document | None:

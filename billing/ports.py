@@ -257,7 +257,7 @@ class Fulfilment(Protocol):
         ...
 
     async def deliver(self, session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], at: datetime) -> None:
-        """Hand over the lines of a paid order."""
+        """Hand over the lines of a paid order, of which `may_deliver` said in this transaction that it may be."""
         ...
 
     async def may_withdraw(self, session: AsyncSession, *, lines: Sequence[OrderLine], at: datetime) -> Refusal | None:

@@ -1,13 +1,16 @@
 """The one door to Stripe: PaymentIntents, refunds and signed webhooks in billing's own words."""
 
+import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from urllib.parse import quote
 from uuid import UUID
 
+import aiohttp
 import stripe
 import structlog
 
@@ -51,13 +54,68 @@ _ALL_OF_CHARGE: Final = ("balance_transaction", "payment_intent.latest_charge")
 _PAGE: Final = 100
 
 
+# Else every call tells Stripe how long the one before it took.
+stripe.enable_telemetry = False
+
+
+class Transport(stripe.HTTPClient):
+    """How Stripe's library calls: over aiohttp, at a third of what httpx costs.
+
+    The library's own `AIOHTTPClient` lets faults pass as they are while an answer is read: a payment whose answer broke
+    off would be a fault of ours and not an unknown outcome.
+    """
+
+    name = "aiohttp"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Call once; raises `stripe.APIConnectionError` if no whole answer came."""
+        if self._session is None:
+            self._session = self._open()
+        call = self._session.request(method, url, headers=headers, data=post_data, allow_redirects=False)
+        try:
+            async with call as answer:
+                return await answer.read(), answer.status, answer.headers
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            raise _no_answer(fault) from fault
+
+    def sleep_async(self, secs: float) -> Any:
+        """Wait before the library tries again."""
+        return asyncio.sleep(secs)
+
+    async def close_async(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    @staticmethod
+    def _open() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=stripe.ca_bundle_path)),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,
+        )
+
+
+def _no_answer(fault: Exception) -> Exception:
+    make: Any = stripe.APIConnectionError  # The library gives it no type.
+    error: Exception = make(f"no answer: {type(fault).__name__}", should_retry=True)
+    return error
+
+
 @dataclass(frozen=True, slots=True)
 class StripeGateway:
     """The `PaymentGateway` port over Stripe's official library."""
 
     client: stripe.StripeClient
-    transport: Any
-    """The `stripe.HTTPClient` that the client calls with (its methods have no types); kept so that it can be closed."""
+    transport: stripe.HTTPClient
+    """What the client calls with; kept so that it can be closed."""
     publishable_key: str
     webhook_secrets: tuple[str, ...] = field(repr=False)
     """Two while one is being rotated; none: no webhook is believed."""
@@ -65,7 +123,7 @@ class StripeGateway:
     @classmethod
     def connect(cls, *, secret_key: str, publishable_key: str, webhook_secrets: tuple[str, ...], api_base: str) -> Self:
         """A gateway to the Stripe at `api_base`; opens no connection yet."""
-        transport = stripe.HTTPXClient(timeout=TIMEOUT)
+        transport = Transport()
         client = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base},
@@ -76,7 +134,7 @@ class StripeGateway:
 
     async def close(self) -> None:
         """Close the connections to Stripe."""
-        await self.transport.close_async()
+        await cast(Any, self.transport).close_async()
 
     async def open_intent(
         self,

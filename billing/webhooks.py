@@ -146,7 +146,7 @@ class Webhooks:
             received_at=at,
             happened_at=notice.happened_at,
         )
-        return await add(self.session, event, unless="(source, event_id)")
+        return await add(self.session, event, unless={WebhookEvent: "(source, event_id)"})
 
     async def _apply(self, observed: Observed, at: datetime) -> tuple[str, str | None]:
         match observed:

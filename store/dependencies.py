@@ -38,7 +38,6 @@ from store.cases.cases import CaseDesk, CustomerCases
 from store.catalogue.film_page import CatalogueView
 from store.composition import Parts
 from store.data_export import DataExports
-from store.database import provide_session
 from store.entitlement.devices import Devices
 from store.entitlement.playback import Playback
 from store.entitlement.proved_requests import PlaybackMeans
@@ -124,7 +123,7 @@ def _part(name: str) -> Callable[..., Any]:
 
 async def _session(state: State) -> AsyncIterator[AsyncSession]:
     """The request's one transaction."""
-    async for session in provide_session(parts_of(state).database):
+    async with parts_of(state).database.sessions.begin() as session:
         yield session
 
 

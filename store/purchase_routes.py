@@ -27,6 +27,7 @@ from billing.errors import (
     TaxRateUnknown,
 )
 from billing.idempotency import Once
+from billing.models import Order
 from billing.order_histories import money_by_order
 from billing.orders import find_order, invoice_of, latest_payment, list_orders
 from store.catalogue.errors import OfferNotOnSale
@@ -118,7 +119,7 @@ async def open_order(
         client_address=visit.ip,
         at=at,
     )
-    return await once.keep(await _detail(session, order.id, identity.account_id, locale))
+    return await once.keep(await _detail(session, order, locale))
 
 
 @get(
@@ -158,7 +159,8 @@ async def show_order(
     locale: NamedDependency[str],
 ) -> OrderDetailOut:
     """The order with its payment, invoice number and contract."""
-    return await _detail(session, order_id, identity.account_id, locale)
+    order = await find_order(session, order_id=order_id, account_id=identity.account_id)
+    return await _detail(session, order, locale)
 
 
 @get(
@@ -175,15 +177,14 @@ async def show_legal_text(name: FromPath[str], locale: NamedDependency[str]) -> 
     return legal_text_out(text.name, text.version, locale)
 
 
-async def _detail(session: AsyncSession, order_id: UUID, account_id: UUID, locale: str) -> OrderDetailOut:
-    order = await find_order(session, order_id=order_id, account_id=account_id)
+async def _detail(session: AsyncSession, order: Order, locale: str) -> OrderDetailOut:
     was_paid = order.paid_at is not None
     return OrderDetailOut.of(
         order,
-        await latest_payment(session, order_id),
-        money=(await money_by_order(session, [order]))[order_id],
-        invoice=await invoice_of(session, order_id) if was_paid else None,
-        confirmed_at=await confirmed_at(session, order_id) if was_paid else None,
+        await latest_payment(session, order.id),
+        money=(await money_by_order(session, [order]))[order.id],
+        invoice=await invoice_of(session, order.id) if was_paid else None,
+        confirmed_at=await confirmed_at(session, order.id) if was_paid else None,
         locale=locale,
     )
 

@@ -4,6 +4,8 @@ import asyncio
 
 import asyncpg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from store.database import ASK_AFTER, Database
 
@@ -40,3 +42,43 @@ async def test_only_a_connection_that_rested_is_asked_whether_the_server_is_ther
     async with database.engine.connect():
         assert await owner.fetchval("SELECT query FROM pg_stat_activity WHERE pid = $1", pid) == last_said
     await database.close()
+
+
+async def test_a_transaction_that_is_called_off_leaves_nothing_and_gives_its_connection_back(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    written, never = asyncio.Event(), asyncio.Event()
+
+    async def write_and_wait() -> None:
+        async with database.sessions.begin() as session:
+            await session.execute(text("INSERT INTO billing.ledger_accounts (code, kind) VALUES ('asset:x', 'asset')"))
+            written.set()
+            await never.wait()
+
+    task = asyncio.create_task(write_and_wait())
+    await written.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert await owner.fetchval("SELECT count(*) FROM billing.ledger_accounts WHERE code = 'asset:x'") == 0
+
+
+async def test_a_transaction_whose_commit_fails_raises_and_gives_its_connection_back(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    unbalanced = """
+        INSERT INTO billing.journals (id, booked_at, source, source_id, kind, currency, description)
+        VALUES (gen_random_uuid(), now(), 'test', gen_random_uuid(), 'test', 'EUR', 'without postings')
+    """
+
+    async def book() -> None:
+        async with database.sessions.begin() as session:
+            await session.execute(text(unbalanced))
+
+    with pytest.raises(DBAPIError, match="does not balance"):
+        await book()
+
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert await owner.fetchval("SELECT count(*) FROM billing.journals") == 0

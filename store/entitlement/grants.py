@@ -64,8 +64,8 @@ class SoldTerms(msgspec.Struct, frozen=True):
 class Grants:
     """Implements `billing.ports.Fulfilment`: delivered means that the title can be watched at once.
 
-    Asking and delivering take the same lock on account and title, which is held until the transaction ends: of two
-    orders for one title that are settled at the same instant, the second one sees what the first one granted.
+    Asking locks account and title until the transaction ends: of two orders for one title that are settled at the same
+    instant, the second one sees what the first one granted.
     """
 
     async def may_deliver(
@@ -92,10 +92,12 @@ class Grants:
         return None if await session.scalar(offered) else OfferNotOnSale(offer_id=str(offer_id))
 
     async def deliver(self, session: AsyncSession, *, order: Order, lines: Sequence[OrderLine], at: datetime) -> None:
-        """Grant every line of a paid order from `at` on; safe to repeat: one right per line and title."""
-        for line in sorted(lines, key=lambda line: line.terms["title_id"]):
+        """Grant every line of a paid order from `at` on; safe to repeat: one right per line and title.
+
+        The caller asked in the same transaction whether it may: account and title are locked since.
+        """
+        for line in lines:
             sold = SoldTerms.of(line.terms)
-            await _lock(session, order.account_id, sold.title_id)
             is_rental = sold.kind == "rent"
             driver = await driver_of(session)
             await driver.execute(

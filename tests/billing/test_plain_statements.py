@@ -94,8 +94,10 @@ async def test_a_failed_plain_statement_leaves_nothing_and_the_connection_usable
 async def test_a_row_in_the_way_is_told_and_nothing_is_inserted(database: Database, owner: asyncpg.Connection) -> None:
     first = event()
     async with database.sessions.begin() as session:
-        assert await add(session, first, unless="(source, event_id)")
-        assert not await add(session, event(event_id=first.event_id, type="y"), unless="(source, event_id)")
+        assert await add(session, first, unless={WebhookEvent: "(source, event_id)"})
+        assert not await add(
+            session, event(event_id=first.event_id, type="y"), unless={WebhookEvent: "(source, event_id)"}
+        )
     assert await owner.fetchval("SELECT type FROM billing.webhook_events") == "x"
 
 

@@ -13,7 +13,7 @@ from billing.models import Order
 from billing.stripe_gateway import StripeGateway
 from store.database import Database
 from tests.billing.sandbox.sandbox_process import PUBLISHABLE_KEY, SandboxProcess
-from tests.billing.stripe_openapi.checked_client import CheckedHTTPXClient
+from tests.billing.stripe_openapi.checked_client import CheckedTransport
 from tests.billing.test_sale_refunds import sums, withdraw
 from tests.billing.tills import NOON, Till, books_balance, count, jobs_named
 
@@ -31,15 +31,14 @@ def stand_in(tmp_path: Path) -> Iterator[SandboxProcess]:
 
 
 @pytest.fixture
-async def transport() -> AsyncIterator[CheckedHTTPXClient]:
-    client = CheckedHTTPXClient()
+async def transport() -> AsyncIterator[CheckedTransport]:
+    client = CheckedTransport()
     yield client
     await client.close_async()
-    client.close()
 
 
 @pytest.fixture
-def till(database: Database, stand_in: SandboxProcess, transport: CheckedHTTPXClient) -> Till:
+def till(database: Database, stand_in: SandboxProcess, transport: CheckedTransport) -> Till:
     gateway = StripeGateway(stand_in.sdk(transport), transport, PUBLISHABLE_KEY, ("whsec_test",))
     return Till(database, cast(Any, gateway), takes_debits=True)
 

@@ -1,5 +1,6 @@
 """The door to Stripe, against the stand-in, every call and answer held against Stripe's own description."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from billing.money import Money
 from billing.ports import Intent
 from billing.stripe_gateway import StripeGateway
 from tests.billing.sandbox.sandbox_process import PUBLISHABLE_KEY, SandboxProcess
-from tests.billing.stripe_openapi.checked_client import CheckedHTTPXClient
+from tests.billing.stripe_openapi.checked_client import CheckedTransport
 from tests.scratch import free_port
 
 PRICE = Money(1199, "EUR")
@@ -29,15 +30,14 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProces
 
 
 @pytest.fixture(scope="module")
-async def transport() -> AsyncIterator[CheckedHTTPXClient]:
-    client = CheckedHTTPXClient()
+async def transport() -> AsyncIterator[CheckedTransport]:
+    client = CheckedTransport()
     yield client
     await client.close_async()
-    client.close()
 
 
 @pytest.fixture
-async def gateway(stand_in: SandboxProcess, transport: CheckedHTTPXClient) -> StripeGateway:
+async def gateway(stand_in: SandboxProcess, transport: CheckedTransport) -> StripeGateway:
     return StripeGateway(stand_in.sdk(transport), transport, PUBLISHABLE_KEY, ("whsec_test",))
 
 
@@ -113,7 +113,7 @@ async def test_a_lost_answer_is_an_unknown_outcome_and_the_key_finds_what_was_do
     assert intent.order_id == facts["order_id"]
 
 
-async def test_nobody_at_the_address_is_an_unknown_outcome(transport: CheckedHTTPXClient) -> None:
+async def test_nobody_at_the_address_is_an_unknown_outcome(transport: CheckedTransport) -> None:
     client = stripe.StripeClient(
         "sk_test_x", base_addresses={"api": f"http://127.0.0.1:{free_port()}"}, http_client=transport
     )
@@ -122,8 +122,41 @@ async def test_nobody_at_the_address_is_an_unknown_outcome(transport: CheckedHTT
         await StripeGateway(client, transport, "pk_test_x", ()).retrieve_intent("pi_1")
 
 
+BROKEN_ANSWERS = {
+    "closed before a word": b"",
+    "closed amid the headers": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "closed amid the body": b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"id": "pi_1"',
+    "closed amid a chunk": b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"id": "pi_1"',
+    "no HTTP at all": b"hello\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("said", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS.keys())
+async def test_an_answer_that_breaks_off_is_an_unknown_outcome_and_the_call_is_repeated_once(said: bytes) -> None:
+    calls = []
+
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(said)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(break_off, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    gateway = StripeGateway.connect(
+        secret_key="sk_test_x", publishable_key="pk_test_x", webhook_secrets=(), api_base=f"http://127.0.0.1:{port}"
+    )
+    with pytest.raises(PaymentOutcomeUnknown):
+        await opened(gateway, key="order:1:attempt:1")
+    keys = {line for call in calls for line in call.split(b"\r\n") if line.lower().startswith(b"idempotency-key")}
+    assert len(calls) == 2
+    assert [key.split(b": ")[1] for key in keys] == [b"order:1:attempt:1"]
+    await gateway.close()
+    server.close()
+
+
 async def test_an_unknown_intent_and_a_wrong_key_are_told_apart(
-    gateway: StripeGateway, stand_in: SandboxProcess, transport: CheckedHTTPXClient
+    gateway: StripeGateway, stand_in: SandboxProcess, transport: CheckedTransport
 ) -> None:
     stranger = StripeGateway(
         stripe.StripeClient("sk_test_wrong", base_addresses={"api": stand_in.url}, http_client=transport),

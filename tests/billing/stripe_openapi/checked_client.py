@@ -6,6 +6,7 @@ from typing import Any
 
 import stripe
 
+from billing.stripe_gateway import Transport
 from tests.billing.stripe_openapi import validator
 
 
@@ -33,6 +34,19 @@ class CheckedHTTPXClient(stripe.HTTPXClient):
         """Check, call, check."""
         validator.check_request(method, url, post_data or "")
         self.called.add(validator.operation_at(method, url))
+        content, status, answered = await super().request_async(method, url, headers, post_data)
+        validator.check_response(method, url, status, json.loads(content))
+        return content, status, answered
+
+
+class CheckedTransport(Transport):
+    """The store's own way to Stripe, with both directions held against Stripe's OpenAPI description."""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Check, call, check."""
+        validator.check_request(method, url, post_data or "")
         content, status, answered = await super().request_async(method, url, headers, post_data)
         validator.check_response(method, url, status, json.loads(content))
         return content, status, answered
