@@ -32,6 +32,7 @@ def parts_of_buyer(account_id: UUID, email_key: str | None) -> Mapping[str, Exec
             Order.client_address,
             Order.ordered_at,
             Order.paid_at,
+            Order.confirmed_at,
             Order.closed_at,
         )
         .where(Order.account_id == account_id)

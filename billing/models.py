@@ -213,6 +213,8 @@ class Order(Base):
     """An order that is unpaid until then is cancelled by the sweep."""
     paid_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    """When the contract was confirmed on a durable medium, as far as that had to be known; real time."""
     failure_told_at: Mapped[datetime | None]
     """When the customer was last told by mail that a payment failed."""
 

@@ -170,6 +170,16 @@ class Reader(Protocol):
         ...
 
 
+def common_values(settings: MailSettings, locale: str) -> dict[str, object]:
+    """What every letter may say: of the store, and of who sells."""
+    return {
+        "site": urlsplit(settings.base_url).netloc,
+        "base_url": settings.base_url,
+        "locale": locale,
+        "seller": settings.seller,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class SmtpMailer:
     """The `auth.ports.Outbox` port (a row and a job in the caller's transaction), and the sending that the job does."""
@@ -256,7 +266,9 @@ class SmtpMailer:
     async def _send(self, mail_id: UUID, due: asyncpg.Record, letter: Letter, *, at: datetime) -> Sending:
         """Have the mail server take a mail."""
         locale = letter.locale or due["locale"]
-        words = render(letter.template or due["kind"], locale, {**self._common_values(locale), **letter.values})
+        words = render(
+            letter.template or due["kind"], locale, {**common_values(self.settings, locale), **letter.values}
+        )
         message = write_message(
             words, mail_id=mail_id, sender=self.settings.mail_from, recipient=letter.recipient, locale=locale, at=at
         )
@@ -268,14 +280,6 @@ class SmtpMailer:
             return parseaddr(self.settings.mail_from)[1]
         local, _, domain = self.settings.bounce_address.rpartition("@")
         return f"{local}+{mail_id.hex}@{domain}"
-
-    def _common_values(self, locale: str) -> dict[str, object]:
-        return {
-            "site": urlsplit(self.settings.base_url).netloc,
-            "base_url": self.settings.base_url,
-            "locale": locale,
-            "seller": self.settings.seller,
-        }
 
     async def _note(self, mail_id: UUID, letter: Letter, sending: Sending, *, reply: str, at: datetime) -> None:
         """Keep what became of a mail, and what that says of its address."""

@@ -12,10 +12,11 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ScalarSelect, SQLColumnExpression, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ports import Letter
+from billing.models import Order, OrderLine
 from billing.money import Money
 from billing.tax import rate_text
 from store.legal_texts import CONSENTS, NAMES, load_text
@@ -96,14 +97,44 @@ def _values(order: asyncpg.Record, locale: str) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Whether a contract was confirmed on a durable medium (BGB 312f(3)): by mail, or by a file that was saved."""
+
+    order_id: UUID
+    at: datetime | None
+    """Real time; None: not yet."""
+    is_kept: bool
+    """Whether the order itself knows."""
+
+
+async def confirmation_of_line(session: AsyncSession, order_line_id: UUID) -> Confirmation:
+    """How the confirmation of a line's contract stands."""
+    kept = select(Order.confirmed_at).where(Order.id == OrderLine.order_id).scalar_subquery()
+    asked = select(OrderLine.order_id, kept.label("kept_at"), _sent_at(OrderLine.order_id).label("sent_at"))
+    row = (await session.execute(asked.where(OrderLine.id == order_line_id))).one()
+    return Confirmation(row.order_id, row.kept_at or row.sent_at, is_kept=row.kept_at is not None)
+
+
+async def keep_confirmed(session: AsyncSession, order_id: UUID, *, at: datetime) -> None:
+    """Have the order itself know when it was confirmed, once: mails are forgotten one day, purchases last."""
+    await session.execute(
+        update(Order).where(Order.id == order_id, Order.confirmed_at.is_(None)).values(confirmed_at=at)
+    )
+
+
 async def confirmed_at(session: AsyncSession, order_id: UUID) -> datetime | None:
-    """When the mail server took the confirmation of an order; None: not yet.
+    """When the mail server took the confirmation of an order, or the customer saved it; None: not yet.
 
     That it came back is no part of this: whoever got the mail can write such a report, and would regain a right by it.
     """
-    return await session.scalar(
-        select(Mail.sent_at).where(Mail.reference == order_id, Mail.kind == KIND, Mail.status.in_(TAKEN)).limit(1)
-    )
+    kept = select(Order.confirmed_at).where(Order.id == order_id).scalar_subquery()
+    return await session.scalar(select(func.least(kept, _sent_at(literal(order_id)))))
+
+
+def _sent_at(order_id: SQLColumnExpression[UUID]) -> ScalarSelect[datetime | None]:
+    taken = select(func.min(Mail.sent_at)).where(Mail.reference == order_id, Mail.kind == KIND, Mail.status.in_(TAKEN))
+    return taken.scalar_subquery()
 
 
 def _consents(order: asyncpg.Record, texts: dict[str, Any], locale: str) -> list[dict[str, object]]:

@@ -21,6 +21,7 @@ from billing.errors import (
     IdempotencyKeyReused,
     OrderAlreadyOpen,
     OrderNotFound,
+    OrderNotPaid,
     QuoteExpired,
     QuoteInvalid,
     QuoteNotFound,
@@ -31,6 +32,7 @@ from billing.models import Order
 from billing.order_histories import money_by_order
 from billing.orders import find_order, invoice_of, latest_payment, list_orders
 from store.catalogue.errors import OfferNotOnSale
+from store.database import Database
 from store.entitlement.device_fit import Capabilities
 from store.entitlement.errors import AlreadyEntitled, DeviceNotFound
 from store.errors import NotFound
@@ -38,6 +40,7 @@ from store.legal_texts import current_text
 from store.purchase import Purchase
 from store.purchase_confirmation import confirmed_at
 from store.purchase_schemas import (
+    ConfirmationOut,
     LegalTextOut,
     OrderDetailOut,
     OrderIn,
@@ -47,6 +50,8 @@ from store.purchase_schemas import (
     QuoteOut,
     legal_text_out,
 )
+from store.saved_confirmation import hand_over
+from store.settings import Settings
 
 CUSTOMER = (NotSignedIn, CustomersOnly)
 """Refusals of every route for customers."""
@@ -163,6 +168,30 @@ async def show_order(
     return await _detail(session, order, locale)
 
 
+@post(
+    "/orders/{order_id:uuid}/confirmations",
+    guards=[customer_only],
+    responses=problems(*CUSTOMER, OrderNotFound, OrderNotPaid),
+    summary="Save the confirmation of a contract",
+    description="For the customer to keep as a file, where the mail with it has not come: with it the contract counts "
+    "as confirmed on a durable medium, so that playing may begin. Ask for it only to save it where the customer finds "
+    "it again.",
+)
+async def save_confirmation(
+    order_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    real_now: NamedDependency[datetime],
+    locale: NamedDependency[str],
+) -> ConfirmationOut:
+    """Hand it over; a second time it is the same, and the first time counts."""
+    order = await find_order(session, order_id=order_id, account_id=identity.account_id)
+    saved = await hand_over(session, database.reads, settings, order, locale=locale, real_now=real_now)
+    return ConfirmationOut(saved.file_name, saved.text)
+
+
 @get(
     "/legal-texts/{name:str}",
     responses=problems(NotFound),
@@ -191,6 +220,6 @@ async def _detail(session: AsyncSession, order: Order, locale: str) -> OrderDeta
 
 router = Router(
     "/v1",
-    route_handlers=[make_quote, open_order, show_orders, show_order, show_legal_text],
+    route_handlers=[make_quote, open_order, show_orders, show_order, save_confirmation, show_legal_text],
     tags=["Buying"],
 )

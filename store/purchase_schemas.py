@@ -218,7 +218,7 @@ class ConsentTimesOut(msgspec.Struct, frozen=True):
     immediate_performance_at: datetime | None
     withdrawal_loss_at: datetime | None
     confirmation_sent_at: datetime | None
-    """When the mail server took the confirmation of the contract."""
+    """When the mail server took the confirmation of the contract, or the customer saved it."""
 
 
 class OrderDetailOut(msgspec.Struct, frozen=True):
@@ -255,6 +255,14 @@ class OrderDetailOut(msgspec.Struct, frozen=True):
             ),
             texts=[legal_text_out(name, kept["version"], locale) for name, kept in order.texts.items()],
         )
+
+
+class ConfirmationOut(msgspec.Struct, frozen=True):
+    """The confirmation of a contract, for the customer to keep."""
+
+    file_name: str
+    text: str
+    """As the mail says it."""
 
 
 class OrdersOut(msgspec.Struct, frozen=True):

@@ -80,6 +80,7 @@ BY_OWN_RULE = {
     "POST /v1/mail-checks": NO_MONEY,
     "POST /webhooks/mail": "an event is recorded once by its mail and kind",
     "POST /webhooks/stripe": "an event is recorded once by its key",
+    "POST /v1/orders/{order_id}/confirmations": STATE,
     "POST /v1/playback-sessions": SECRET,
     "POST /v1/playback-decisions": NO_MONEY,
     "POST /v1/playback-sessions/{playback_session_id}/heartbeats": STATE,

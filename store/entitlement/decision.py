@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.catalogue.models import Title
 from store.entitlement.device_places import find_limits, obstacles_to_registration
 from store.entitlement.errors import (
+    ConfirmationOutstanding,
     DeviceNotRegistered,
     DeviceRemoved,
     EntitlementError,
@@ -26,6 +27,7 @@ from store.entitlement.films import find_film
 from store.entitlement.models import ContentKey, Device, Entitlement, MediaAsset, PlaybackSession
 from store.entitlement.reasons import Reason, tell
 from store.entitlement.rights import Ending, choose, ending, granted_tracks, holds, needs_start, obstacles
+from store.purchase_confirmation import Confirmation, confirmation_of_line
 
 SILENCE: Final = timedelta(seconds=90)
 """After so long without a heartbeat (real time) a stream's place is free again."""
@@ -55,6 +57,8 @@ class Decision:
     """Tracks whose keys the right opens."""
     ending: Ending | None
     """When the right ends, or would end if it were first played now."""
+    confirmation: Confirmation | None
+    """Of the contract by which it was bought; None: it was a gift, or does not hold."""
     reasons: Sequence[EntitlementError]
     """What nobody here can mend comes first, lest a device is removed or a film stopped in vain; then the
     customer's own steps, in the order in which they are taken."""
@@ -93,6 +97,11 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
         removed_at = device.removed_at if device is not None else None
         reasons.append(DeviceRemoved(removed_at=removed_at) if removed_at else DeviceNotRegistered())
     reasons += await _busy(session, wish, right, device, real_now=real_now)
+    confirmation = None
+    if right is not None and right.order_line_id is not None and holds(right, at=at):
+        confirmation = await confirmation_of_line(session, right.order_line_id)
+        if confirmation.at is None:
+            reasons.append(ConfirmationOutstanding(id=str(confirmation.order_id)))
     if right is not None and needs_start(right) and holds(right, at=at) and not wish.start_confirmed:
         reasons.append(_start_question(right, at=at))
     return Decision(
@@ -102,6 +111,7 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
         device=device,
         tracks=await _tracks(session, right, film),
         ending=ending(right, at=at) if right is not None else None,
+        confirmation=confirmation,
         reasons=reasons,
     )
 

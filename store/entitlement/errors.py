@@ -15,6 +15,7 @@ Way = Literal[
     "replace_device",
     "register_device",
     "stop_stream",
+    "save_confirmation",
     "confirm_start",
 ]
 """What a customer can do next; `store.entitlement.reasons` knows where."""
@@ -267,6 +268,22 @@ class StartConfirmationNeeded(EntitlementError):
     way = "confirm_start"
     de = "Mit dem Start beginnt Ihre Leihzeit; sie endet am {ends_at}. Bitte bestätigen Sie, dass es losgehen soll."
     en = "Starting begins your rental time; it ends at {ends_at}. Please confirm that you want to start."
+
+
+class ConfirmationOutstanding(EntitlementError):
+    """The contract of order `id` was not confirmed yet: its mail is under way, or does not arrive (BGB 356(5))."""
+
+    status, code = 409, "confirmation_outstanding"
+    way = "save_confirmation"
+    retry = True
+    de = (
+        "Die Bestätigung Ihres Vertrags ist noch nicht bei Ihnen. Sie kommt gleich mit der E-Mail; "
+        "oder Sie speichern sie hier, dann geht es sofort los."
+    )
+    en = (
+        "The confirmation of your contract has not reached you yet. It is about to come by e-mail; "
+        "or save it here, and you can start at once."
+    )
 
 
 class FilmNotReady(EntitlementError):

@@ -117,8 +117,8 @@ class Grants:
     async def may_withdraw(self, session: AsyncSession, *, lines: Sequence[OrderLine], at: datetime) -> Refusal | None:
         """`WithdrawalLost` if one of the titles was begun; the rights stay locked, so that none begins meanwhile.
 
-        The right of withdrawal ends only if the contract had been confirmed before (BGB 356(5)): what is begun while
-        the mail server is away can still be sent back.
+        The right of withdrawal ends only if the contract had been confirmed before (BGB 356(5)), which no playback
+        begins without; asked all the same, for it is the customer's right.
         """
         of_lines = Entitlement.order_line_id.in_([line.id for line in lines])
         rights = (await session.scalars(select(Entitlement).where(of_lines).with_for_update())).all()

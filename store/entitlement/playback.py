@@ -22,6 +22,7 @@ from store.entitlement.progress import find_progress, resume_at
 from store.entitlement.record import Question
 from store.entitlement.rights import Ending, ending
 from store.entitlement.tokens import PlaybackToken, PlaybackTokens
+from store.purchase_confirmation import keep_confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,9 @@ class Playback:
         if right is None or film is None or device is None or decision.ending is None:
             raise RuntimeError("a playback was allowed without right, film or device")
 
+        confirmation = decision.confirmation
+        if confirmation is not None and confirmation.at is not None and not confirmation.is_kept:
+            await keep_confirmed(self.session, confirmation.order_id, at=confirmation.at)
         await self._replace_own(device, title.id, real_now=real_now)
         device.last_used_at = at
         await bind_device(self.session, session_id=session_id, device_id=device.id)

@@ -50,6 +50,7 @@ _WAYS: Final[Mapping[Way, tuple[str | None, str | None, str]]] = {
     "replace_device": ("POST", "/v1/devices/{id}/emergency-removals", "/account/devices"),
     "register_device": ("POST", "/v1/devices", "/watch/{slug}"),
     "stop_stream": ("DELETE", "/v1/playback-sessions/{id}", "/account/streams"),
+    "save_confirmation": ("POST", "/v1/orders/{id}/confirmations", "/watch/{slug}"),
     "confirm_start": ("POST", "/v1/playback-sessions", "/watch/{slug}"),
 }
 """Where each next step is taken: method and address in the API, and the page."""

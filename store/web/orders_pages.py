@@ -1,8 +1,9 @@
 """What was ordered: the history, each order with its receipt and story, and credit notes; made for paper too."""
 
+from datetime import datetime
 from uuid import UUID
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,8 +15,10 @@ from billing.money_states import SENTENCES, MoneyState, money_of
 from billing.order_histories import histories_of
 from billing.orders import credit_notes_of, find_order, invoice_of, list_orders
 from billing.tax import rate_text
+from store.database import Database
 from store.errors import NotFound
 from store.purchase_schemas import legal_text_out
+from store.saved_confirmation import hand_over
 from store.web.order_words import standing_of, story_of
 from store.web.pages import Frame
 
@@ -144,4 +147,24 @@ async def show_credit_note(
     )
 
 
-handlers = [show_orders, show_order, show_credit_note]
+@post("/orders/{order_id:uuid}/confirmation", guards=[customer_only])
+async def save_confirmation(
+    frame: NamedDependency[Frame],
+    order_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    database: NamedDependency[Database],
+    real_now: NamedDependency[datetime],
+) -> Response[str]:
+    """The confirmation of the contract as a file."""
+    order = await find_order(session, order_id=order_id, account_id=identity.account_id)
+    saved = await hand_over(session, database.reads, frame.settings, order, locale=frame.locale, real_now=real_now)
+    return Response(
+        saved.text,
+        media_type="text/plain",
+        headers={"Content-Disposition": f'attachment; filename="{saved.file_name}"', "Cache-Control": "no-store"},
+        status_code=200,
+    )
+
+
+handlers = [show_orders, show_order, show_credit_note, save_confirmation]

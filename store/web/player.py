@@ -20,6 +20,7 @@ _SPOKEN_BY_SCRIPT: Final = (
     "again",
     "to_film",
     "to_devices",
+    "save_confirmation",
     "to_sign_in",
     "register_again",
     "subtitles_off",

@@ -113,7 +113,7 @@ async def mail_is_told_as_sent(sonja: Browser, file: Page) -> Page | None:
     """The customer's page, once it tells that the mail server took the mail."""
     page = await sonja.open(str(file.address))
     [mail] = [words for words in page.rows("E-Mails") if words.startswith("Neues Passwort")]
-    return page if "verschickt" in mail else None
+    return page if "vom Mailserver angenommen" in mail else None
 
 
 def nothing_secret_in(page: Page, customer: Customer, app: Program, code: str) -> None:

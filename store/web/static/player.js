@@ -8,6 +8,7 @@
   const find = (name) => page.querySelector(`[data-part="${name}"]`);
   const video = find("video");
   const SEEN = 0.5;
+  const LOOK_AGAIN = 1500; // milliseconds
 
   let device;
   let player;
@@ -15,6 +16,7 @@
   let beating; // the timer of the heartbeats
   let firstBeatSent = false;
   let confirmed = false;
+  let patience = 3; // how often it is looked whether the contract's confirmation has come
   let reached = 0; // where the film stood, to go on there
   let sequence = 0; // number of the last report of this playback
   let sought = false; // whether the viewer moved the place
@@ -84,6 +86,9 @@
     if (problem.code === "device_removed") {
       return refuse(sentence, { label: texts.register_again, act: registerAgain }, toFilm);
     }
+    if (problem.code === "confirmation_outstanding") {
+      return refuse(sentence, { label: texts.save_confirmation, act: () => saveConfirmation(problem.id) }, again);
+    }
     if (["device_limit_reached", "new_devices_exhausted"].includes(problem.code)) {
       return refuse(sentence, { label: texts.to_devices, href: devices }, again);
     }
@@ -142,7 +147,27 @@
     return answer.status === 201 ? begin() : refuseByProblem(answer.body);
   }
 
-  function explain(problem) {
+  // The mail with the contract's confirmation has not come: saved as a file it is the customer's as well.
+  async function saveConfirmation(order) {
+    show("loading");
+    const answer = await device.ask("POST", `/v1/orders/${order}/confirmations`).catch(() => null);
+    if (answer === null) return refuse(texts.offline, again);
+    if (answer.status !== 201) return refuseByProblem(answer.body);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([answer.body.text], { type: "text/plain;charset=utf-8" }));
+    link.download = answer.body.file_name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+    await begin();
+  }
+
+  // Who presses "watch" right after paying is often faster than the mail: look again before bothering anybody.
+  async function explain(problem) {
+    if (problem.code === "confirmation_outstanding" && patience > 0) {
+      patience -= 1;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
+      return begin();
+    }
     if (problem.code !== "start_confirmation_needed") return refuseByProblem(problem);
     const key = problem.bound_by === "start_by" ? "question_cut" : "question_full";
     find("question-sentence").textContent = texts[key]

@@ -194,6 +194,16 @@ async def make_order(
     return order, line
 
 
+async def confirm(owner: asyncpg.Connection, order: Order) -> None:
+    """The mail server has taken the confirmation of an order."""
+    await owner.execute(
+        "INSERT INTO store.mails (id, kind, reference, locale, status, attempts, created_at, sent_at)"
+        " VALUES ($1, 'order_confirmation', $2, 'de', 'sent', 1, now(), now())",
+        new_id(),
+        order.id,
+    )
+
+
 async def load_test_film(database: Database, settings: Settings) -> None:
     async with database.sessions.begin() as session:
         seal = KeySeal.from_secret(settings.content_key_secret)

@@ -12,7 +12,7 @@ from store.database import Database
 from store.entitlement.grants import Grants
 from store.settings import Settings
 from tests.scratch import MovableTestClock
-from tests.store.entitlement.parts import TEST_FILM, Customer, TestDevice, make_order, make_right, make_title
+from tests.store.entitlement.parts import TEST_FILM, Customer, TestDevice, confirm, make_order, make_right, make_title
 
 
 async def test_a_showing_says_what_to_play_and_until_when(
@@ -323,7 +323,8 @@ async def test_a_rental_that_was_on_hold_plays_until_its_new_end(
 ) -> None:
     began, day = datetime(2026, 12, 1, 20, tzinfo=UTC), timedelta(days=1)
     right = await make_right(database, customer, title, granted_at=began, first_played_at=began)
-    _, line = await make_order(owner, customer, title)
+    order, line = await make_order(owner, customer, title)
+    await confirm(owner, order)
     await owner.execute("UPDATE store.entitlements SET order_line_id = $1 WHERE id = $2", line.id, right)
     async with database.sessions.begin() as session:
         await Grants().hold(session, lines=[line], reason="dispute", at=began + day)
