@@ -17,6 +17,7 @@ from auth.models import (
     Session,
 )
 from auth.recovery.caller_codes import CallerVerification
+from auth.recovery.records import Recovery
 
 
 def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
@@ -99,6 +100,20 @@ def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
         )
         .where(CallerVerification.account_id == account_id)
         .order_by(CallerVerification.id),
+        "recoveries": select(
+            Recovery.id,
+            Recovery.kind,
+            Recovery.new_email,
+            Recovery.reason,
+            Recovery.evidence,
+            Recovery.requested_at,
+            Recovery.hold_until,
+            Recovery.approved_at,
+            Recovery.ended_at,
+            Recovery.outcome,
+        )
+        .where(Recovery.account_id == account_id)
+        .order_by(Recovery.id),
         "email_changes": select(
             EmailChange.old_email,
             EmailChange.new_email,

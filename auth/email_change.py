@@ -20,6 +20,7 @@ from auth.models import Account
 from auth.password_reset import LINK_LIVES as RESET_LINK_LIVES
 from auth.password_reset import close_email_changes, close_links
 from auth.ports import OpenDatabase, Outbox, Throttle
+from auth.recovery.records import close_recoveries
 from auth.sessions import end_every_session, end_other_sessions
 from auth.tokens import EMAIL_CHANGE, EMAIL_UNDO, hash_token
 from auth.visits import Visit
@@ -127,6 +128,7 @@ class EmailChange:
         await end_every_session(self.session, account_id=account.id, at=at, reason="email_change_undone")
         await forget_devices(self.session, account_id=account.id)
         await close_links(self.session, account_id=account.id, at=at)
+        await close_recoveries(self.session, account_id=account.id, at=at)
         await self._note("email_change.undo", account.id, None, at=at, visit=visit)
         await self._send_reset(account, at=at, visit=visit)
 

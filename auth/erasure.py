@@ -151,6 +151,7 @@ async def lock_due(session: AsyncSession, erasure_id: UUID, *, at: datetime) -> 
 
 _WISHES: Final = (
     "DELETE FROM auth.registrations WHERE email_key = :email_key RETURNING id",
+    "DELETE FROM auth.recoveries WHERE account_id = :account_id OR new_email_key = :email_key RETURNING id",
     "DELETE FROM auth.password_resets WHERE account_id = :account_id OR email_key = :email_key RETURNING id",
     """
     DELETE FROM auth.email_changes

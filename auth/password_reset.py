@@ -34,6 +34,7 @@ from auth.permissions import PASSWORD_RESET_START
 from auth.ports import OpenDatabase, Outbox, Throttle
 from auth.recovery.caller_codes import require_proof
 from auth.recovery.reach import has_new_address, lock_customer
+from auth.recovery.records import close_recoveries
 from auth.sessions import end_every_session
 from auth.tokens import PASSWORD_RESET, hash_token
 from auth.visits import Visit
@@ -278,8 +279,12 @@ class PasswordReset:
 
 
 async def close_links(session: AsyncSession, *, account_id: UUID, at: datetime) -> None:
-    """Let no link that is on its way change the account's password or address any more."""
+    """Let no link that is on its way change the account's password or address any more.
+
+    Whoever has just used one has the mailbox: it is not lost, whatever support was told.
+    """
     await close_email_changes(session, account_id=account_id, at=at)
+    await close_recoveries(session, account_id=account_id, at=at, only="email_change")
     await session.execute(
         update(models.PasswordReset)
         .where(

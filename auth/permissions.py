@@ -11,6 +11,10 @@ CALLER_VERIFY: Final = "customer.caller.verify"
 """Have a customer shown a code, and check what a caller reads out; never see it."""
 CASE_HANDLE: Final = "customer.case.handle"
 """See what customers report, answer it, note it, close it."""
+RECOVERY_REQUEST: Final = "customer.recovery.request"
+"""Ask for another address of a customer, or for the removal of second factors."""
+RECOVERY_APPROVE: Final = "customer.recovery.approve"
+"""Agree to what somebody else asked for, or reject it."""
 SESSIONS_END: Final = "customer.sessions.end"
 """Sign a customer out everywhere."""
 DEVICES_REMOVE: Final = "customer.devices.remove"
@@ -35,13 +39,22 @@ WORK_REPLAY: Final = "work.replay"
 """Have parked work done once more: an event of the payment provider, or a job that failed too often."""
 
 _SUPPORT: Final = frozenset(
-    {CUSTOMER_READ, CALLER_VERIFY, CASE_HANDLE, PASSWORD_RESET_START, SESSIONS_END, DEVICES_REMOVE, REFUND_REQUEST}
+    {
+        CUSTOMER_READ,
+        CALLER_VERIFY,
+        CASE_HANDLE,
+        RECOVERY_REQUEST,
+        PASSWORD_RESET_START,
+        SESSIONS_END,
+        DEVICES_REMOVE,
+        REFUND_REQUEST,
+    }
 )
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "customer": frozenset(),
     "support": _SUPPORT,
-    "support_lead": _SUPPORT | {REFUND_APPROVE, AUDIT_READ, WORK_REPLAY},
+    "support_lead": _SUPPORT | {RECOVERY_APPROVE, REFUND_APPROVE, AUDIT_READ, WORK_REPLAY},
     "finance": frozenset({TRANSACTIONS_READ, TRANSACTIONS_EXPORT, REFUND_APPROVE, MOVEMENTS_ACKNOWLEDGE}),
     "editor": frozenset({CATALOGUE_EDIT}),
     "admin": frozenset({STAFF_MANAGE, AUDIT_READ, WORK_REPLAY}),

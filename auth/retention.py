@@ -49,6 +49,14 @@ PERIODS: Final = (
         """,
     ),
     Period(
+        "recoveries by support",
+        timedelta(days=180),
+        """
+        DELETE FROM auth.recoveries WHERE id IN (
+            SELECT id FROM auth.recoveries WHERE ended_at < $1 LIMIT $2)
+        """,
+    ),
+    Period(
         "password resets",
         timedelta(days=180),
         """

@@ -23,6 +23,8 @@ DEVICE: Final = "device"
 """A browser or app that someone signed in on, known again at the next sign-in."""
 KEEP_ACCOUNT: Final = "keep"
 """The link that keeps an account which was to be erased."""
+RECOVERY: Final = "recover"
+"""The link that carries out what support asked for and a second person agreed to."""
 SUPPORT_CANCEL: Final = "cancel"
 """The link that calls off what support began."""
 

@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 import auth.credential_routes
 import auth.recovery.routes
+import auth.recovery.staff_routes
 import auth.routes
 import billing.provider_account_routes
 import billing.refund_routes
@@ -107,6 +108,7 @@ def create_app(
             auth.routes.router,
             auth.credential_routes.router,
             auth.recovery.routes.router,
+            auth.recovery.staff_routes.router,
             billing.routes.router,
             billing.refund_routes.router,
             billing.provider_account_routes.router,

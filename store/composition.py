@@ -23,6 +23,7 @@ from auth.known_devices import forget_old_devices
 from auth.passkeys import forget_challenges
 from auth.password_reset import forget_addresses
 from auth.passwords import OneTimeCodes, PasswordHasher, usable_cores
+from auth.recovery.carrying_out import RecoveryRounds
 from auth.registration import forget_expired
 from auth.second_factor import forget_offers
 from auth.sign_in import forget_steps
@@ -288,6 +289,9 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
     async def check_books_and_rights(**_: Any) -> None:
         await check_invariants(parts.database)
 
+    async def carry_out_recoveries(**_: Any) -> None:
+        await RecoveryRounds(parts.database, parts.outbox).run(at=datetime.now(UTC))
+
     async def erase_accounts(**_: Any) -> None:
         await Eraser(parts.database).erase_due(at=await parts.clock.now())
 
@@ -296,6 +300,7 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
 
     return {
         "forget_past_periods": ("43 2 * * *", forget_past_periods),
+        "carry_out_recoveries": ("* * * * *", carry_out_recoveries),
         "erase_accounts": ("23 2 * * *", erase_accounts),
         "sweep_payments": ("* * * * *", sweep_payments),
         "search_lost_events": ("*/5 * * * *", search_lost_events),

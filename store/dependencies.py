@@ -22,6 +22,8 @@ from auth.passkeys import Passkeys, RelyingParty
 from auth.password_change import PasswordChange
 from auth.password_reset import PasswordReset
 from auth.recovery.caller_codes import CODES, CallerCodes, CallerVerifications
+from auth.recovery.carrying_out import RecoveryCompletion
+from auth.recovery.requests import Recoveries
 from auth.recovery.support_actions import SupportActions
 from auth.registration import Registration
 from auth.second_factor import SecondFactors
@@ -81,6 +83,8 @@ def dependencies() -> Mapping[str, Provide]:
         "password_reset": _password_reset,
         "caller_verifications": _caller_verifications,
         "support_actions": _support_actions,
+        "recoveries": _recoveries,
+        "recovery_completion": _recovery_completion,
         "step_up": _step_up,
         "email_change": _email_change,
         "password_change": _password_change,
@@ -214,6 +218,16 @@ async def _caller_verifications(state: State, session: Session) -> CallerVerific
     parts = parts_of(state)
     codes = CallerCodes(parts.settings.derive(CODES))
     return CallerVerifications(session, parts.database, parts.outbox, codes)
+
+
+async def _recoveries(state: State, session: Session) -> Recoveries:
+    parts = parts_of(state)
+    return Recoveries(session, parts.database, parts.outbox)
+
+
+async def _recovery_completion(state: State, session: Session) -> RecoveryCompletion:
+    parts = parts_of(state)
+    return RecoveryCompletion(session, parts.throttle, parts.outbox)
 
 
 async def _support_actions(state: State, session: Session) -> SupportActions:

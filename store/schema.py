@@ -11,6 +11,7 @@ import auth.erasure
 import auth.factor_records
 import auth.models
 import auth.recovery.caller_codes
+import auth.recovery.records
 import billing.books
 import billing.idempotency
 import billing.models
@@ -47,6 +48,7 @@ MODULES_WITH_TABLES = (
     auth.factor_records,
     auth.erasure,
     auth.recovery.caller_codes,
+    auth.recovery.records,
     billing.models,
     billing.idempotency,
     billing.provider_records,

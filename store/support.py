@@ -20,7 +20,15 @@ from billing.models import Order
 from store.cases.models import Case
 from store.database import Database
 from store.mail_delivery import MailDeliveries
-from store.support_file import audit_entries, callers_of, cases_of_customer, devices_of, rights_of, sessions_of
+from store.support_file import (
+    audit_entries,
+    callers_of,
+    cases_of_customer,
+    devices_of,
+    recoveries_of_customer,
+    rights_of,
+    sessions_of,
+)
 from store.support_mails import mails_of, password_resets_of
 from store.support_money import NEWEST, orders_of, payments_of
 from store.support_schemas import CustomerFile, CustomerFound, CustomerOut
@@ -105,6 +113,7 @@ class CustomerDesk:
             mails=await mails_of(session, account_id, limit=NEWEST),
             callers=await callers_of(session, account_id, reader=self.agent),
             password_resets=await password_resets_of(session, account_id, real_now=real_now, limit=NEWEST),
+            recoveries=await recoveries_of_customer(session, account_id),
             audit=await audit_entries(session, account_id, reader=self.agent),
         )
 

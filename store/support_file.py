@@ -11,6 +11,8 @@ from auth import audit
 from auth.audit_records import AuditEvent
 from auth.identity import Identity
 from auth.recovery.caller_codes import CallerVerification
+from auth.recovery.requests import recoveries_of
+from auth.recovery.schemas import RecoveryOut
 from auth.sessions import list_sessions
 from billing.models import Order, OrderLine
 from store.cases.lists import cases_of
@@ -88,6 +90,11 @@ async def audit_entries(session: AsyncSession, account_id: UUID, *, reader: Iden
     """The newest entries of the audit trail about an account."""
     events = await audit.list_events_about(session, target_kind="account", target_id=account_id, limit=NEWEST)
     return [_entry(event, reader) for event in events]
+
+
+async def recoveries_of_customer(session: AsyncSession, account_id: UUID) -> list[RecoveryOut]:
+    """Changes that needed a second person, the newest first."""
+    return [RecoveryOut.of(row) for row in await recoveries_of(session, account_id=account_id, limit=NEWEST)]
 
 
 async def callers_of(session: AsyncSession, account_id: UUID, *, reader: Identity) -> list[CallerOut]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from auth.recovery.schemas import RecoveryOut
 from auth.schemas import Reason
 from billing.money import MoneyOut
 from store.mail_delivery import MailDelivery
@@ -217,6 +218,7 @@ class CustomerFile(msgspec.Struct, frozen=True):
     mails: list[MailOut]
     callers: list[CallerOut]
     password_resets: list[PasswordResetOut]
+    recoveries: list[RecoveryOut]
     audit: list[AuditEntryOut]
 
 

@@ -42,6 +42,46 @@ class CallerNotProved(AuthError):
     en = "For this, the caller has to prove who they are with a code first."
 
 
+class EvidenceMissing(AuthError):
+    """Neither was the caller proved, nor was there evidence of enough kinds."""
+
+    status, code = 400, "evidence_missing"
+    de = "Ohne Code braucht es mindestens {least} Arten von Belegen."
+    en = "Without a code, evidence of at least {least} kinds is needed."
+
+
+class RecoveryUnderWay(AuthError):
+    """One change that needs a second person is under way for this account already."""
+
+    status, code = 409, "recovery_under_way"
+    de = "Für dieses Konto läuft schon eine solche Änderung. Es wurde nichts angelegt."
+    en = "Such a change of this account is under way already. Nothing was created."
+
+
+class RecoveryLimitReached(AuthError):
+    """Too many such changes by this member of staff, or for this customer."""
+
+    status, code = 429, "recovery_limit_reached"
+    de = "Die Grenze für solche Änderungen ist erreicht ({limit}). Es wurde nichts angelegt."
+    en = "The limit for such changes is reached ({limit}). Nothing was created."
+
+
+class RecoveryNotFound(AuthError):
+    """No such change that is still to be decided."""
+
+    status, code = 404, "recovery_not_found"
+    de = "Hier gibt es nichts mehr zu entscheiden."
+    en = "There is nothing left to decide here."
+
+
+class SecondPersonNeeded(AuthError):
+    """Who asked for it cannot agree to it."""
+
+    status, code = 403, "second_person_needed"
+    de = "Darüber entscheidet jemand anderes als die Person, die es beantragt hat."
+    en = "Somebody else than who asked for it has to decide."
+
+
 class SupportActionNotFound(AuthError):
     """Nothing of this id that support began on the own account and that could still be cancelled."""
 

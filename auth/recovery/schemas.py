@@ -9,8 +9,10 @@ from msgspec import Meta, Struct
 from auth.email_addresses import mask_email
 from auth.models import Account
 from auth.recovery.caller_codes import MOST_TRIES, CallerVerification
-from auth.recovery.support_actions import SupportAction
-from auth.schemas import TokenText
+from auth.recovery.records import Evidence, Kind, Recovery, State
+from auth.recovery.requests import Wish
+from auth.recovery.support_actions import SupportAction, kind_of
+from auth.schemas import EmailText, Reason, TokenText
 
 CallerCodeText = Annotated[
     str, Meta(pattern="^[0-9]{6}$", max_length=6, description="Six digits.", examples=["492039"])
@@ -67,10 +69,10 @@ class SupportActionOut(Struct, frozen=True):
     """Something that support began on the own account."""
 
     id: UUID
-    kind: Literal["password_reset"]
+    kind: Literal["password_reset", "email_change", "second_factor_removal"]
     begun_at: datetime
     ends_at: datetime
-    """Until then it can take effect, and be cancelled."""
+    """Until then a reset can be used; before then, a change of address or of second factors cannot take effect."""
 
     @classmethod
     def of(cls, action: SupportAction) -> Self:
@@ -86,5 +88,80 @@ class SupportActionList(Struct, frozen=True):
 
 class SupportCancellationCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """The code of the mail that told of it."""
+
+    token: TokenText
+
+
+class RecoveryCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """A change that support asks for on a customer's behalf, and what it rests on."""
+
+    kind: Kind
+    reason: Reason
+    new_email: EmailText | None = None
+    """For a change of address: the new one."""
+    evidence: Annotated[list[Evidence], Meta(max_length=5)] = []
+    """Kinds of what the caller could name; what was said is not kept."""
+    verification_id: UUID | None = None
+    """By which the caller was proved. Needed to remove second factors; else two kinds of evidence may stand in."""
+
+    @property
+    def wish(self) -> Wish:
+        """For the use case."""
+        return Wish(self.kind, self.new_email, self.reason, self.evidence, self.verification_id)
+
+
+class RecoveryRejectionCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why it is rejected."""
+
+    reason: Reason
+
+
+class RecoveryOut(Struct, frozen=True):
+    """A change that needs a second person; never a link or a token."""
+
+    id: UUID
+    customer_id: UUID
+    kind: Kind
+    state: State
+    new_address: str | None
+    """Masked."""
+    reason: str
+    evidence: list[str]
+    is_caller_proved: bool
+    requested_by: UUID
+    requested_at: datetime
+    held_until: datetime
+    """Before then nothing happens; the owner can call it off until it is carried out."""
+    approved_by: UUID | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, recovery: Recovery) -> Self:
+        """From its row."""
+        return cls(
+            id=recovery.id,
+            customer_id=recovery.account_id,
+            kind=kind_of(recovery),
+            state=recovery.state(),
+            new_address=mask_email(recovery.new_email) if recovery.new_email else None,
+            reason=recovery.reason,
+            evidence=recovery.evidence,
+            is_caller_proved=recovery.verification_id is not None,
+            requested_by=recovery.requested_by,
+            requested_at=recovery.requested_at,
+            held_until=recovery.hold_until,
+            approved_by=recovery.approved_by,
+            ended_at=recovery.ended_at,
+        )
+
+
+class RecoveryList(Struct, frozen=True):
+    """What is under way, the oldest first."""
+
+    recoveries: list[RecoveryOut]
+
+
+class RecoveryCompletionCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """The code of the mail that was sent after the hold."""
 
     token: TokenText

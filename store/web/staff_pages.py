@@ -18,6 +18,7 @@ from auth.permissions import (
     AUDIT_READ,
     CASE_HANDLE,
     CUSTOMER_READ,
+    RECOVERY_APPROVE,
     REFUND_APPROVE,
     STAFF_MANAGE,
     TRANSACTIONS_READ,
@@ -44,6 +45,7 @@ class Console:
 CONSOLES: Final = (
     Console("support", "/support", "users", CUSTOMER_READ),
     Console("cases", "/staff/cases", "info", CASE_HANDLE),
+    Console("recoveries", "/staff/recoveries", "key-round", RECOVERY_APPROVE),
     Console("finance", "/finance", "receipt", TRANSACTIONS_READ),
     Console("refunds", "/staff/refunds", "rotate-ccw", REFUND_APPROVE),
     Console("withdrawals", "/staff/withdrawals", "mail", CUSTOMER_READ),

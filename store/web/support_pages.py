@@ -13,8 +13,16 @@ from auth.authentication import Identity, requires
 from auth.email_addresses import LONGEST
 from auth.errors import Refusal
 from auth.password_reset import PasswordReset
-from auth.permissions import CALLER_VERIFY, CASE_HANDLE, CUSTOMER_READ, PASSWORD_RESET_START, REFUND_REQUEST
+from auth.permissions import (
+    CALLER_VERIFY,
+    CASE_HANDLE,
+    CUSTOMER_READ,
+    PASSWORD_RESET_START,
+    RECOVERY_REQUEST,
+    REFUND_REQUEST,
+)
 from auth.recovery.caller_codes import MOST_TRIES, PROOF_LIVES, CallerVerifications
+from auth.recovery.records import EVIDENCE
 from auth.step_up import recently_authenticated
 from auth.visits import Visit
 from store.cases.cases import KINDS
@@ -92,6 +100,8 @@ async def show_customer(
         caller_until=caller.confirmed_at + PROOF_LIVES if caller and caller.confirmed_at else None,
         tries_left=MOST_TRIES - caller.tries if caller else 0,
         may_verify=CALLER_VERIFY in identity.permissions,
+        may_recover=RECOVERY_REQUEST in identity.permissions,
+        evidence_kinds=EVIDENCE,
         may_handle_cases=CASE_HANDLE in identity.permissions,
         case_kinds=[(kind, frame.w.text(f"case.kind.{kind}")) for kind in KINDS],
         case_subjects=[

@@ -1,5 +1,7 @@
 """A table of callers and routes: who may enter which console, and that each refused try is on record."""
 
+from typing import Any
+
 import asyncpg
 import httpx
 import pytest
@@ -21,6 +23,8 @@ READS = {
     "/v1/staff/customers?email=nobody@example.org": {"support", "support_lead"},
     "/v1/staff/customers/{customer}": {"support", "support_lead"},
     "/de/support/customers/{customer}/playback": {"support", "support_lead"},
+    "/v1/staff/recoveries": {"support", "support_lead"},
+    "/de/staff/recoveries": {"support", "support_lead"},
     "/v1/staff/cases": {"support", "support_lead"},
     "/de/staff/cases": {"support", "support_lead"},
     "/de/support": {"support", "support_lead"},
@@ -54,6 +58,8 @@ WRITES = {
     "/v1/staff/customers/{customer}/caller-verifications": {"support", "support_lead"},
     "/de/support/customers/{customer}/caller-verifications": {"support", "support_lead"},
     "/de/support/customers/{customer}/device-resets": {"support", "support_lead"},
+    "/v1/staff/customers/{customer}/recoveries": {"support", "support_lead"},
+    "/de/support/customers/{customer}/recoveries": {"support", "support_lead"},
     "/v1/staff/customers/{customer}/cases": {"support", "support_lead"},
     "/de/support/customers/{customer}/cases": {"support", "support_lead"},
     "/de/support/searches": {"support", "support_lead"},
@@ -62,12 +68,19 @@ WRITES = {
 }
 
 
-def body_for(path: str) -> dict[str, dict[str, str]]:
+def body_for(path: str) -> dict[str, dict[str, Any]]:
     """What such a request brings."""
-    case = {"kind": "playback", "text": "Der Film bleibt stehen."}
+    case, thing = {"kind": "playback", "text": "Der Film bleibt stehen."}, path.rpartition("/")[2]
+    recovery = {"kind": "email_change", "new_email": "neu@example.org", "reason": REASON}
     if path.startswith("/v1"):
-        by_thing = {"caller-verifications": {"channel": "mail"}, "cases": case}
-        return {"json": by_thing.get(path.rpartition("/")[2], {"reason": REASON})}
+        by_thing: dict[str, dict[str, Any]] = {
+            "caller-verifications": {"channel": "mail"},
+            "cases": case,
+            "recoveries": {**recovery, "evidence": ["films", "devices"]},
+        }
+        return {"json": by_thing.get(thing, {"reason": REASON})}
+    if thing == "recoveries":
+        return {"data": {**recovery, "films": "yes", "devices": "yes"}}
     return {"data": {"reason": REASON, "find": "nobody@example.org", **case}}
 
 

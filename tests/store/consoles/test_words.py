@@ -6,6 +6,10 @@ from typing import get_args
 import pytest
 from sqlalchemy import CheckConstraint
 
+from auth.recovery.records import EVIDENCE
+from auth.recovery.records import Kind as RecoveryKind
+from auth.recovery.records import State as RecoveryState
+from auth.recovery.support_actions import Kind as ActionKind
 from billing.declines import DECLINES
 from billing.disputes import HOLD
 from billing.errors import OrderDisputed, OrderGivenBack, OrderNotPaid, WithdrawalOver
@@ -51,6 +55,7 @@ ABOUT_ACCOUNTS = (
     *("passkey.add", "passkey.remove", "passkey.check"),
     *("erasure.request", "erasure.cancel", "account.erase", "data.export"),
     *("email_change.request", "email_change.confirm", "email_change.undo"),
+    *("recovery.file", "recovery.approve", "recovery.reject", "recovery.cancel", "recovery.complete"),
     *("case.open", "case.view", "case.write", "case.answer", "case.note", "case.assign", "case.close"),
     *("caller_code.request", "caller_code.confirm", "password_reset.cancel"),
     *("password_reset.start", "password_reset.complete", "session.open", "session.end", "session.end_all"),
@@ -72,6 +77,11 @@ ABOUT_ACCOUNTS = (
         ("support.mail_kind", MAILS),
         ("support.mail_status", STATUSES),
         ("support.mail_problem", get_args(Problem)),
+        ("support.evidence", EVIDENCE),
+        ("support.recovery_kind", get_args(RecoveryKind)),
+        ("support", [f"recover_kind_{kind}" for kind in get_args(RecoveryKind)]),
+        ("support.recovery_state", get_args(RecoveryState)),
+        ("support_action", [f"kind_{kind}" for kind in get_args(ActionKind)]),
         ("case.kind", KINDS),
         *((prefix, STATES) for prefix in ("case.state", "case.own_state")),
         ("support.reset_state", get_args(ResetState)),

@@ -10,6 +10,7 @@ from litestar import Litestar
 from auth.ids import new_id
 from auth.models import Account
 from auth.recovery.caller_codes import CallerVerification
+from auth.recovery.records import Recovery
 from store.entitlement.models import (
     Device,
     DeviceLimit,
@@ -113,6 +114,22 @@ async def _watch(app: Litestar, person: Account) -> None:
     parts, now = parts_of(app), datetime.now(UTC)
     agent = await a_colleague(app)
     async with parts.database.sessions.begin() as session:
+        session.add(
+            Recovery(
+                account_id=person.id,
+                kind="email_change",
+                old_email_key=EMAIL,
+                new_email=f"neu.{EMAIL}",
+                new_email_key=f"neu.{EMAIL}",
+                requested_by=agent.id,
+                requested_at=now,
+                reason="Annegret Sonnenblum rief an",
+                evidence=["films"],
+                hold_until=now,
+                ended_at=now,
+                outcome="rejected",
+            )
+        )
         session.add(
             CallerVerification(
                 account_id=person.id,

@@ -26,6 +26,9 @@ HELD_BUT_NOT_EXPORTED = {
     # What staff did; the customer sees it under the events of the account.
     "auth.password_resets.requested_by",
     "auth.caller_verifications.agent_id",
+    "auth.recoveries.requested_by",
+    "auth.recoveries.approved_by",
+    "auth.recoveries.ended_by",
     "auth.role_assignments.account_id",
     "auth.invitations.invited_by",
     "billing.refunds.decided_by",
@@ -60,6 +63,7 @@ EXPORTED = {
     "store.watch_progress.account_id": "watch_progress",
     "store.track_choices.account_id": "track_choices",
     "store.licence_events.account_id": "licences",
+    "auth.recoveries.account_id": "recoveries",
     "store.cases.account_id": "cases",
     "store.mails.account_id": "mails",
 }

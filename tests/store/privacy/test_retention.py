@@ -25,6 +25,7 @@ LEFT: Final = {
     "ended sign-ins": "SELECT count(*) FROM auth.sessions",
     "changes of address": "SELECT count(*) FROM auth.email_changes",
     "codes read out by callers": "SELECT count(*) FROM auth.caller_verifications",
+    "recoveries by support": "SELECT count(*) FROM auth.recoveries",
     "password resets": "SELECT count(*) FROM auth.password_resets",
     "quotes that nobody ordered": "SELECT count(*) - 1 FROM billing.quotes",
     "tries to pay": "SELECT count(*) FROM billing.payment_tries",

@@ -67,9 +67,14 @@ def axe_script() -> str:
 
 
 async def faults_on(page: Page, address: str, axe_script: str) -> list[str]:
-    """Everything that is wrong with a page, one line per fault."""
+    """Everything that is wrong with the page at an address, one line per fault."""
     answer = await page.goto(address)
     assert answer is not None
+    return await faults_of_page(page, axe_script)
+
+
+async def faults_of_page(page: Page, axe_script: str) -> list[str]:
+    """Everything that is wrong with the page that is shown, one line per fault."""
     await page.evaluate(axe_script)
     found: dict[str, Any] = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     faults = [
@@ -79,7 +84,7 @@ async def faults_on(page: Page, address: str, axe_script: str) -> list[str]:
     ]
     if await page.evaluate("window.shifted") > 0.05:
         faults.append("the layout jumps while it loads")
-    return [f"{address}: {fault}" for fault in [*faults, *await page.evaluate(BEYOND)]]
+    return [f"{page.url}: {fault}" for fault in [*faults, *await page.evaluate(BEYOND)]]
 
 
 async def read_all(
@@ -139,7 +144,7 @@ async def test_what_customers_see_hinders_nobody(
     paths = ["", f"/films/{film}", "/account", "/account/devices", "/account/streams", "/orders", "/library"]
     paths += ["/withdrawal", "/step-up", "/account/password/change", "/account/email", "/account/email/confirm"]
     paths += ["/account/cases", "/account/cases/new"]
-    paths += ["/account/privacy", "/account/keep", "/account/support/cancel"]
+    paths += ["/account/privacy", "/account/keep", "/account/support/cancel", "/account/recovery"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
 
 
@@ -153,7 +158,14 @@ async def test_what_staff_see_hinders_nobody(
     till.gateway.pays_out()
     till.gateway.moves("topup", None, 700)
     await till.reconciliation.run(at=LATER)
-    admin = await a_person(database, roles=("support", "finance", "admin"))
+    admin = await a_person(database, roles=("support", "support_lead", "finance", "admin"))
     paths = ["/staff", "/staff/parked", "/support", f"/support/customers/{customer.id}", "/finance", "/account"]
-    paths += ["/staff/cases", "/staff/refunds", "/staff/withdrawals", "/finance/invariants", "/finance/reconciliation"]
+    paths += [
+        "/staff/cases",
+        "/staff/recoveries",
+        "/staff/refunds",
+        "/staff/withdrawals",
+        "/finance/invariants",
+        "/finance/reconciliation",
+    ]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(admin)) == []
