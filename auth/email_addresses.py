@@ -42,7 +42,12 @@ def parse_email(text: str) -> EmailAddress:
     address = found.ascii_email
     if address is None or len(address) > LONGEST:
         raise EmailAddressInvalid
-    return EmailAddress(text=address, key=address.lower())
+    return EmailAddress(text=address, key=key_of(address))
+
+
+def key_of(accepted: str) -> str:
+    """The key of an address that was accepted: reading it once more would find nothing else."""
+    return accepted.lower()
 
 
 def mask_email(address: str) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Self
 
 import msgspec
@@ -69,7 +70,7 @@ class Money:
 
     def format(self, locale: str) -> str:
         """The amount as people write it: `11,99 €` in German, `€11.99` in English."""
-        return format_currency(self._amount(), self.currency, locale=locale)
+        return _in_words(self, locale)
 
     def _amount(self) -> Decimal:
         return Decimal(self.minor).scaleb(-get_currency_precision(self.currency))
@@ -90,3 +91,9 @@ class MoneyOut(msgspec.Struct, frozen=True):
     def of(cls, money: Money) -> Self:
         """The answer's form of an amount."""
         return cls(amount=money.minor, currency=money.currency)
+
+
+@lru_cache(maxsize=4096)
+def _in_words(amount: Money, locale: str) -> str:
+    """As people write an amount: few prices are asked for again and again, and writing one takes as long as a query."""
+    return format_currency(Decimal(amount.decimal_text()), amount.currency, locale=locale)

@@ -37,6 +37,10 @@ FINANCE_ROLE = "videothek_finance"
 """A read-only database role for finance's own tools: the books, no accounts."""
 
 
+RawConnection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy | asyncpg.Pool
+"""What is asked a single statement."""
+
+
 class Sessions(async_sessionmaker[AsyncSession]):
     """Makes sessions, and transactions without the cost of closing in tasks of its own what a commit has closed."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -43,7 +43,12 @@ def render(kind: str, locale: str, values: Mapping[str, object]) -> Rendered:
 @pass_context
 def _moment(context: Context, at: datetime) -> str:
     """An instant in words, in the zone of the markets."""
-    locale = str(context["locale"])
+    return _in_words(at, str(context["locale"]))
+
+
+@lru_cache(maxsize=256)
+def _in_words(at: datetime, locale: str) -> str:
+    """Kept for a while, as text and HTML of a mail say the same instants."""
     return format_datetime(at, _PATTERNS[locale], tzinfo=_ZONE, locale=locale)
 
 

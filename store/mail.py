@@ -5,8 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parseaddr
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -16,14 +15,15 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.email_addresses import mask_email, parse_email
+from auth.email_addresses import key_of, mask_email
 from auth.ids import new_id
 from auth.models import Account
-from auth.plain_statements import add
+from auth.plain_statements import driver_of
 from auth.ports import Composer, Jobs, Letter, OpenDatabase
 from store.catalogue.models import Base
+from store.database import RawConnection
 from store.letter_templates import render
-from store.mail_message import write_message
+from store.mail_message import read_sender, write_message
 from store.smtp import MailServer, Sending
 from store.suppressions import BOUNCED, CAN_BE_LEFT_OUT, is_suppressed, suppress
 
@@ -38,7 +38,18 @@ TAKEN: Final = ("sent", "bounced", "complained")
 LONGEST_REPLY: Final = 200
 """Characters that are kept of what the mail server said."""
 
+_QUEUE: Final = """
+    INSERT INTO store.mails (id, kind, account_id, reference, locale, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
 _DUE: Final = "SELECT kind, account_id, reference, locale FROM store.mails WHERE id = $1 AND status = 'queued'"
+
+_SOON: Final = ", set_config('synchronous_commit', 'off', true)"
+"""Behind what a statement answers: its commit waits for no disk.
+
+If the database server breaks down within the next half second, the job and its mail are as they were before: the mail
+is sent once more, as if this process had broken down then.
+"""
 
 _TRY: Final = """
     UPDATE store.mails
@@ -49,15 +60,15 @@ _TRY: Final = """
 """
 """What is known before a mail leaves. Nothing is noted about whom was erased since their mail was composed."""
 
-_NOTE: Final = """
+_NOTE: Final = f"""
     WITH noted AS (
         UPDATE store.mails SET status = $2, smtp_reply = $3, sent_at = $4 WHERE id = $1 AND status = 'queued'
      RETURNING status
     ), lifted AS (
         DELETE FROM store.suppressed_addresses USING noted
          WHERE noted.status = 'sent' AND email_key = $5 AND reason = 'bounced')
-    SELECT status FROM noted
-"""
+    SELECT status{_SOON} FROM noted
+"""  # noqa: S608
 """What became of a mail; a report may be faster than we are: what it said stays.
 
 One that was taken proves that its mailbox is there, whatever was refused before.
@@ -164,7 +175,7 @@ class Reader(Protocol):
     """Makes the mails of a kind that many people get: from one statement, without a transaction, writing nothing."""
 
     async def __call__(
-        self, reads: asyncpg.Pool, *, account_id: UUID | None, reference: UUID | None, locale: str
+        self, connection: RawConnection, *, account_id: UUID | None, reference: UUID | None, locale: str
     ) -> Letter | None:
         """As a `Composer` does it."""
         ...
@@ -199,17 +210,10 @@ class SmtpMailer:
         """Note in the caller's transaction that a mail is due, and enqueue its delivery."""
         if kind not in self.composers and kind not in self.readers:
             raise LookupError(f"nobody composes mails of the kind {kind!r}")
-        mail = Mail(
-            id=new_id(),
-            kind=kind,
-            account_id=account_id,
-            reference=reference,
-            locale=locale,
-            created_at=datetime.now(UTC),
-        )
-        await add(session, mail)
-        await self.jobs.enqueue(session, "deliver_mail", dedupe_key=f"mail:{mail.id}", mail_id=str(mail.id))
-        return mail.id
+        mail_id, driver = new_id(), await driver_of(session)
+        await driver.execute(_QUEUE, mail_id, kind, account_id, reference, locale, datetime.now(UTC))
+        await self.jobs.enqueue(session, "deliver_mail", dedupe_key=f"mail:{mail_id}", mail_id=str(mail_id))
+        return mail_id
 
     async def deliver(self, *, mail_id: UUID, at: datetime) -> None:
         """Send a mail that is still queued; safe to repeat.
@@ -218,10 +222,14 @@ class SmtpMailer:
         Message-ID and the same link. Raises `MailDelayed` for passing faults; no transaction is open while the
         server is spoken to, and what a composer wrote (the hash of a token) is committed before.
         """
-        due = await self.database.reads.fetchrow(_DUE, mail_id)
-        if due is None:
-            return
-        letter = await self._begin(mail_id, due, at=at)
+        async with self.database.reads.acquire() as connection:
+            due = await connection.fetchrow(_DUE, mail_id)
+            if due is None:
+                return
+            read = self.readers.get(due["kind"])
+            letter = await self._read(connection, read, mail_id, due) if read else None
+        if read is None:
+            letter = await self._compose(mail_id, due, at=at)
         if letter is None:
             return
         sending = await self._send(mail_id, due, letter, at=at)
@@ -232,32 +240,31 @@ class SmtpMailer:
             raise MailDelayed(reply)
         log.info("mail_done", mail_id=str(mail_id), kind=due["kind"], status=sending.status)
 
-    async def _begin(self, mail_id: UUID, due: asyncpg.Record, *, at: datetime) -> Letter | None:
-        """Compose a mail and note that it is tried; None: it is not to leave."""
-        reads, kind, about = self.database.reads, due["kind"], dict(due)
-        del about["kind"]
-        if read := self.readers.get(kind):
-            letter = await read(reads, **about)
-            status = await reads.fetchval(_TRY, mail_id, *await self._known(due, letter))
-        else:
-            async with self.database.sessions.begin() as session:
-                # Two workers with the same job make its link one after the other.
-                await session.execute(select(Mail.id).where(Mail.id == mail_id).with_for_update())
-                letter = await self.composers[kind](session, **about, at=at)
-                status = await _ask(session, _TRY, mail_id, *await self._known(due, letter))
-        if status is None:
-            raise MailDelayed("it changed while it was composed")
-        return letter if status == "queued" else None
+    async def _read(self, connection: RawConnection, read: Reader, mail_id: UUID, due: asyncpg.Record) -> Letter | None:
+        """Have a mail made and note that it is tried; None: it is not to leave."""
+        letter = await read(connection, **_about(due))
+        status = await connection.fetchval(_TRY + _SOON, mail_id, *await self._known(connection, due, letter))
+        return _unless_changed(letter, status)
 
-    async def _known(self, due: asyncpg.Record, letter: Letter | None) -> tuple[object, ...]:
+    async def _compose(self, mail_id: UUID, due: asyncpg.Record, *, at: datetime) -> Letter | None:
+        """The same in a transaction, for composers that write too."""
+        async with self.database.sessions.begin() as session:
+            # Two workers with the same job make its link one after the other.
+            await session.execute(select(Mail.id).where(Mail.id == mail_id).with_for_update())
+            letter = await self.composers[due["kind"]](session, **_about(due), at=at)
+            driver = await driver_of(session)
+            status = await driver.fetchval(_TRY, mail_id, *await self._known(self.database.reads, due, letter))
+            return _unless_changed(letter, status)
+
+    async def _known(self, connection: RawConnection, due: asyncpg.Record, letter: Letter | None) -> tuple[object, ...]:
         """What `_TRY` notes about a composed mail."""
         if letter is None:
             return "dropped", None, None, due["locale"], None, due["account_id"]
-        is_left_out = due["kind"] in CAN_BE_LEFT_OUT and await is_suppressed(self.database.reads, letter.recipient)
+        is_left_out = due["kind"] in CAN_BE_LEFT_OUT and await is_suppressed(connection, letter.recipient)
         return (
             "suppressed" if is_left_out else "queued",
             mask_email(letter.recipient),
-            hash_recipient(parse_email(letter.recipient).key, key=self.settings.derive(RECIPIENTS)),
+            hash_recipient(key_of(letter.recipient), key=self.settings.derive(RECIPIENTS)),
             letter.locale or due["locale"],
             letter.account_id,
             due["account_id"],
@@ -277,26 +284,32 @@ class SmtpMailer:
     def _return_address(self, mail_id: UUID) -> str:
         """The envelope's sender: an address of the mail's own where there can be, so that returns name it (VERP)."""
         if self.settings.bounce_address is None:
-            return parseaddr(self.settings.mail_from)[1]
+            return read_sender(self.settings.mail_from)[1]
         local, _, domain = self.settings.bounce_address.rpartition("@")
         return f"{local}+{mail_id.hex}@{domain}"
 
     async def _note(self, mail_id: UUID, letter: Letter, sending: Sending, *, reply: str, at: datetime) -> None:
         """Keep what became of a mail, and what that says of its address."""
-        email_key, sent_at = parse_email(letter.recipient).key, at if sending.status == "sent" else None
+        email_key, sent_at = key_of(letter.recipient), at if sending.status == "sent" else None
         outcome = (mail_id, sending.status, reply, sent_at, email_key)
         if not sending.is_bounce:
             await self.database.reads.execute(_NOTE, *outcome)
             return
         async with self.database.sessions.begin() as session:
-            if await _ask(session, _NOTE, *outcome):
+            driver = await driver_of(session)
+            if await driver.fetchval(_NOTE, *outcome):
                 await suppress(session, email_key, reason=BOUNCED, at=at)
 
 
-async def _ask(session: AsyncSession, statement: str, *values: object) -> object:
-    """The one value that a statement answers."""
-    connection = await session.connection()
-    return (await connection.exec_driver_sql(statement, values)).scalar()
+def _about(due: asyncpg.Record) -> dict[str, Any]:
+    return {name: due[name] for name in ("account_id", "reference", "locale")}
+
+
+def _unless_changed(letter: Letter | None, status: object) -> Letter | None:
+    """The mail, if `_TRY` found it as it was composed and it is to leave."""
+    if status is None:
+        raise MailDelayed("it changed while it was composed")
+    return letter if status == "queued" else None
 
 
 def hash_recipient(email_key: str, *, key: bytes) -> bytes:

@@ -4,9 +4,16 @@ from binascii import b2a_qp
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
+from functools import cache
 from uuid import UUID
 
 from store.letter_templates import Rendered
+
+
+@cache
+def read_sender(sender: str) -> tuple[str, str]:
+    """Name and address of a sender, as the settings say it: `Videothek <kino@videothek.example>`."""
+    return parseaddr(sender)
 
 
 def write_message(words: Rendered, *, mail_id: UUID, sender: str, recipient: str, locale: str, at: datetime) -> bytes:
@@ -15,7 +22,7 @@ def write_message(words: Rendered, *, mail_id: UUID, sender: str, recipient: str
     The standard library's message classes read every header and every line that they are given, which is a third of
     what a mail costs. The encodings are the library's.
     """
-    name, address = parseaddr(sender)
+    name, address = read_sender(sender)
     # No quoted-printable text holds a line that begins so (RFC 2045, 6.7).
     boundary = f"=_{mail_id.hex}"
     headers = {

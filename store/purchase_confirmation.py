@@ -19,6 +19,7 @@ from auth.ports import Letter
 from billing.models import Order, OrderLine
 from billing.money import Money
 from billing.tax import rate_text
+from store.database import RawConnection
 from store.legal_texts import CONSENTS, NAMES, load_text
 from store.mail import TAKEN, Mail
 
@@ -55,13 +56,13 @@ class ReadOrderConfirmation:
     base_url: str
 
     async def __call__(
-        self, reads: asyncpg.Pool, *, account_id: UUID | None, reference: UUID | None, locale: str
+        self, connection: RawConnection, *, account_id: UUID | None, reference: UUID | None, locale: str
     ) -> Letter | None:
         """The mail about the order `reference`, or None if it was never paid or its owner has no address any more.
 
         A contract that was undone since is confirmed too: it was made, and its invoice stands.
         """
-        order = await reads.fetchrow(_READ, reference, account_id, locale)
+        order = await connection.fetchrow(_READ, reference, account_id, locale)
         if order is None:
             return None
         link = f"{self.base_url}/{locale}"

@@ -4,14 +4,14 @@ import re
 from datetime import datetime
 from typing import Final
 
-import asyncpg
 from sqlalchemy import CheckConstraint, delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.email_addresses import parse_email
+from auth.email_addresses import key_of
 from store.catalogue.models import Base
+from store.database import RawConnection
 
 BOUNCED: Final = "bounced"
 """The mail server said for good that there is no such mailbox; the next mail that it takes proves otherwise."""
@@ -48,10 +48,10 @@ def is_bounce(code: int, message: str) -> bool:
     return code >= 500 and not _OTHER_CAUSE.match(message)
 
 
-async def is_suppressed(reads: asyncpg.Pool, address: str) -> bool:
+async def is_suppressed(connection: RawConnection, address: str) -> bool:
     """Whether mails that can be left out are to be left out for this address."""
-    found: bool = await reads.fetchval(
-        "SELECT EXISTS (SELECT FROM store.suppressed_addresses WHERE email_key = $1)", parse_email(address).key
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM store.suppressed_addresses WHERE email_key = $1)", key_of(address)
     )
     return found
 

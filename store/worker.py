@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 import asyncpg
 import structlog
@@ -113,7 +113,7 @@ async def _work_until(stop: asyncio.Event, parts: Parts) -> None:
     """Work until told to stop, or until the database goes away; then return when it is back."""
     stopping = asyncio.create_task(stop.wait())
     try:
-        async with _own_connection(parts.database) as connection:
+        async with own_connection(parts.database) as connection:
             worker = build_worker(parts, stop, connection)
             stopping.add_done_callback(lambda _stopped: worker.shutdown.set())
             # Nobody reads the library's statistics: they would write every line of its log a second time.
@@ -125,10 +125,21 @@ async def _work_until(stop: asyncio.Event, parts: Parts) -> None:
         stopping.cancel()
 
 
+OF_THE_QUEUE: Final = {"synchronous_commit": "off", "plan_cache_mode": "force_generic_plan"}
+"""How the queue's connection differs. Its few statements are planned once.
+
+That a job is taken or done waits for no disk: what the last half second before a breakdown of the database server
+noted is forgotten, and the jobs of that time are done once more, as those of a worker that broke down. That there is a
+job is another matter: it was committed with what caused it.
+"""
+
+
 @asynccontextmanager
-async def _own_connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the pool for as long as the worker works; it listens no more when it is given back."""
+async def own_connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the pool for as long as the worker works; what makes it special ends when it is given back."""
     async with database.reads.acquire() as connection:
+        for name, value in OF_THE_QUEUE.items():
+            await connection.execute("SELECT set_config($1, $2, false)", name, value)
         yield cast(asyncpg.Connection, connection)
         await connection.reset()
 

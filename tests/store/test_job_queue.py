@@ -15,8 +15,9 @@ from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.models import Job
 
-from store.database import Database
+from store.database import APP_ROLE, Database
 from store.jobs import PostgresJobs, WorkerQueries
+from store.worker import own_connection
 from tests.journeys.waiting import eventually
 
 POLL = timedelta(seconds=60)
@@ -185,3 +186,17 @@ async def test_nobody_is_woken_when_a_job_is_done(start: Start, database: Databa
         await asyncio.sleep(0.5)
     await listener.close()
     assert len([word for word in heard if "table_changed_event" in str(word)]) == 1
+
+
+async def test_what_makes_the_connection_of_the_queue_special_ends_with_its_work(owner_url: str) -> None:
+    pools = await Database.connect(owner_url, pool_size=1)
+    show = "SELECT current_setting('synchronous_commit'), current_setting('plan_cache_mode'), current_user::text"
+    before = await pools.reads.fetchrow(show)
+    async with own_connection(pools) as connection:
+        await connection.add_listener("ch_pgqueuer", lambda *_: None)
+        assert tuple(await connection.fetchrow(show) or ()) == ("off", "force_generic_plan", APP_ROLE)
+    assert await pools.reads.fetchrow(show) == before
+    assert before is not None
+    assert tuple(before)[1:] == ("auto", APP_ROLE)
+    assert await pools.reads.fetch("SELECT pg_listening_channels()") == []
+    await pools.close()
