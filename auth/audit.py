@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from auth.ids import new_id
 
 GENESIS = bytes(32)
 """What stands before the first link of the chain."""
+
+_ANCHOR = re.compile(r"audit-anchor (\d{1,18}) ([0-9a-f]{64}) (\d{4}-\d\d-\d\dT[\d:.]+\+00:00)")
 
 _SEAL_LOCK = 0x5EA1
 """Key of the advisory lock that lets one sealing run at a time."""
@@ -126,6 +129,44 @@ async def find_broken_seal(session: AsyncSession) -> BrokenSeal | None:
         if not is_whole:
             return BrokenSeal(expected, link.audit_event_id if link.sequence == expected else None)
         expected, previous = expected + 1, link.hash
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The chain's head at an instant: kept out of the database's reach, it shows whether the chain is still that one.
+
+    Who can change the database can also make the whole chain anew; what was written down elsewhere is out of reach.
+    """
+
+    sequence: int
+    hash: bytes
+    sealed_at: datetime
+
+    def __str__(self) -> str:
+        return f"audit-anchor {self.sequence} {self.hash.hex()} {self.sealed_at.astimezone(UTC).isoformat()}"
+
+
+def anchors_in(text: str) -> list[Anchor]:
+    """Every anchor that a text holds, be it a file of them or a mail."""
+    return [
+        Anchor(int(found[1]), bytes.fromhex(found[2]), datetime.fromisoformat(found[3]))
+        for found in _ANCHOR.finditer(text)
+    ]
+
+
+async def head(session: AsyncSession) -> Anchor | None:
+    """The newest link of the chain; None: nothing was sealed yet."""
+    last = await session.scalar(select(AuditSeal).order_by(AuditSeal.sequence.desc()).limit(1))
+    return Anchor(last.sequence, last.hash, last.sealed_at) if last else None
+
+
+async def find_broken_anchor(session: AsyncSession, anchors: Sequence[Anchor]) -> Anchor | None:
+    """The first anchor whose link the chain does not have any more; None: it has all of them."""
+    for anchor in sorted(anchors, key=lambda one: one.sequence):
+        kept = await session.scalar(select(AuditSeal.hash).where(AuditSeal.sequence == anchor.sequence))
+        if kept != anchor.hash:
+            return anchor
     return None
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Executable, and_, or_, select
 
 from auth.audit_records import AuditAddress, AuditEvent
+from auth.consents import Consent
 from auth.erasure import Erasure
 from auth.factor_records import Passkey, RecoveryCode, SecondFactor
 from auth.models import (
@@ -46,6 +47,17 @@ def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
         "profiles": select(Profile.id, Profile.name, Profile.created_at)
         .where(Profile.account_id == account_id)
         .order_by(Profile.id),
+        "registration_consents": select(
+            Consent.name,
+            Consent.version,
+            Consent.sha256,
+            Consent.is_declaration,
+            Consent.locale,
+            Consent.channel,
+            Consent.at,
+        )
+        .where(Consent.account_id == account_id)
+        .order_by(Consent.name),
         "sessions": select(
             Session.id,
             Session.kind,
@@ -56,6 +68,7 @@ def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
             Session.revoked_at,
             Session.revoke_reason,
             Session.ip_trunc.label("network"),
+            Session.country,
             Session.ua_short.label("program"),
             Session.device_id,
         )

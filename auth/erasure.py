@@ -149,6 +149,27 @@ async def lock_due(session: AsyncSession, erasure_id: UUID, *, at: datetime) -> 
     return (wish, account) if wish is not None and account is not None else None
 
 
+async def lock_restored(session: AsyncSession, pseudonym: UUID) -> Account | None:
+    """Lock the account of a pseudonym that has an owner again; None if there is none, or it is erased."""
+    return await session.scalar(
+        select(Account)
+        .where(Account.pseudonym == pseudonym, Account.kind == "customer", Account.email_key.is_not(None))
+        .with_for_update()
+    )
+
+
+async def note_erased(session: AsyncSession, *, account_id: UUID, erased_at: datetime) -> None:
+    """Conclude the wish for an erasure that was carried out before a restore, also if the backup does not know it."""
+    is_known = await session.scalar(
+        update(Erasure)
+        .where(Erasure.account_id == account_id, *_OPEN)
+        .values(erased_at=erased_at, token_hash=None)
+        .returning(Erasure.id)
+    )
+    if is_known is None:
+        session.add(Erasure(account_id=account_id, requested_at=erased_at, due_at=erased_at, erased_at=erased_at))
+
+
 _WISHES: Final = (
     "DELETE FROM auth.registrations WHERE email_key = :email_key RETURNING id",
     "DELETE FROM auth.recoveries WHERE account_id = :account_id OR new_email_key = :email_key RETURNING id",

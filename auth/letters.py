@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from babel import Locale
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -213,10 +214,16 @@ class ComposeNewDevice:
             # Never what it says of itself in its own words: a mail repeats nothing that a stranger wrote.
             "device": browser_of(opened.ua_short),
             "network": opened.ip_trunc,
+            "country": country_name(opened.country, account.locale),
             "account_page": f"{self.base_url}/{account.locale}/account",
             "forgot": way_back(self.base_url, account),
         }
         return Letter(recipient=account.email, values=values, locale=account.locale)
+
+
+def country_name(code: str | None, locale: str) -> str | None:
+    """A country in words; an unknown code as it is."""
+    return str(Locale(locale).territories.get(code, code)) if code else None
 
 
 @dataclass(frozen=True, slots=True)

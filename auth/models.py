@@ -107,6 +107,7 @@ class Session(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('web', 'app', 'staff')", name="kind"),
         CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
+        CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
         Index(None, "account_id", postgresql_where=text("revoked_at IS NULL")),
     )
 
@@ -132,6 +133,8 @@ class Session(Base):
     revoke_reason: Mapped[str | None]
     ip_trunc: Mapped[str]
     """Network of the address: /24 or /48."""
+    country: Mapped[str | None]
+    """From which country it was opened (ISO 3166-1 alpha-2), where somebody could tell."""
     ua_short: Mapped[str]
     """The browser or app in a few words."""
     csrf_secret: Mapped[bytes]
@@ -175,6 +178,10 @@ class Registration(Base):
     residence_country: Mapped[str]
     residence_evidence: Mapped[dict[str, Any]]
     profile_name: Mapped[str]
+    texts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
+    """Version and hash of each text that was shown and agreed to."""
+    channel: Mapped[str | None]
+    """`web` or `app`: where they were shown."""
     token_hash: Mapped[bytes | None] = mapped_column(unique=True)
     """SHA-256 of the mailed token; None until it is mailed."""
     tries: Mapped[int] = mapped_column(default=0, server_default="0")

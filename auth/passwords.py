@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import os
 import re
 import unicodedata
@@ -37,6 +38,9 @@ QUEUE: Final = 24
 """Passwords that may wait for a thread, beside those being hashed."""
 RESERVED: Final = 4
 """Places kept for recovery and staff, so that a flood of sign-ins does not lock them out."""
+
+FIRST_KEY: Final = "1"
+"""What secrets tell of their key that were sealed before keys had names of their own."""
 
 ISSUER: Final = "Videothek"
 """Under which an authenticator app files its codes."""
@@ -189,15 +193,22 @@ class PasswordHasher:
         self.waiting -= 1
 
 
+def _name_of(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()[:16]
+
+
 class OneTimeCodes:
     """Codes of an authenticator app (RFC 6238: six digits, 30 seconds), their secrets encrypted under our own key.
 
     The key has 256 random bits, so that stretching it (passlib's `encrypt_cost`) would add nothing but time.
     """
 
-    def __init__(self, key: bytes) -> None:
-        """`key`: 32 secret bytes for this purpose alone."""
-        wallet = AppWallet({"1": base64.b64encode(key).decode()}, encrypt_cost=1)
+    def __init__(self, key: bytes, *, before: bytes | None = None) -> None:
+        """`key`: 32 secret bytes for this purpose alone. `before`: the ones it takes over from, which still open."""
+        # Named after the key, so that each secret tells under which one it lies. Those of the first version tell "1".
+        keys = {FIRST_KEY: before or key, **{_name_of(one): one for one in (before, key) if one}}
+        named = {name: base64.b64encode(one).decode() for name, one in keys.items()}
+        wallet = AppWallet(named, default_tag=_name_of(key), encrypt_cost=1)
         self._factory = TOTP.using(wallet=wallet, issuer=ISSUER)
 
     def new_secret(self) -> str:
@@ -209,6 +220,12 @@ class OneTimeCodes:
         """The secret as it is stored."""
         sealed: str = self._factory(secret).to_json(encrypt=True)
         return sealed
+
+    def reseal(self, sealed: str) -> str | None:
+        """The same secret under the key in force; None if it lies under that already."""
+        found = self._factory.from_json(sealed)
+        resealed: str | None = found.to_json(encrypt=True) if found.changed else None
+        return resealed
 
     def open(self, sealed: str) -> str:
         """The secret in base32: shown while it is being set up, and never again."""

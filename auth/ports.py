@@ -99,6 +99,25 @@ class Composer(Protocol):
         ...
 
 
+class RegistrationTexts(Protocol):
+    """The texts that are shown to whoever registers; implemented by `store/legal_texts.py`."""
+
+    def __call__(self, locale: str) -> Mapping[str, Mapping[str, object]]:
+        """By name: `version`, `sha256` (of the text in this language) and `is_declaration` (agreed to, not told)."""
+        ...
+
+
+class Countries(Protocol):
+    """From which country a request comes; implemented in `store/countries.py`."""
+
+    def country_of(self, ip: str, *, told: Mapping[str, str]) -> str | None:
+        """The country (ISO 3166-1 alpha-2) of a client's address; None if nobody can tell.
+
+        `told` are the request's headers, if a trusted proxy sent it; else nothing.
+        """
+        ...
+
+
 class OpenDatabase(Protocol):
     """The process's doors to the database, for short transactions of one's own and single reads."""
 

@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit, models
 from auth.accounts import FIRST_PROFILE, insert_account
+from auth.consents import note_consents
 from auth.email_addresses import EmailAddress, parse_email
 from auth.errors import ConfirmationRefused, LinkNotValid
 from auth.ids import new_id
 from auth.limits import COMPLETE_PER_IP, admit_registration
 from auth.models import Account
 from auth.passwords import PasswordHasher, normalise
-from auth.ports import OpenDatabase, Outbox, Throttle
+from auth.ports import OpenDatabase, Outbox, RegistrationTexts, Throttle
 from auth.tokens import REGISTRATION, hash_token
 from auth.visits import Visit
 
@@ -34,6 +35,7 @@ class Registration:
     hasher: PasswordHasher
     throttle: Throttle
     outbox: Outbox
+    texts: RegistrationTexts
 
     async def begin(
         self,
@@ -44,6 +46,7 @@ class Registration:
         locale: str,
         at: datetime,
         visit: Visit,
+        channel: Literal["web", "app"],
         profile_name: str | None = None,
     ) -> None:
         """Note the wish and have a mail sent; the same work and answer for every address.
@@ -67,6 +70,8 @@ class Registration:
                 "network": visit.network,
             },
             profile_name=profile_name or FIRST_PROFILE[locale],
+            texts={name: dict(text) for name, text in self.texts(locale).items()},
+            channel=channel,
             created_at=at,
             expires_at=at + LINK_LIVES,
         )
@@ -115,6 +120,14 @@ class Registration:
         )
         if account is None:
             raise LinkNotValid
+        note_consents(
+            self.session,
+            account_id=account.id,
+            texts=wish.texts,
+            locale=wish.locale,
+            channel=wish.channel or "web",
+            at=wish.created_at,
+        )
         await self.session.execute(
             update(models.Registration)
             .where(models.Registration.email_key == wish.email_key, models.Registration.confirmed_at.is_(None))

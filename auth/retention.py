@@ -33,6 +33,15 @@ PERIODS: Final = (
         """,
     ),
     Period(
+        "what erased accounts had agreed to at registration",
+        timedelta(days=1461),
+        """
+        DELETE FROM auth.consents WHERE id IN (
+            SELECT c.id FROM auth.consents AS c JOIN auth.erasures AS e ON e.account_id = c.account_id
+             WHERE e.erased_at < $1 LIMIT $2)
+        """,
+    ),
+    Period(
         "changes of address",
         timedelta(days=180),
         """

@@ -82,13 +82,17 @@ async def register(
     real_now: NamedDependency[datetime],
     visit: NamedDependency[Visit],
 ) -> Accepted:
-    """Note the wish and send a mail. The answer is the same whether the address already has an account or not."""
+    """Note the wish and send a mail. The answer is the same whether the address already has an account or not.
+
+    Registering agrees to the terms and tells of the privacy notice, both in the version current now: show them before.
+    """
     await registration.begin(
         email=data.email,
         password=data.password,
         residence_country=data.residence_country,
         locale=data.locale or locale,
         profile_name=data.profile_name,
+        channel="app",
         at=real_now,
         visit=visit,
     )

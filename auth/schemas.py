@@ -286,6 +286,8 @@ class SessionOut(Struct, frozen=True):
     """The browser or app in its own words."""
     network: str
     """Network of the address it signed in from."""
+    country: str | None
+    """Country that it signed in from (ISO 3166-1 alpha-2); null: nobody can tell."""
     created_at: datetime
     last_seen_at: datetime
     """Exact to a minute."""
@@ -301,6 +303,7 @@ class SessionOut(Struct, frozen=True):
             kind=session.kind,
             device=session.ua_short,
             network=session.ip_trunc,
+            country=session.country,
             created_at=session.created_at,
             last_seen_at=session.last_seen_at,
             expires_at=min(session.idle_expires_at, session.expires_at),

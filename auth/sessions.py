@@ -81,6 +81,7 @@ class Sessions:
             idle_expires_at=at + IDLE[kind],
             expires_at=at + ABSOLUTE[kind],
             ip_trunc=visit.network,
+            country=visit.country,
             ua_short=visit.user_agent,
             csrf_secret=secrets.token_bytes(32),
         )

@@ -8,7 +8,7 @@ from typing import Any, Self
 from litestar import Request
 from litestar.connection import ASGIConnection
 
-from auth.ports import AuthSettings
+from auth.ports import AuthSettings, Countries
 from auth.tokens import DEVICE, hash_token
 
 _UNKNOWN = "0.0.0.0"  # noqa: S104 - what is said of a peer without an address; nothing binds to it
@@ -32,6 +32,8 @@ class Visit:
     user_agent: str = ""
     """As sent, shortened to printable characters."""
     request_id: str | None = None
+    country: str | None = None
+    """From which country it comes (ISO 3166-1 alpha-2), where somebody can tell."""
     device: bytes | None = field(default=None, repr=False)
     """SHA-256 of the token by which the browser or app may be known again."""
 
@@ -57,16 +59,16 @@ class Visit:
 def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
     """The origin of a request, by the settings' trusted proxies."""
     settings: AuthSettings = connection.app.state.settings
+    countries: Countries = connection.app.state.countries
     peer = connection.client.host if connection.client else _UNKNOWN
     forwarded = [value for name, value in connection.scope["headers"] if name == b"x-forwarded-for"]
+    ip = client_address(peer, b",".join(forwarded).decode("latin-1"), trusted_proxies=settings.trusted_proxies)
+    told = connection.headers if is_trusted(peer, settings.trusted_proxies) else {}
     return Visit(
-        ip=client_address(
-            peer,
-            b",".join(forwarded).decode("latin-1"),
-            trusted_proxies=settings.trusted_proxies,
-        ),
+        ip=ip,
         user_agent=_printable(connection.headers.get("user-agent", "")),
         request_id=connection.scope["state"].get("request_id"),
+        country=countries.country_of(ip, told=told),
         device=hash_token(connection.cookies.get(settings.device_cookie, ""), kind=DEVICE),
     )
 
@@ -88,6 +90,12 @@ def client_address(peer: str, forwarded_for: str, *, trusted_proxies: Sequence[s
             break
         address = previous
     return str(address)
+
+
+def is_trusted(peer: str, trusted_proxies: Sequence[str]) -> bool:
+    """Whether a peer is one of the trusted proxies."""
+    address = _parse(peer)
+    return address is not None and any(address in ip_network(proxy, strict=False) for proxy in trusted_proxies)
 
 
 def browser_of(user_agent: str) -> str | None:

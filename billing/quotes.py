@@ -31,11 +31,12 @@ class QuoteSeal:
 
     key: bytes = field(repr=False)
     """32 secret bytes for this purpose alone."""
+    before: bytes | None = field(default=None, repr=False)
+    """The key that `key` takes over from: what it signed still counts."""
 
     def name(self, quote: Quote) -> str:
         """What the customer's program sends back to order: `quote_<id>_<signature>`."""
-        signature = hmac.digest(self.key, b"quote|" + _promise(quote), "sha256")
-        return f"quote_{quote.id.hex}_{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+        return _sign(quote, self.key)
 
     async def find(self, session: AsyncSession, name: str, *, account_id: UUID) -> Quote:
         """The quote of a name, locked as by `lock_quote`; raises `QuoteInvalid` or `QuoteNotFound`."""
@@ -43,9 +44,15 @@ class QuoteSeal:
         if match is None:
             raise QuoteInvalid()
         quote = await lock_quote(session, quote_id=UUID(match[1]), account_id=account_id)
-        if not hmac.compare_digest(self.name(quote), name):
+        keys = filter(None, (self.key, self.before))
+        if not any(hmac.compare_digest(_sign(quote, key), name) for key in keys):
             raise QuoteInvalid()
         return quote
+
+
+def _sign(quote: Quote, key: bytes) -> str:
+    signature = hmac.digest(key, b"quote|" + _promise(quote), "sha256")
+    return f"quote_{quote.id.hex}_{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 def _promise(quote: Quote) -> bytes:

@@ -150,7 +150,7 @@ def create_app(
 def attach(app: Litestar, parts: Parts) -> None:
     """Give the application the parts that its requests work with."""
     app.state.parts, app.state.database, app.state.settings = parts, parts.database, parts.settings
-    app.state.view_of = view_of
+    app.state.countries, app.state.view_of = parts.countries, view_of
     app.state.playback_means = partial(playback_means_of, app.state)
 
 

@@ -16,13 +16,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from auth import audit
 from auth.accounts import Accounts
 from auth.errors import Refusal
-from auth.passwords import PasswordHasher
+from auth.passwords import OneTimeCodes, PasswordHasher
 from auth.permissions import STAFF_ROLES
+from auth.resealing import reseal_factors
 from store.catalogue.film_page import prepare_pages
-from store.composition import market_codes
+from store.composition import SECOND_FACTORS, market_codes
 from store.database import DATABASE_AWAY, Database
 from store.entitlement.keys import KeySeal, reseal_keys
+from store.erasure_commands import export_erasure_journal, replay_erasures
 from store.forward_clock import set_back
+from store.kept_lines import add_lines, read_lines
 from store.legal_texts import samples
 from store.mail import RECIPIENTS
 from store.mail_reports import LARGEST_MESSAGE, read_message
@@ -96,17 +99,33 @@ def _show(progress: Progress, task: TaskID, done: int, total: int) -> None:
     progress.update(task, completed=done, total=total)
 
 
-async def verify_audit_trail(settings: Settings, _arguments: argparse.Namespace) -> int:
-    """Check the chain of the audit trail and name the first entry that was tampered with."""
+async def verify_audit_trail(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Check the chain of the audit trail, also against anchors, and name what was tampered with."""
+    anchors: list[audit.Anchor] = []
+    if arguments.anchors is not None:
+        anchors = audit.anchors_in("\n".join(await read_lines(arguments.anchors)))
+        if not anchors:
+            console.print(f"There is no anchor in {arguments.anchors}.", soft_wrap=True)
+            return 2
     database = await Database.connect(settings.database_url, pool_size=2)
     try:
         async with database.sessions() as session:
             broken = await audit.find_broken_seal(session)
+            replaced = await audit.find_broken_anchor(session, anchors)
     finally:
         await database.close()
-    if broken is None:
-        console.print("The audit trail is whole.")
+    if broken is None and replaced is None:
+        checked = f", and as {len(anchors)} anchors saw it" if anchors else ""
+        console.print(f"The audit trail is whole{checked}.", soft_wrap=True)
         return 0
+    if replaced is not None:
+        console.print(
+            f"The audit trail is not the one that the anchor of {replaced.sealed_at:%Y-%m-%d %H:%M} (UTC) saw: "
+            f"what was done until seal {replaced.sequence} was changed or removed since.",
+            soft_wrap=True,
+        )
+    if broken is None:
+        return 1
     entry = f"entry {broken.event_id}" if broken.event_id else "a link that is gone"
     console.print(f"The audit trail was tampered with at seal {broken.sequence}: {entry}.", soft_wrap=True)
     return 1
@@ -124,6 +143,38 @@ async def reseal_content_keys(settings: Settings, _arguments: argparse.Namespace
     return 0
 
 
+async def reseal_second_factors(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Seal with ROOT_SECRET the secrets of authenticators that ROOT_SECRET_BEFORE sealed; safe to kill and repeat."""
+    codes = OneTimeCodes(settings.derive(SECOND_FACTORS), before=settings.derive_before(SECOND_FACTORS))
+    database = await Database.connect(settings.database_url, pool_size=2)
+    try:
+        resealed = await reseal_factors(database, codes)
+    finally:
+        await database.close()
+    console.print(f"{resealed} secrets were sealed anew; ROOT_SECRET opens all there are.")
+    return 0
+
+
+async def export_audit_anchor(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Seal the audit trail up to now and write the chain's head where the database does not reach."""
+    database = await Database.connect(settings.database_url, pool_size=2)
+    try:
+        async with database.sessions.begin() as session:
+            while await audit.seal(session, at=datetime.now(UTC)):
+                pass
+            anchor = await audit.head(session)
+    finally:
+        await database.close()
+    if anchor is None:
+        console.print("There is no entry yet.")
+        return 0
+    if arguments.to is None:
+        sys.stdout.write(f"{anchor}\n")
+        return 0
+    await add_lines(arguments.to, [str(anchor)])
+    return 0
+
+
 async def take_in_mail_report(settings: Settings, arguments: argparse.Namespace) -> int:
     """Take in a report about a mail (RFC 3464, RFC 5965) from standard input; for a mail server's pipe."""
     content = await asyncio.to_thread(sys.stdin.buffer.read, LARGEST_MESSAGE)
@@ -135,7 +186,7 @@ async def take_in_mail_report(settings: Settings, arguments: argparse.Namespace)
         database = await Database.connect(settings.database_url, pool_size=1)
         try:
             async with database.sessions.begin() as session:
-                returned = ReturnedMail(session, (settings.derive(RECIPIENTS),))
+                returned = ReturnedMail(session, settings.derive_all(RECIPIENTS))
                 outcome = await returned.take_in(report, source="message", at=datetime.now(UTC))
         finally:
             await database.close()
@@ -164,6 +215,10 @@ COMMANDS: Mapping[str, Command] = {
     "make-staff": make_staff,
     "prepare-film-pages": prepare_film_pages,
     "reseal-content-keys": reseal_content_keys,
+    "reseal-second-factors": reseal_second_factors,
+    "export-audit-anchor": export_audit_anchor,
+    "export-erasure-journal": export_erasure_journal,
+    "replay-erasures": replay_erasures,
     "take-in-mail-report": take_in_mail_report,
     "verify-audit-trail": verify_audit_trail,
 }
@@ -178,6 +233,12 @@ def main(words: list[str] | None = None) -> int:
         if name == "make-staff":
             subparser.add_argument("email")
             subparser.add_argument("--role", action="append", required=True, choices=sorted(STAFF_ROLES))
+        if name == "replay-erasures":
+            subparser.add_argument("journal", help="file that export-erasure-journal wrote")
+        if name in ("export-audit-anchor", "export-erasure-journal"):
+            subparser.add_argument("--to", help="file to add it to; else standard output")
+        if name == "verify-audit-trail":
+            subparser.add_argument("--anchors", help="file with anchors, such as kept mails or what --to wrote")
         if name == "take-in-mail-report":
             subparser.add_argument("--returned-to", help="the envelope's recipient")
     arguments = parser.parse_args(words)

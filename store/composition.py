@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import auth.erasure_letters
 import auth.letters
 import auth.recovery.letters
+import store.anchor_letters
 import store.mail_delivery
 import store.payment_letters
 import store.refund_letters
@@ -23,6 +24,7 @@ from auth.known_devices import forget_old_devices
 from auth.passkeys import forget_challenges
 from auth.password_reset import forget_addresses
 from auth.passwords import OneTimeCodes, PasswordHasher, usable_cores
+from auth.ports import Countries
 from auth.recovery.carrying_out import RecoveryRounds
 from auth.registration import forget_expired
 from auth.second_factor import forget_offers
@@ -40,9 +42,11 @@ from billing.refunds import Refunds
 from billing.sale_refunds import SaleRefunds
 from billing.stripe_gateway import StripeGateway
 from billing.webhooks import Webhooks
+from store.anchor_letters import ANCHOR_MAIL
 from store.cases.cases import ANSWERED
 from store.cases.letters import ComposeCaseAnswer
 from store.clock import Clock
+from store.countries import open_countries
 from store.database import Database
 from store.device_letters import ComposeDevicesReset
 from store.entitlement import dpop
@@ -85,6 +89,7 @@ class Parts:
     seal: KeySeal
     tokens: PlaybackTokens
     jobs: PostgresJobs
+    countries: Countries
     grants: Grants
     quote_seal: QuoteSeal
     address_secret: bytes = field(repr=False)
@@ -128,7 +133,7 @@ class Parts:
     @property
     def recipient_keys(self) -> tuple[bytes, ...]:
         """Keys under which the recipients of mails are known again."""
-        return (self.settings.derive(RECIPIENTS),)
+        return self.settings.derive_all(RECIPIENTS)
 
     @property
     def payments(self) -> Payments:
@@ -175,6 +180,7 @@ async def assemble(
         ANSWERED: ComposeCaseAnswer(settings.base_url),
         "devices_reset": ComposeDevicesReset(settings.base_url),
         **store.mail_delivery.composers(settings.base_url),
+        **store.anchor_letters.composers(settings.audit_anchor_to),
     }
     jobs = PostgresJobs()
     return Parts(
@@ -198,12 +204,13 @@ async def assemble(
             readers={ORDER_CONFIRMATION: ReadOrderConfirmation(settings.base_url)},
         ),
         hasher=hasher,
-        one_time_codes=OneTimeCodes(settings.derive(SECOND_FACTORS)),
+        one_time_codes=OneTimeCodes(settings.derive(SECOND_FACTORS), before=settings.derive_before(SECOND_FACTORS)),
         seal=KeySeal.from_secret(settings.content_key_secret, settings.content_key_secret_before),
         tokens=PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url),
         jobs=jobs,
+        countries=open_countries(settings),
         grants=Grants(),
-        quote_seal=QuoteSeal(settings.derive("quotes")),
+        quote_seal=QuoteSeal(settings.derive("quotes"), before=settings.derive_before("quotes")),
         address_secret=settings.derive("payers"),
         markets=await market_codes(database),
     )
@@ -263,6 +270,12 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
         async with parts.database.sessions.begin() as session:
             await audit.seal(session, at=datetime.now(UTC))
 
+    async def mail_audit_anchor(**_: Any) -> None:
+        if parts.settings.audit_anchor_to is None:
+            return
+        async with parts.database.sessions.begin() as session:
+            await parts.outbox.queue(session, kind=ANCHOR_MAIL, account_id=None, reference=None, locale="de")
+
     async def forget_old_limits(**_: Any) -> None:
         await parts.throttle.forget_old()
 
@@ -307,6 +320,7 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
         "remind_of_rentals": ("*/5 * * * *", remind_of_rentals),
         "queue_reconciliation": ("41 * * * *", queue_reconciliation),
         "seal_audit_trail": ("* * * * *", seal_audit_trail),
+        "mail_audit_anchor": ("53 3 * * *", mail_audit_anchor),
         "forget_old_limits": ("7 * * * *", forget_old_limits),
         "check_books_and_rights": ("11 3 * * *", check_books_and_rights),
         "forget_answers": ("27 * * * *", forget_answers),

@@ -1,4 +1,4 @@
-"""What a customer declared, when, where and on which wording: read from the orders, which keep it as its proof."""
+"""What a customer declared, when, where and on which wording: at registration and with each order, as both keep it."""
 
 from datetime import datetime
 from typing import Final
@@ -8,6 +8,8 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import auth.consents
+from auth.consents import list_registration_consents
 from billing.models import Order
 from store.legal_texts import CONSENTS, load_text
 
@@ -32,20 +34,38 @@ class Consent(msgspec.Struct, frozen=True):
     channel: str
     """`web` or `app`: the interface on which it was given."""
     locale: str
-    order_id: UUID
-    order_number: str
+    order_id: UUID | None
+    """The order that it belongs to; null: the registration."""
+    order_number: str | None
 
 
 async def list_consents(session: AsyncSession, *, account_id: UUID) -> list[Consent]:
-    """Every text that an account has agreed to with its orders, the newest first."""
+    """Every text that an account has agreed to, the newest first: with its orders, then at registration."""
     orders = await session.execute(
         select(Order, *_DECLARED.values()).where(Order.account_id == account_id).order_by(Order.id.desc())
     )
-    return [
+    with_orders = [
         consent
         for order, *declared in orders
         for consent in _of_order(order, dict(zip(_DECLARED, declared, strict=True)))
     ]
+    at_registration = await list_registration_consents(session, account_id=account_id)
+    return with_orders + [_of_registration(kept) for kept in at_registration]
+
+
+def _of_registration(kept: auth.consents.Consent) -> Consent:
+    return Consent(
+        name=kept.name,
+        version=kept.version,
+        sha256=kept.sha256,
+        heading=load_text(kept.name, kept.version, kept.locale).heading,
+        is_declaration=kept.is_declaration,
+        at=kept.at,
+        channel=kept.channel,
+        locale=kept.locale,
+        order_id=None,
+        order_number=None,
+    )
 
 
 def _of_order(order: Order, declared: dict[str, datetime | None]) -> list[Consent]:

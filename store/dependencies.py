@@ -43,6 +43,7 @@ from store.data_export import DataExports
 from store.entitlement.devices import Devices
 from store.entitlement.playback import Playback
 from store.entitlement.proved_requests import PlaybackMeans
+from store.legal_texts import texts_of_registration
 from store.mail_delivery import MailDeliveries
 from store.problems import locale_of
 from store.purchase import Purchase
@@ -206,7 +207,7 @@ async def _sign_ins(
 
 async def _registration(state: State, session: Session) -> Registration:
     parts = parts_of(state)
-    return Registration(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
+    return Registration(session, parts.database, parts.hasher, parts.throttle, parts.outbox, texts_of_registration)
 
 
 async def _password_reset(state: State, session: Session) -> PasswordReset:

@@ -70,6 +70,15 @@ def current_text(name: str, locale: str) -> LegalText:
     return load_text(name, max(_versions(name)), locale)
 
 
+def texts_of_registration(locale: str) -> Mapping[str, Mapping[str, object]]:
+    """What whoever registers is shown (`auth.ports.RegistrationTexts`): terms to agree to, and the privacy notice."""
+    shown = {name: current_text(name, locale) for name in ("terms", "privacy")}
+    return {
+        name: {"version": text.version, "sha256": text.sha256, "is_declaration": name == "terms"}
+        for name, text in shown.items()
+    }
+
+
 def samples() -> list[str]:
     """Names of the texts that are still the project's samples: nobody may sell under them."""
     return [

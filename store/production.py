@@ -6,8 +6,12 @@ import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
+
+from auth.email_addresses import parse_email
+from auth.errors import EmailAddressInvalid
 
 if TYPE_CHECKING:
     from store.settings import Settings
@@ -26,6 +30,7 @@ _SHORTEST_TOKEN: Final = 16
 
 _SECRETS: Final = (
     "ROOT_SECRET",
+    "ROOT_SECRET_BEFORE",
     "CONTENT_KEY_SECRET",
     "CONTENT_KEY_SECRET_BEFORE",
     "LICENCE_SIGNING_KEY",
@@ -55,6 +60,18 @@ def production_faults(settings: "Settings", env: Mapping[str, str]) -> list[str]
             any(ip_network(one, strict=False).prefixlen == 0 for one in settings.trusted_proxies),
             "TRUSTED_PROXIES trusts everybody",
         ),
+        (
+            settings.country_header is not None and not settings.trusted_proxies,
+            "COUNTRY_HEADER is set, but no proxy in TRUSTED_PROXIES can be believed",
+        ),
+        (
+            settings.country_header is not None and settings.country_database is not None,
+            "COUNTRY_HEADER and COUNTRY_DATABASE are both set",
+        ),
+        (
+            settings.country_database is not None and not Path(settings.country_database).is_file(),
+            "COUNTRY_DATABASE names no file",
+        ),
         (env.get("LITESTAR_DEBUG", "0") not in ("", "0"), "LITESTAR_DEBUG is set"),
         (len(set(given)) < len(given), "the same secret is used for two purposes"),
         (any(len(one) < _SHORTEST_TOKEN for one in webhook_secrets), "STRIPE_WEBHOOK_SECRETS holds a short secret"),
@@ -65,6 +82,7 @@ def production_faults(settings: "Settings", env: Mapping[str, str]) -> list[str]
             settings.bounce_address is not None and not _MAILBOX.fullmatch(settings.bounce_address),
             "BOUNCE_ADDRESS is no plain address",
         ),
+        (not _is_address(settings.audit_anchor_to), "AUDIT_ANCHOR_TO is no address"),
         (_is_installed("passlib"), "the abandoned package passlib is installed: it overwrites parts of libpass"),
     ]
     faults = [fault for is_wrong, fault in checks if is_wrong]
@@ -99,6 +117,14 @@ def _is_near(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return "." not in host
+
+
+def _is_address(text: str | None) -> bool:
+    """Whether mail can be sent there, if it is to be sent at all."""
+    try:
+        return text is None or bool(parse_email(text))
+    except EmailAddressInvalid:
+        return False
 
 
 def _is_installed(package: str) -> bool:

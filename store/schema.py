@@ -7,7 +7,9 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.util import await_only
 
 import auth.audit_records
+import auth.consents
 import auth.erasure
+import auth.erasure_journal
 import auth.factor_records
 import auth.models
 import auth.recovery.caller_codes
@@ -49,6 +51,8 @@ MODULES_WITH_TABLES = (
     auth.erasure,
     auth.recovery.caller_codes,
     auth.recovery.records,
+    auth.erasure_journal,
+    auth.consents,
     billing.models,
     billing.idempotency,
     billing.provider_records,

@@ -61,6 +61,8 @@ class Settings:
     """Sender of every mail."""
     bounce_address: str | None
     """Mailbox that mails are returned to; each with an address of its own behind a `+`. None: the sender's."""
+    audit_anchor_to: str | None
+    """Who gets the head of the audit trail's chain by mail every night; None: nobody."""
     mail_webhook_secrets: tuple[bytes, ...] = field(repr=False)
     """Signing secrets of events about mails; two while one is being rotated, none: there is no such address."""
     stripe_secret_key: str = field(repr=False)
@@ -77,6 +79,8 @@ class Settings:
     """Address of Stripe.js; another one only in the sandbox."""
     root_secret: bytes = field(repr=False)
     """Root of all keys that `derive` makes."""
+    root_secret_before: bytes | None = field(repr=False)
+    """The one that `root_secret` takes over from: what it signed or sealed still counts."""
     content_key_secret: bytes = field(repr=False)
     """Key-encryption key of the films' content keys (AES-256)."""
     content_key_secret_before: bytes | None = field(repr=False)
@@ -87,6 +91,10 @@ class Settings:
     """Hosts (with port, if not the default one) that requests may name."""
     trusted_proxies: tuple[str, ...]
     """Addresses or networks whose X-Forwarded-For is believed."""
+    country_header: str | None
+    """Header in which a trusted proxy tells the client's country; None: none does."""
+    country_database: str | None
+    """Path of a database (MMDB) that tells the country of an address; None: there is none."""
     seller: Seller
     """Who sells."""
     default_market: str
@@ -129,7 +137,16 @@ class Settings:
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose (`reset`, `cursor`, …), by HKDF-SHA256 (RFC 5869) from the root secret."""
-        return HKDF(hashes.SHA256(), _SECRET_BYTES, None, f"videothek/{purpose}".encode()).derive(self.root_secret)
+        return _derive(self.root_secret, purpose)
+
+    def derive_before(self, purpose: str) -> bytes | None:
+        """The key for one purpose that `derive` gave before the root secret was replaced; None: it was not."""
+        return _derive(self.root_secret_before, purpose) if self.root_secret_before else None
+
+    def derive_all(self, purpose: str) -> tuple[bytes, ...]:
+        """Every key in force for one purpose, the one that is used first."""
+        before = self.derive_before(purpose)
+        return (self.derive(purpose), before) if before else (self.derive(purpose),)
 
     @classmethod
     def variables(cls) -> dict[str, str | None]:
@@ -149,6 +166,7 @@ class Settings:
             smtp_url=reader.text("SMTP_URL"),
             mail_from=reader.text("MAIL_FROM"),
             bounce_address=env.get("BOUNCE_ADDRESS") or None,
+            audit_anchor_to=env.get("AUDIT_ANCHOR_TO") or None,
             mail_webhook_secrets=reader.signing_secrets("MAIL_WEBHOOK_SECRETS"),
             stripe_secret_key=reader.text("STRIPE_SECRET_KEY"),
             stripe_publishable_key=reader.text("STRIPE_PUBLISHABLE_KEY"),
@@ -157,6 +175,7 @@ class Settings:
             stripe_js_url=reader.text("STRIPE_JS_URL"),
             sepa_debit=reader.switch("SEPA_DEBIT"),
             root_secret=reader.secret("ROOT_SECRET"),
+            root_secret_before=reader.secret("ROOT_SECRET_BEFORE") if env.get("ROOT_SECRET_BEFORE") else None,
             content_key_secret=reader.secret("CONTENT_KEY_SECRET"),
             content_key_secret_before=(
                 reader.secret("CONTENT_KEY_SECRET_BEFORE") if env.get("CONTENT_KEY_SECRET_BEFORE") else None
@@ -164,6 +183,8 @@ class Settings:
             licence_signing_key=reader.secret("LICENCE_SIGNING_KEY"),
             allowed_hosts=reader.words("ALLOWED_HOSTS") or _host_of(env.get("BASE_URL", "")),
             trusted_proxies=reader.networks("TRUSTED_PROXIES"),
+            country_header=env.get("COUNTRY_HEADER") or None,
+            country_database=env.get("COUNTRY_DATABASE") or None,
             seller=Seller(
                 name=reader.text("SELLER_NAME"),
                 address=reader.text("SELLER_ADDRESS"),
@@ -194,6 +215,7 @@ _VARIABLES: dict[str, str | None] = {
     "MAIL_FROM": None,
     "BOUNCE_ADDRESS": "",
     "MAIL_WEBHOOK_SECRETS": "",
+    "AUDIT_ANCHOR_TO": "",
     "STRIPE_SECRET_KEY": None,
     "STRIPE_PUBLISHABLE_KEY": None,
     "STRIPE_WEBHOOK_SECRETS": None,
@@ -201,11 +223,14 @@ _VARIABLES: dict[str, str | None] = {
     "STRIPE_JS_URL": "https://js.stripe.com/v3/",
     "SEPA_DEBIT": "off",
     "ROOT_SECRET": None,
+    "ROOT_SECRET_BEFORE": "",
     "CONTENT_KEY_SECRET": None,
     "CONTENT_KEY_SECRET_BEFORE": "",
     "LICENCE_SIGNING_KEY": None,
     "ALLOWED_HOSTS": "",
     "TRUSTED_PROXIES": "",
+    "COUNTRY_HEADER": "",
+    "COUNTRY_DATABASE": "",
     "SELLER_NAME": None,
     "SELLER_ADDRESS": None,
     "SELLER_EMAIL": None,
@@ -288,6 +313,10 @@ class _Reader:
             self.faults.append(f"{name} is not {_SECRET_BYTES} bytes in base64 (openssl rand -base64 32)")
             return bytes(_SECRET_BYTES)
         return value
+
+
+def _derive(root: bytes, purpose: str) -> bytes:
+    return HKDF(hashes.SHA256(), _SECRET_BYTES, None, f"videothek/{purpose}".encode()).derive(root)
 
 
 def _host_of(base_url: str) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ async def devices_of(session: AsyncSession, account_id: UUID) -> list[CustomerDe
 async def sessions_of(session: AsyncSession, account_id: UUID, *, real_now: datetime) -> list[CustomerSessionOut]:
     """Where the customer is signed in."""
     rows = await list_sessions(session, account_id=account_id, at=real_now)
-    return [CustomerSessionOut(row.kind, row.ua_short, row.created_at, row.last_seen_at) for row in rows]
+    return [CustomerSessionOut(row.kind, row.ua_short, row.country, row.created_at, row.last_seen_at) for row in rows]
 
 
 async def audit_entries(session: AsyncSession, account_id: UUID, *, reader: Identity) -> list[AuditEntryOut]:

@@ -123,6 +123,8 @@ class CustomerSessionOut(msgspec.Struct, frozen=True):
     kind: str
     client: str
     """As the browser or app calls itself."""
+    country: str | None
+    """Country that it signed in from (ISO 3166-1 alpha-2); null: nobody can tell."""
     created_at: datetime
     last_seen_at: datetime
 

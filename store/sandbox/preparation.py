@@ -54,7 +54,7 @@ async def _fill(settings: Settings) -> None:
     now = datetime.now(UTC)
     database = await Database.connect(settings.database_url, pool_size=2)
     try:
-        codes = OneTimeCodes(settings.derive(SECOND_FACTORS))
+        codes = OneTimeCodes(settings.derive(SECOND_FACTORS), before=settings.derive_before(SECOND_FACTORS))
         await make_demo_accounts(database, codes=codes, at=now)
         async with database.sessions.begin() as session:
             seal = KeySeal.from_secret(settings.content_key_secret)

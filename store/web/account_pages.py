@@ -78,6 +78,7 @@ def _session_line(frame: Frame, identity: Identity, session: Session) -> dict[st
         "current": session.id == identity.session_id,
         "last_seen_at": session.last_seen_at,
         "place": session.ip_trunc,
+        "country": frame.w.territory(session.country) if session.country else "",
     }
 
 

@@ -171,6 +171,7 @@ async def register(
             password=data.password,
             residence_country=data.country,
             locale=frame.locale,
+            channel="web",
             at=real_now,
             visit=visit,
         )

@@ -8,16 +8,17 @@ import pytest
 from store.cli import check_settings
 from store.legal_texts import NAMES, current_versions, samples
 from store.settings import Settings
-from tests.test_settings import production_environment
 
 
 def test_a_contract_keeps_its_texts_and_no_notice() -> None:
     assert current_versions().keys() == set(NAMES)
 
 
-async def test_the_operator_is_told_which_texts_are_still_samples(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_operator_is_told_which_texts_are_still_samples(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert samples() == ["terms", "withdrawal", "privacy"]
-    await check_settings(Settings.from_env(production_environment()), argparse.Namespace())
+    await check_settings(settings, argparse.Namespace())
     assert "terms, withdrawal, privacy" in capsys.readouterr().out
 
 

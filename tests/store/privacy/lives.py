@@ -53,6 +53,11 @@ CHANGE_OF_ADDRESS = """
     VALUES ($1, $2, $3, $3, $3, $3, now(), now(), now())
 """
 
+CONSENTS = """
+    INSERT INTO auth.consents (id, account_id, name, version, sha256, is_declaration, locale, channel, at)
+    VALUES (gen_random_uuid(), $1, 'terms', '2026-11-01', 'abc', true, 'de', 'web', now())
+"""
+
 TRACES = ("annegret", "sonnenblum", "203.0.113.")
 """What must not be found any more."""
 
@@ -98,6 +103,7 @@ async def live(
     await owner.execute("UPDATE store.cases SET state = 'done', due_at = NULL, closed_at = now()")
     await owner.execute(SECOND_FACTOR.format(account_id=person.id))
     await owner.execute(CHANGE_OF_ADDRESS, new_id(), person.id, EMAIL)
+    await owner.execute(CONSENTS, person.id)
     await owner.execute("UPDATE billing.orders SET tax_evidence = jsonb_build_object('network', '203.0.113.0/24')")
     await _watch(app, person)
     with open_post_office(settings.smtp_url) as office:

@@ -23,6 +23,7 @@ TABLE = Path(__file__).resolve().parents[3] / "docs/retention.md"
 LEFT: Final = {
     "addresses of audited deeds": "SELECT count(*) FROM auth.audit_addresses",
     "ended sign-ins": "SELECT count(*) FROM auth.sessions",
+    "what erased accounts had agreed to at registration": "SELECT count(*) FROM auth.consents",
     "changes of address": "SELECT count(*) FROM auth.email_changes",
     "codes read out by callers": "SELECT count(*) FROM auth.caller_verifications",
     "recoveries by support": "SELECT count(*) FROM auth.recoveries",
@@ -49,18 +50,25 @@ LOGGED: Final = """
     VALUES (now(), 1, 'successful', 0, 'deliver_mail');
     INSERT INTO store.mail_reports (id, digest, source, kind, is_permanent, received_at)
     VALUES (gen_random_uuid(), sha256('x'), 'message', 'bounced', true, now());
-    DELETE FROM store.watch_progress
+    DELETE FROM store.watch_progress;
+    INSERT INTO auth.erasures (id, account_id, requested_at, due_at, erased_at)
+    SELECT gen_random_uuid(), id, now(), now(), now() FROM auth.accounts WHERE kind = 'customer'
 """
 
 AGED: Final = """
     SET session_replication_role = replica;
     UPDATE store.licence_events SET recorded_at = now() - interval '{days} days';
     UPDATE store.playback_sessions SET beat_at = now() - interval '{days} days';
+    UPDATE auth.erasures SET erased_at = now() - interval '{days} days';
     SET session_replication_role = origin
 """
 """Licences as old as the database itself must find them, whatever time it is told."""
 
-OLD: Final = ("licences and playbacks that were asked for", "playbacks")
+OLD: Final = (
+    "licences and playbacks that were asked for",
+    "playbacks",
+    "what erased accounts had agreed to at registration",
+)
 
 
 @pytest.fixture
