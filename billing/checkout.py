@@ -16,6 +16,7 @@ from auth.models import Account
 from auth.plain_statements import add, driver_of, read, save
 from auth.ports import Jobs, Outbox
 from billing.card_testing import Payer, count_try, is_card_blocked, is_testing, note_try
+from billing.debits import have_announced, may_debit
 from billing.declined_tries import keep_declined
 from billing.errors import (
     ConsentsMissing,
@@ -118,7 +119,7 @@ class Checkout:
     outbox: Outbox
     seller: Seller
     takes_debits: bool = False
-    """Whether purchases may be paid by debits; rentals never are: they would be over before the bank answers."""
+    """Whether anything may be paid by debits; `billing.debits` says what, and by whom."""
 
     async def open_order(
         self,
@@ -148,7 +149,10 @@ class Checkout:
         order = _order(quote, account, await new_order_number(self.session, at), at)
         order.button, order.channel, order.locale, order.client_address = button, channel, locale, client_address
         line = _line(quote, order)
-        payment = _attempt(order, 1, at, allows_debit=self.takes_debits and line.kind == "buy")
+        allows_debit = self.takes_debits and await may_debit(
+            self.session, account_id=account.id, kind=line.kind, currency=order.currency, at=at
+        )
+        payment = _attempt(order, 1, at, allows_debit=allows_debit)
         set_committed_value(order, "lines", [line])
         await self._claim_subject(order, line, payment)
         # Asked only now: whoever held the subject a moment ago may just have been granted it.
@@ -268,6 +272,7 @@ class Checkout:
         if intent.state is PaymentState.CANCELED and order.state is OrderState.OPEN:
             await add(self.session, _attempt(order, payment.attempt + 1, at, allows_debit=payment.allows_debit))
         payment.state, payment.decline, payment.updated_at = intent.state, intent.decline, at
+        await have_announced(self.session, self.jobs, payment, intent)
         await save(self.session, payment)
         return Settlement(Outcome.UPDATED, order, payment)
 

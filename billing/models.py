@@ -296,6 +296,8 @@ class Payment(Base):
     """Keyed hash of the network address that it was last opened from."""
     device_id: Mapped[UUID | None]
     """The device that the quote was for."""
+    mandate_reference: Mapped[str | None] = mapped_column(String(PROVIDER_KEY))
+    """Debits: what the customer's bank knows the mandate by, once the debit was announced."""
     allows_debit: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether it may be paid by a debit; kept, because the same key must always ask the provider the same."""
     created_at: Mapped[datetime]

@@ -28,6 +28,10 @@ class PaidBy:
     """Of the bank, ISO 3166-1 alpha-2: a piece of evidence for the place of taxation."""
     fingerprint: str | None = None
     """The same for every use of a card, whoever uses it."""
+    mandate: str | None = None
+    """Debits: the provider's key of the mandate."""
+    debited_on: str | None = None
+    """Debits: on which day the bank is expected to book it, ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,10 @@ class PaymentGateway(Protocol):
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """Cancel a payment; one that can no longer be cancelled comes back as it is."""
+        ...
+
+    async def retrieve_mandate_reference(self, mandate_id: str) -> str:
+        """What a customer's bank knows a mandate by."""
         ...
 
     async def request_refund(

@@ -52,7 +52,8 @@ PERIODS: Final = (
         "cards' fingerprints and last digits",
         timedelta(days=400),
         """
-        UPDATE billing.payments SET method = method - 'fingerprint' - 'last4' WHERE id IN (
+        UPDATE billing.payments SET method = method - 'fingerprint' - 'last4' - 'mandate', mandate_reference = NULL
+         WHERE id IN (
             SELECT id FROM billing.payments
              WHERE (method ? 'fingerprint' OR method ? 'last4') AND updated_at < $1 LIMIT $2)
         """,

@@ -18,6 +18,10 @@ DDL: Final[tuple[str, ...]] = (
     INSERT INTO billing.refund_limits (currency, needs_approval_above, per_agent_and_day) VALUES ('EUR', 2000, 30000)
     ON CONFLICT DO NOTHING
     """,
+    # To whom debits are offered; rows that exist are left as finance set them.
+    """
+    INSERT INTO billing.debit_rules (currency, card_days) VALUES ('EUR', 30) ON CONFLICT DO NOTHING
+    """,
     # Card testing; rows that exist are left as finance set them.
     """
     INSERT INTO billing.try_limits (name, most, within) VALUES
@@ -127,7 +131,7 @@ DDL: Final[tuple[str, ...]] = (
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_app') THEN
             REVOKE UPDATE, DELETE, TRUNCATE ON billing.journals, billing.postings, billing.documents
                 FROM videothek_app;
-            REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON billing.try_limits FROM videothek_app;
+            REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON billing.try_limits, billing.debit_rules FROM videothek_app;
             GRANT SELECT ON billing.transactions TO videothek_app;
         END IF;
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'videothek_finance') THEN

@@ -172,6 +172,11 @@ class StripeGateway:
         except PaymentProviderRefused:
             return await self.retrieve_intent(intent_id)
 
+    async def retrieve_mandate_reference(self, mandate_id: str) -> str:
+        """Retrieve a mandate for its reference."""
+        mandate = await self._get("mandates", mandate_id)
+        return str(mandate["payment_method_details"]["sepa_debit"]["reference"])
+
     async def request_refund(
         self, *, intent_id: str, amount: Money, idempotency_key: str, refund_id: UUID
     ) -> ProviderRefund:

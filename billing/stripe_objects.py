@@ -95,6 +95,8 @@ def _charge(charge: Facts | str | None) -> Charge | None:
             last4=details.get("last4"),
             country=details.get("country"),
             fingerprint=details.get("fingerprint"),
+            mandate=details.get("mandate") if kind in DEBITS else None,
+            debited_on=details.get("expected_debit_date"),
         ),
         is_declined=is_declined,
         decline=_decline_of(kind, reason, charge["failure_code"]) if is_declined else None,

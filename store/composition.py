@@ -31,6 +31,7 @@ from auth.second_factor import forget_offers
 from auth.sign_in import forget_steps
 from billing import withdrawals
 from billing.checkout import Checkout
+from billing.debits import ANNOUNCE, Debits
 from billing.idempotency import forget_old_answers
 from billing.lost_events import LostEvents
 from billing.movements import RECONCILE
@@ -174,7 +175,7 @@ async def assemble(
         **auth.letters.composers(settings),
         **auth.erasure_letters.composers(settings),
         **auth.recovery.letters.composers(settings),
-        **store.payment_letters.composers(settings.base_url),
+        **store.payment_letters.composers(settings.base_url, settings.sepa_creditor_id),
         **store.refund_letters.composers(settings.base_url),
         **store.rental_letters.composers(settings.base_url),
         ANSWERED: ComposeCaseAnswer(settings.base_url),
@@ -234,6 +235,10 @@ def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
     async def stop_payment(*, payment_id: str) -> None:
         await parts.payments.stop(payment_id=UUID(payment_id), at=await parts.clock.now())
 
+    async def announce_debit(*, payment_id: str) -> None:
+        debits = Debits(database=parts.database, gateway=parts.gateway, outbox=parts.outbox)
+        await debits.announce(payment_id=UUID(payment_id))
+
     async def decide_withdrawal(*, declaration_id: str) -> None:
         at = await parts.clock.now()
         async with parts.database.sessions.begin() as session:
@@ -246,6 +251,7 @@ def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
         "request_refund": request_refund,
         RECONCILE: reconcile,
         "stop_payment": stop_payment,
+        ANNOUNCE: announce_debit,
         "decide_withdrawal": decide_withdrawal,
     }
 

@@ -25,6 +25,9 @@ STRIPE_JS: Final = "https://js.stripe.com/v3/"
 _MAILBOX: Final = re.compile(r"[A-Za-z0-9._-]{1,30}@[A-Za-z0-9.-]+")
 """An address behind whose local part there is room for `+` and a mail's id (RFC 5321, 4.5.3.1.1: 64 octets)."""
 
+_CREDITOR_ID: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{3}[A-Z0-9]{1,28}")
+"""Country, check digits, business code and national part of a SEPA creditor identifier (AT-02)."""
+
 _SHORTEST_TOKEN: Final = 16
 """Characters of the shortest secret that somebody else made."""
 
@@ -78,6 +81,10 @@ def production_faults(settings: "Settings", env: Mapping[str, str]) -> list[str]
         (0 < len(secrets["METRICS_TOKEN"]) < _SHORTEST_TOKEN, "METRICS_TOKEN is short"),
         (settings.stripe_api_base != STRIPE_API, "STRIPE_API_BASE is not Stripe's"),
         (settings.stripe_js_url != STRIPE_JS, "STRIPE_JS_URL is not Stripe's"),
+        (
+            settings.sepa_debit and not _CREDITOR_ID.fullmatch(settings.sepa_creditor_id),
+            "SEPA_CREDITOR_ID is no creditor identifier, which SEPA_DEBIT needs",
+        ),
         (
             settings.bounce_address is not None and not _MAILBOX.fullmatch(settings.bounce_address),
             "BOUNCE_ADDRESS is no plain address",

@@ -75,6 +75,8 @@ class Settings:
     """Stripe's API; another address only in the sandbox."""
     sepa_debit: bool
     """Whether purchases (never rentals) may be paid by SEPA debit, which takes days and can be taken back for weeks."""
+    sepa_creditor_id: str
+    """Creditor identifier (AT-02) under which debits are made; empty where none are."""
     stripe_js_url: str
     """Address of Stripe.js; another one only in the sandbox."""
     root_secret: bytes = field(repr=False)
@@ -174,6 +176,7 @@ class Settings:
             stripe_api_base=reader.text("STRIPE_API_BASE").rstrip("/"),
             stripe_js_url=reader.text("STRIPE_JS_URL"),
             sepa_debit=reader.switch("SEPA_DEBIT"),
+            sepa_creditor_id=reader.text("SEPA_CREDITOR_ID"),
             root_secret=reader.secret("ROOT_SECRET"),
             root_secret_before=reader.secret("ROOT_SECRET_BEFORE") if env.get("ROOT_SECRET_BEFORE") else None,
             content_key_secret=reader.secret("CONTENT_KEY_SECRET"),
@@ -222,6 +225,7 @@ _VARIABLES: dict[str, str | None] = {
     "STRIPE_API_BASE": "https://api.stripe.com",
     "STRIPE_JS_URL": "https://js.stripe.com/v3/",
     "SEPA_DEBIT": "off",
+    "SEPA_CREDITOR_ID": "",
     "ROOT_SECRET": None,
     "ROOT_SECRET_BEFORE": "",
     "CONTENT_KEY_SECRET": None,

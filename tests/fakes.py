@@ -208,9 +208,20 @@ class FakeGateway:
         )
         return self.intents[intent_id]
 
+    async def retrieve_mandate_reference(self, mandate_id: str) -> str:
+        self._called("retrieve_mandate_reference")
+        return self._answer(f"REFERENCE-OF-{mandate_id}")
+
     def begin_debit(self, intent_id: str) -> Intent:
         """The customer allows a debit, which the bank takes days to answer."""
-        paid_by = PaidBy("sepa_debit", last4="3000", country="DE", fingerprint="account-of-ada")
+        paid_by = PaidBy(
+            "sepa_debit",
+            last4="3000",
+            country="DE",
+            fingerprint="account-of-ada",
+            mandate=f"mandate_{new_id().hex}",
+            debited_on="2026-11-26",
+        )
         self.intents[intent_id] = replace(
             self.intents[intent_id],
             state=PaymentState.PROCESSING,

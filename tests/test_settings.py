@@ -88,6 +88,11 @@ def test_an_empty_environment_is_production_and_every_missing_variable_is_named(
         ({"PASSWORD_WAIT": "9" * 5000}, "PASSWORD_WAIT is no number from 1 to 30"),
         ({"STRIPE_API_BASE": "http://127.0.0.1:8420"}, "STRIPE_API_BASE is not Stripe's"),
         ({"SEPA_DEBIT": "yes"}, "SEPA_DEBIT is neither on nor off"),
+        ({"SEPA_DEBIT": "on"}, "SEPA_CREDITOR_ID is no creditor identifier, which SEPA_DEBIT needs"),
+        (
+            {"SEPA_DEBIT": "on", "SEPA_CREDITOR_ID": "DE 98 ZZZ"},
+            "SEPA_CREDITOR_ID is no creditor identifier, which SEPA_DEBIT needs",
+        ),
         ({"STRIPE_JS_URL": "http://127.0.0.1:8420/v3/"}, "STRIPE_JS_URL is not Stripe's"),
         (
             {"CONTENT_KEY_SECRET": "c2hvcnQ="},

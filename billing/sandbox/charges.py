@@ -7,6 +7,7 @@ from billing.sandbox.calls import Answer, Call, Endpoint, copy_given
 from billing.sandbox.errors import JsonObject
 from billing.sandbox.events import changes, record_event
 from billing.sandbox.lists import LIST_PARAMETERS, list_objects
+from billing.sandbox.mandates import make_mandate
 from billing.sandbox.object_store import new_identifier
 from billing.sandbox.parameters import merged_metadata, metadata, text
 from billing.sandbox.payment_methods import passed_checks
@@ -44,7 +45,7 @@ def charge_card(call: Call, intent: JsonObject, method: JsonObject, *, authentic
 def charge_account(call: Call, intent: JsonObject, method: JsonObject) -> JsonObject:
     """Send a debit to the customer's bank, which takes days to answer: `charge.pending`."""
     charge = _new_charge(call, intent, method, status="pending")
-    charge["payment_method_details"] = _debit_details(call, method)
+    charge["payment_method_details"] = _debit_details(call, intent, method)
     record_event(call, "charge.pending", call.objects.put(charge))
     return charge
 
@@ -221,14 +222,14 @@ def _card_details(intent: JsonObject, method: JsonObject, *, authenticated: bool
     }
 
 
-def _debit_details(call: Call, method: JsonObject) -> JsonObject:
+def _debit_details(call: Call, intent: JsonObject, method: JsonObject) -> JsonObject:
     account = method["sepa_debit"]
     debited_on = datetime.fromtimestamp(call.now, UTC).date() + timedelta(days=_DAYS_TO_DEBIT)
     return {
         "sepa_debit": {
             **{name: account[name] for name in ("bank_code", "branch_code", "country", "fingerprint", "last4")},
             "expected_debit_date": debited_on.isoformat(),
-            "mandate": new_identifier("mandate_1"),
+            "mandate": make_mandate(call, intent, method)["id"],
         },
         "type": "sepa_debit",
     }

@@ -11,6 +11,7 @@ from billing.sandbox import (
     disputes,
     events,
     fraud_warnings,
+    mandates,
     payment_intents,
     payment_methods,
     payouts,
@@ -37,6 +38,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *events.ENDPOINTS,
     *disputes.ENDPOINTS,
     *fraud_warnings.ENDPOINTS,
+    *mandates.ENDPOINTS,
     *webhook_endpoints.ENDPOINTS,
 )
 

@@ -86,6 +86,8 @@ def environment_of(folder: Path, ports: Ports, engines: EngineAddresses, env: Ma
         "STRIPE_JS_URL": f"http://127.0.0.1:{ports.stripe}/v3/",
         "DEFAULT_MARKET": env.get("DEFAULT_MARKET") or "DE",
         "SEPA_DEBIT": env.get("SEPA_DEBIT") or "off",
+        # That of the Bundesbank's examples.
+        "SEPA_CREDITOR_ID": env.get("SEPA_CREDITOR_ID") or "DE98ZZZ09999999999",
         "TRUSTED_PROXIES": env.get("TRUSTED_PROXIES") or "",
     }
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
 from billing.checkout import Checkout
+from billing.debits import may_debit
 from billing.errors import PaymentOutcomeUnknown
 from billing.models import Order, OrderLine, OrderState, Payment, PaymentState
 from billing.orders import find_order, latest_payment
@@ -84,7 +85,14 @@ async def show_checkout(
         expires_at=shown.expires_at,
         quote_id=name,
         fit=shown.device_fit,
-        allows_debit=frame.settings.sepa_debit and shown.terms.kind == "buy",
+        allows_debit=frame.settings.sepa_debit
+        and await may_debit(
+            session,
+            account_id=identity.account_id,
+            kind=shown.terms.kind,
+            currency=shown.price.currency,
+            at=frame.at,
+        ),
         order_id=None,
     )
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from auth.models import Account
 from billing.errors import PaymentUnderWay
 from billing.models import OrderState, PaymentState
 from tests.billing.tills import NOON, Till, count
@@ -53,7 +54,11 @@ async def test_only_purchases_may_be_paid_by_debit_and_only_where_the_shop_takes
     till: Till, takes_debits: bool, kind: str, allowed: bool
 ) -> None:
     till.takes_debits = takes_debits
-    order = await till.open_order(kind=kind)
+    known = await till.paid_order(at=NOON - timedelta(days=30))
+    till.gateway.debits.clear()
+    async with till.database.sessions() as session:
+        account = await session.get_one(Account, known.account_id)
+    order = await till.order(account, await till.quote(account, kind=kind))
     first = await till.payable(order)
     till.takes_debits = not takes_debits
     await till.settle(till.gateway.move(first.id, PaymentState.CANCELED))

@@ -8,6 +8,7 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
+from auth.models import Account
 from billing.lost_events import LostEvents
 from billing.models import Order
 from billing.stripe_gateway import StripeGateway
@@ -60,11 +61,21 @@ DEBIT = {
 
 
 async def confirmed(
-    till: Till, stand_in: SandboxProcess, *, price: int, by: dict[str, str] = CARD
+    till: Till, stand_in: SandboxProcess, *, price: int, by: dict[str, str] = CARD, known: Order | None = None
 ) -> tuple[Order, str]:
-    """An order whose customer has paid at the provider and never came back, and its intent."""
-    order = await till.open_order(price=price, kind="buy")
-    intent = await till.payable(order)
+    """An order whose customer has paid at the provider and never came back, and its intent.
+
+    With `known`, a later order of that one's customer.
+    """
+    if known is None:
+        order = await till.open_order(price=price, kind="buy")
+        intent = await till.payable(order)
+    else:
+        later = datetime.now(UTC) + timedelta(days=31)
+        async with till.database.sessions() as session:
+            account = await session.get_one(Account, known.account_id)
+        order = await till.order(account, await till.quote(account, price=price, kind="buy", at=later), at=later)
+        intent = await till.payable(order, at=later)
     fields = {"client_secret": intent.client_secret, "return_url": RETURN, **by}
     stand_in.post(f"/v1/payment_intents/{intent.id}/confirm", PUBLISHABLE_KEY)(fields).raise_for_status()
     return order, intent.id
@@ -85,8 +96,9 @@ async def test_sales_fees_refunds_disputes_and_the_payout_of_it_all_are_matched_
     withdrawn, _ = await confirmed(till, stand_in, price=499)
     failing, _ = await confirmed(till, stand_in, price=399)
     _, won = await confirmed(till, stand_in, price=599)
-    _, lost = await confirmed(till, stand_in, price=699)
-    debited, debit = await confirmed(till, stand_in, price=799, by=DEBIT)
+    known, lost = await confirmed(till, stand_in, price=699)
+    await search(till)
+    debited, debit = await confirmed(till, stand_in, price=799, by=DEBIT, known=known)
     assert await search(till) > 0
     assert await count(owner, "billing.orders", state="paid") == 5
     stand_in.control("debits", payment_intent=debit, outcome="succeeded")

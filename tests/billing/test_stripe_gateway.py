@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,13 +41,16 @@ async def gateway(stand_in: SandboxProcess, transport: CheckedTransport) -> Stri
     return StripeGateway(stand_in.sdk(transport), transport, PUBLISHABLE_KEY, ("whsec_test",))
 
 
-async def opened(gateway: StripeGateway, *, key: str | None = None, price: Money = PRICE) -> Intent:
+async def opened(
+    gateway: StripeGateway, *, key: str | None = None, price: Money = PRICE, allows_debit: bool = False
+) -> Intent:
     return await gateway.open_intent(
         price=price,
         idempotency_key=key or f"order:{new_id()}:attempt:1",
         order_id=new_id(),
         payment_id=new_id(),
         description="V-2026-KRMT-4821",
+        allows_debit=allows_debit,
     )
 
 
@@ -206,6 +209,31 @@ async def test_a_card_with_3d_secure_waits_for_the_customer(gateway: StripeGatew
     confirm(stand_in, intent, "pm_card_threeDSecure2Required")
 
     assert (await gateway.retrieve_intent(intent.id)).state is PaymentState.REQUIRES_ACTION
+
+
+async def test_a_debit_names_its_mandate_and_day_and_the_mandate_its_reference(
+    gateway: StripeGateway, stand_in: SandboxProcess
+) -> None:
+    intent = await opened(gateway, allows_debit=True)
+    fields = {
+        "client_secret": intent.client_secret,
+        "return_url": RETURN,
+        "payment_method_data[type]": "sepa_debit",
+        "payment_method_data[sepa_debit][iban]": "DE89370400440532013000",
+        "payment_method_data[billing_details][name]": "Ada",
+        "payment_method_data[billing_details][email]": "ada@videothek.example",
+        "mandate_data[customer_acceptance][type]": "online",
+        "mandate_data[customer_acceptance][online][infer_from_client]": "true",
+    }
+    stand_in.post(f"/v1/payment_intents/{intent.id}/confirm", PUBLISHABLE_KEY)(fields)
+
+    debited = (await gateway.retrieve_intent(intent.id)).charge
+
+    assert debited is not None
+    assert debited.paid_by.kind == "sepa_debit"
+    assert debited.paid_by.mandate is not None
+    assert date.fromisoformat(debited.paid_by.debited_on or "") >= datetime.now(UTC).date()
+    assert await gateway.retrieve_mandate_reference(debited.paid_by.mandate)
 
 
 async def test_a_cancelled_intent_is_cancelled_however_often(gateway: StripeGateway) -> None:

@@ -79,7 +79,14 @@ def walk_payments(api: stripe.StripeClient) -> None:
         "sepa_debit": {"iban": "DE89370400440532013000"},
         "billing_details": {"name": "Ada", "email": "ada@videothek.example"},
     }
-    assert api.v1.payment_methods.create(account).sepa_debit.last4 == "3000"
+    saved = api.v1.payment_methods.create(account)
+    assert saved.sepa_debit.last4 == "3000"
+    offline: Any = {"mandate_data": {"customer_acceptance": {"type": "offline"}}, "expand": ["latest_charge"]}
+    debited = api.v1.payment_intents.confirm(
+        an_intent(api, amount=100).id, {"payment_method": saved.id, "return_url": RETURN, **offline}
+    )
+    mandate_id = debited.latest_charge.payment_method_details.sepa_debit.mandate
+    assert api.v1.mandates.retrieve(mandate_id).payment_method_details.sepa_debit.reference
     intent = an_intent(api, **METADATA)
     api.v1.payment_intents.update(intent.id, {"description": "Her (2013)"})
     token = api.v1.test_helpers.confirmation_tokens.create({"payment_method": "pm_card_visa", "return_url": RETURN})

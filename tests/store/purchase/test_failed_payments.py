@@ -166,3 +166,54 @@ async def test_an_earlier_decline_stays_on_the_order_and_support_sees_the_provid
     page = (await buyer.client.get(f"/de/support/customers/{customer_id}", headers=console.headers)).text
     assert "provider_insufficient_funds" in page
     assert faults_of(page, locale="de") == []
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("de", ["Lastschrift", "11,99 €", "frühestens am 26. November 2026", "endet auf 3000", "acht Wochen"]),
+        ("en", ["direct debit", "€11.99", "26 November 2026 at the earliest", "ends in 3000", "eight weeks"]),
+    ],
+)
+async def test_a_debit_is_announced_by_mail_with_all_that_the_rulebook_asks_for(
+    buyer: Buyer,
+    database: Database,
+    gateway: FakeGateway,
+    app: Litestar,
+    settings: Settings,
+    owner: asyncpg.Connection,
+    language: str,
+    words: list[str],
+) -> None:
+    buyer.headers["Accept-Language"] = language
+    order = await buyer.order(await make_offer(database, kind="buy"))
+    intent = intent_of(gateway, await buyer.payment(order["id"]))
+    gateway.begin_debit(intent)
+    await send_event(buyer.client, intent)
+
+    with open_post_office(settings.smtp_url) as office:
+        for _ in range(3):
+            await run_due_jobs(owner, parts_of(app))
+
+    [letter] = office.letters
+    text = " ".join(text_of(letter).replace("\N{NO-BREAK SPACE}", " ").split())
+    reference = await owner.fetchval("SELECT mandate_reference FROM billing.payments")
+    wanted = [*words, reference, "DE98ZZZ09999999999", order["order_number"], "Videothek Demo GmbH"]
+    assert [word for word in wanted if word not in text] == []
+
+
+async def test_a_debit_that_failed_before_it_was_announced_is_not(
+    buyer: Buyer,
+    database: Database,
+    gateway: FakeGateway,
+    clock: MovableTestClock,
+    app: Litestar,
+    settings: Settings,
+    owner: asyncpg.Connection,
+) -> None:
+    await a_failed_debit(buyer, gateway, await make_offer(database, kind="buy"), clock)
+    with open_post_office(settings.smtp_url) as office:
+        for _ in range(2):
+            await run_due_jobs(owner, parts_of(app))
+    assert [kind["kind"] for kind in await owner.fetch("SELECT kind FROM store.mails")] == ["payment_failed"]
+    assert len(office.letters) == 1
