@@ -65,6 +65,16 @@ def _builders() -> Mapping[str, Any]:
     }
 
 
+@cache
+def _enqueue_statement() -> str:
+    """The library's own: priority, entrypoint, payload, delay, dedupe key and headers, a list of each.
+
+    Asked by us, for the library's way to it takes six times as long as the driver's.
+    """
+    builder: QueryQueueBuilder = _builders()["qbq"]
+    return builder.build_enqueue_query("skip")
+
+
 class WorkerQueries(Queries):
     """The queue's statements as the worker's loop needs them: two for a job that comes alone, not five.
 
@@ -140,10 +150,9 @@ class PostgresJobs:
         **payload: str | int,
     ) -> None:
         """Enqueue `job` with a payload of ids (never a secret); a waiting job of the same key is kept instead."""
-        queries = job_queries(cast(Driver, _SessionDriver(session)))
-        await queries.enqueue(
-            job, json.dumps(payload).encode(), execute_after=after, dedupe_key=dedupe_key, on_conflict="skip"
-        )
+        driver, delay = await driver_of(session), after or timedelta()
+        one_each = ([0], [job], [json.dumps(payload).encode()], [delay], [dedupe_key], ["null"])
+        await driver.execute(_enqueue_statement(), *one_each)
 
     async def requeue(self, session: AsyncSession, job_id: int) -> bool:
         """Have a parked job tried anew, from its first attempt; False if it is not parked, or a twin of it waits."""
