@@ -44,7 +44,7 @@ class Tally:
 
 
 async def drive(viewers: list[Viewer], address: str, base_url: str, *, began: float, rounds: int, tally: Tally) -> None:
-    """Send the heartbeats of some viewers over one connection, each when it is due."""
+    """Send the heartbeats of some viewers over one connection, spread over the half minute from `began` on."""
     port = int(address.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     every = HEARTBEAT.total_seconds()
@@ -82,7 +82,8 @@ async def run(settings: Settings, environment: dict[str, str], *, streams: int, 
                     viewers[lane::lanes],
                     webs[lane % len(webs)][0],
                     settings.base_url,
-                    began=began,
+                    # The connections take turns, lest they all send at the same instants.
+                    began=began + HEARTBEAT.total_seconds() * lane / streams,
                     rounds=rounds,
                     tally=tally,
                 )
