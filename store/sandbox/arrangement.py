@@ -11,6 +11,7 @@ from typing import Final, Self
 from billing.webhooks import SUBSCRIBED
 from store.sandbox.engines import EngineAddresses
 from store.sandbox.processes import CannotStart, port_is_free
+from store.sandbox.returns import ADDRESS_VARIABLE, SECRET_VARIABLE
 from store.sandbox.secrets import sandbox_variables
 from store.settings import Settings
 
@@ -106,6 +107,11 @@ def parts_of_the_sandbox(folder: Path, ports: Ports, environment: Mapping[str, s
         "STRIPE_WEBHOOK_SECRET": environment["STRIPE_WEBHOOK_SECRETS"].partition(",")[0],
         "STRIPE_WEBHOOK_EVENTS": ",".join(SUBSCRIBED),
     }
+    provider = {
+        **around,
+        ADDRESS_VARIABLE: f"{environment['BASE_URL']}/webhooks/mail",
+        SECRET_VARIABLE: environment["MAIL_WEBHOOK_SECRETS"],
+    }
     catcher = ("--folder", str(folder / "mail"), "--smtp-port", str(ports.smtp), "--page-port", str(ports.mail))
     return [
         Part(
@@ -114,7 +120,9 @@ def parts_of_the_sandbox(folder: Path, ports: Ports, environment: Mapping[str, s
             _at(ports.stripe, "_sandbox/health"),
             stand_in,
         ),
-        Part("mail", (sys.executable, "-m", "store.sandbox.mail_catcher", *catcher), _at(ports.mail, "health"), around),
+        Part(
+            "mail", (sys.executable, "-m", "store.sandbox.mail_catcher", *catcher), _at(ports.mail, "health"), provider
+        ),
         Part("web", _serve("store.sandbox.app:create_app", ports.web), _at(ports.web, "health/ready"), environment),
         Part("worker", (sys.executable, "-m", "store.sandbox.worker"), None, environment),
     ]

@@ -22,6 +22,7 @@ class KeptMail:
     recipient: str
     sender: str
     subject: str
+    message_id: str
     text: str
     html: str
     """Empty where the mail has no HTML part."""
@@ -58,6 +59,7 @@ def read_mail(folder: Path, name: str) -> KeptMail | None:
         recipient=str(message.get("To", "")),
         sender=str(message.get("From", "")),
         subject=str(message.get("Subject", "")),
+        message_id=str(message.get("Message-ID", "")),
         text=_part(message, "plain"),
         html=_part(message, "html"),
     )

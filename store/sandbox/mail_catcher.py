@@ -6,22 +6,25 @@ It passes no mail on to anybody.
 
 import argparse
 import asyncio
+import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import uvicorn
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SmtpSession
-from litestar import Litestar, MediaType, Response, get
+from litestar import Litestar, MediaType, Response, get, post
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from store.sandbox.catcher_pages import MAIL_POLICY, page
 from store.sandbox.kept_mails import keep, names_of, read_mail
+from store.sandbox.returns import LABELS, Store
 from store.sandbox.sample_letters import handlers as samples
 
 LARGEST_MAIL: Final = 10_000_000
@@ -75,12 +78,22 @@ def look_again() -> str:
 
 
 @get("/mails/{name:str}", sync_to_thread=True)
-def show_mail(state: State, name: FromPath[str]) -> Response[str]:
+def show_mail(state: State, name: FromPath[str], told: FromQuery[str] = "") -> Response[str]:
     """One mail: its links, its HTML in a frame without rights, its text."""
     mail = read_mail(state.folder, name)
     if mail is None:
         raise NotFoundException
-    return page("mail.html", mail=mail)
+    return page("mail.html", mail=mail, returns=LABELS if state.store is not None else {}, told=told)
+
+
+@post("/mails/{name:str}/reports/{what:str}")
+async def report_mail(state: State, name: FromPath[str], what: FromPath[str]) -> Redirect:
+    """Tell the store that the mail came back, or that its recipient calls it unwanted."""
+    mail = await asyncio.to_thread(read_mail, state.folder, name)
+    if mail is None or state.store is None or what not in LABELS:
+        raise NotFoundException
+    outcome = await state.store.tell(mail, what, at=datetime.now(UTC))
+    return Redirect(f"/mails/{name}?told={quote(outcome)}", status_code=303)
 
 
 @get("/mails/{name:str}/html", sync_to_thread=True)
@@ -100,11 +113,11 @@ def show_latest(state: State) -> Redirect:
     return Redirect(f"/mails/{names[0]}" if names else "/", status_code=303)
 
 
-def create_viewer(folder: Path, *, port: int) -> Litestar:
+def create_viewer(folder: Path, *, port: int, store: Store | None = None) -> Litestar:
     """The pages over the mails of a folder, to be served on that port of the loopback."""
     return Litestar(
-        [health, list_mails, look_again, show_mail, show_html, show_latest, *samples],
-        state=State({"folder": folder}),
+        [health, list_mails, look_again, show_mail, report_mail, show_html, show_latest, *samples],
+        state=State({"folder": folder, "store": store}),
         # Reset links lie here: no foreign name may lead a browser to them.
         allowed_hosts=[f"127.0.0.1:{port}", f"localhost:{port}"],
         openapi_config=None,
@@ -113,7 +126,7 @@ def create_viewer(folder: Path, *, port: int) -> Litestar:
     )
 
 
-async def catch_mails(folder: Path, *, smtp_port: int, page_port: int) -> None:
+async def catch_mails(folder: Path, *, smtp_port: int, page_port: int, store: Store | None = None) -> None:
     """Take mails and show them until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     mailbox = Mailbox(folder)
@@ -124,7 +137,7 @@ async def catch_mails(folder: Path, *, smtp_port: int, page_port: int) -> None:
     )
     server = uvicorn.Server(
         uvicorn.Config(
-            create_viewer(folder, port=page_port),
+            create_viewer(folder, port=page_port, store=store),
             log_level="warning",
             access_log=False,
             proxy_headers=False,
@@ -150,7 +163,8 @@ def main() -> None:
     parser.add_argument("--page-port", type=int, default=8025)
     given = parser.parse_args()
     given.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    asyncio.run(catch_mails(given.folder, smtp_port=given.smtp_port, page_port=given.page_port))
+    store = Store.from_env(dict(os.environ))
+    asyncio.run(catch_mails(given.folder, smtp_port=given.smtp_port, page_port=given.page_port, store=store))
 
 
 if __name__ == "__main__":

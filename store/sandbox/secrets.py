@@ -38,6 +38,10 @@ def _secrets_of(folder: Path) -> dict[str, str]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(kept, json.dumps(_new_secrets(), indent=1))
     found: dict[str, str] = json.loads(kept.read_text())
+    if missing := {name: secret for name, secret in _new_secrets().items() if name not in found}:
+        # Made by an older version, which did not know all of them.
+        found |= missing
+        write_private(kept, json.dumps(found, indent=1))
     return found
 
 
@@ -50,6 +54,7 @@ def _new_secrets() -> dict[str, str]:
         "STRIPE_SECRET_KEY": f"sk_test_{SANDBOX_MARK}_{secrets.token_hex(16)}",
         "STRIPE_PUBLISHABLE_KEY": f"pk_test_{SANDBOX_MARK}_{secrets.token_hex(16)}",
         "STRIPE_WEBHOOK_SECRETS": f"whsec_{SANDBOX_MARK}_{secrets.token_hex(16)}",
+        "MAIL_WEBHOOK_SECRETS": f"whsec_{_marked_key()}",
     }
 
 

@@ -43,6 +43,19 @@ def test_secrets_are_made_once_and_kept_for_their_owner_alone(tmp_path: Path) ->
     assert sandbox_variables(tmp_path / "other")["ROOT_SECRET"] != first["ROOT_SECRET"]
 
 
+def test_a_secret_that_an_older_version_did_not_make_is_made_and_kept_and_the_others_stay(tmp_path: Path) -> None:
+    first = sandbox_variables(tmp_path)
+    kept = tmp_path / "secrets"
+    known = json.loads(kept.read_text())
+    del known["MAIL_WEBHOOK_SECRETS"]
+    kept.write_text(json.dumps(known))
+    second = sandbox_variables(tmp_path)
+    assert second["MAIL_WEBHOOK_SECRETS"] not in ("", first["MAIL_WEBHOOK_SECRETS"])
+    assert second | {"MAIL_WEBHOOK_SECRETS": ""} == first | {"MAIL_WEBHOOK_SECRETS": ""}
+    assert sandbox_variables(tmp_path) == second
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
 def test_production_refuses_every_secret_that_the_sandbox_made(tmp_path: Path) -> None:
     made = environment_of(tmp_path, Ports(), ENGINES, {})
     assert Settings.from_env(made).mode == "sandbox"

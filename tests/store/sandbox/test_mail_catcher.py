@@ -1,20 +1,29 @@
 """The mail catcher: keeps what is sent and shows it, and lets no mail's HTML do anything."""
 
 import asyncio
+import base64
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from pathlib import Path
 
 import aiosmtplib
+import asyncpg
 import httpx
 import pytest
+from litestar import Litestar
 
+from store.app import attach
 from store.sandbox.kept_mails import keep, names_of, read_mail
 from store.sandbox.mail_catcher import catch_mails, create_viewer
+from store.sandbox.returns import ADDRESS_VARIABLE, SECRET_VARIABLE, Store
+from store.settings import Settings
+from tests.auth.people import a_customer, parts_of
+from tests.auth.post_office import deliver_mails, open_post_office
 from tests.scratch import free_port
 
 LINK = "http://127.0.0.1:8000/de/password/reset#t=vt1_reset_abc"
@@ -29,8 +38,8 @@ def letter(*, subject: str = "Ihr Link für ein neues Passwort", html: bool = Tr
     return message
 
 
-def viewer(folder: Path) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=create_viewer(folder, port=8025))  # type: ignore[arg-type]
+def viewer(folder: Path, store: Store | None = None) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=create_viewer(folder, port=8025, store=store))  # type: ignore[arg-type]
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8025")
 
 
@@ -145,3 +154,50 @@ async def test_every_mail_of_the_store_is_shown_with_sample_values(tmp_path: Pat
             assert subject in html.text
         for path in ("/samples/erasure_requested/fr", "/samples/nothing/de", "/samples/..%2Fde/de"):
             assert (await client.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "reason"),
+    [
+        ("unknown", "bounced", "returned"),
+        ("full", "bounced", None),
+        ("unwanted", "complained", "complained"),
+    ],
+)
+async def test_a_mail_that_is_returned_there_comes_back_to_the_store(
+    what: str,
+    status: str,
+    reason: str | None,
+    tmp_path: Path,
+    app: Litestar,
+    live_server: str,
+    settings: Settings,
+    owner: asyncpg.Connection,
+) -> None:
+    parts, secret = parts_of(app), f"whsec_{base64.b64encode(b's' * 32).decode()}"
+    attach(app, replace(parts, settings=replace(settings, mail_webhook_secrets=(b"s" * 32,))))
+    account = await a_customer(app)
+    async with parts.database.sessions.begin() as session:
+        await parts.outbox.queue(session, kind="password_changed", account_id=account.id, reference=None, locale="de")
+    with open_post_office(settings.smtp_url) as office:
+        await deliver_mails(app)
+    name = keep(tmp_path, office.letters[0].as_bytes(), at=datetime.now(UTC))
+    store = Store.from_env({ADDRESS_VARIABLE: f"{live_server}/webhooks/mail", SECRET_VARIABLE: secret})
+    async with viewer(tmp_path, store) as client:
+        assert "no such mailbox" in (await client.get(f"/mails/{name}")).text
+        page = await client.post(f"/mails/{name}/reports/{what}", follow_redirects=True)
+        again = await client.post(f"/mails/{name}/reports/{what}", follow_redirects=True)
+        assert (await client.post(f"/mails/{name}/reports/nonsense")).status_code == 404
+    assert "The store says: taken_in" in page.text
+    assert "The store says: repeated" in again.text
+    assert await owner.fetchval("SELECT status FROM store.mails") == status
+    assert await owner.fetchval("SELECT reason FROM store.suppressed_addresses") == reason
+    attach(app, parts)
+
+
+async def test_without_a_store_to_tell_there_is_nothing_to_return(tmp_path: Path) -> None:
+    name = keep(tmp_path, letter().as_bytes(), at=datetime.now(UTC))
+    assert Store.from_env({}) is None
+    async with viewer(tmp_path) as client:
+        assert "no such mailbox" not in (await client.get(f"/mails/{name}")).text
+        assert (await client.post(f"/mails/{name}/reports/unknown")).status_code == 404
