@@ -1,7 +1,5 @@
 """Who is asking, on every request: the session behind a cookie or a bearer token, and the guards of routes."""
 
-import base64
-import hmac
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -135,7 +133,7 @@ def _identity_from(row: asyncpg.Record, *, default_market: str) -> Identity:
         market=row["residence_country"] or default_market,
         pseudonym=row["pseudonym"],
         authenticated_at=row["authenticated_at"],
-        csrf_token=csrf_token_of(row["csrf_secret"]),
+        csrf_secret=row["csrf_secret"],
         email=row["email"] or "",
     )
 
@@ -144,11 +142,6 @@ def bearer_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     """The bearer token of the Authorization header (RFC 6750); None where there is none."""
     scheme, _, token = header_of(connection.scope, b"authorization").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
-
-
-def csrf_token_of(csrf_secret: bytes) -> str:
-    """The token that forms of this session carry: HMAC-SHA256 of the session's own secret, in base64url."""
-    return base64.urlsafe_b64encode(hmac.digest(csrf_secret, b"csrf", "sha256")).rstrip(b"=").decode()
 
 
 def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity | None:

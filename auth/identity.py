@@ -1,5 +1,7 @@
 """Who is asking: what one request knows about the account that signed in."""
 
+import base64
+import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -24,10 +26,20 @@ class Identity:
     """The only customer key in the books."""
     authenticated_at: datetime
     """When they last proved who they are in this session."""
-    csrf_token: str = field(repr=False)
+    csrf_secret: bytes = field(repr=False)
     email: str = field(repr=False)
+
+    @property
+    def csrf_token(self) -> str:
+        """What forms of this session carry; made where it is asked for, which most requests never do."""
+        return csrf_token_of(self.csrf_secret)
 
     @property
     def is_customer(self) -> bool:
         """Whether this is a customer and not a member of staff."""
         return self.kind == "customer"
+
+
+def csrf_token_of(csrf_secret: bytes) -> str:
+    """The token that forms of this session carry: HMAC-SHA256 of the session's own secret, in base64url."""
+    return base64.urlsafe_b64encode(hmac.digest(csrf_secret, b"csrf", "sha256")).rstrip(b"=").decode()

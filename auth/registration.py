@@ -55,8 +55,9 @@ class Registration:
         `EmailAddressInvalid`, `PasswordRefused`, `TooManyAttempts`, `Overloaded`.
         """
         address = parse_email(email)
-        await admit_registration(self.throttle, address=address, visit=visit)
-        hashed = await self.hasher.accept(password, kind="customer", words=address.words)
+        with self.hasher.place() as place:
+            await admit_registration(self.throttle, address=address, visit=visit)
+            hashed = await self.hasher.accept(password, kind="customer", words=address.words, place=place)
         wish = models.Registration(
             id=new_id(),
             email=address.text,

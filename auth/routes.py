@@ -17,6 +17,7 @@ from auth.authentication import (
     signed_in,
 )
 from auth.colleague_routes import handlers as colleague_handlers
+from auth.entrance import entrance
 from auth.errors import (
     AccountDisabled,
     AccountNotFound,
@@ -72,6 +73,7 @@ from auth.visits import Visit
     "/registrations",
     status_code=202,
     summary="Register as a customer",
+    middleware=[entrance],
     tags=["Account"],
     responses=problems(EmailAddressInvalid, PasswordRefused, CrossSiteRequest, TooManyAttempts, Overloaded),
 )
@@ -120,6 +122,7 @@ async def confirm_registration(
 @post(
     "/sessions",
     summary="Sign in",
+    middleware=[entrance],
     tags=["Sessions"],
     responses={
         **problems(SignInRefused, AccountDisabled, CrossSiteRequest, TooManyAttempts, Overloaded),

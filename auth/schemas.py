@@ -9,9 +9,9 @@ from uuid import UUID
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta, Struct
 
-from auth.authentication import csrf_token_of
 from auth.email_addresses import LONGEST
 from auth.errors import Refusal
+from auth.identity import csrf_token_of
 from auth.models import Account, Profile, Session
 from auth.password_reset import StartedReset
 from auth.passwords import LONGEST_SENT

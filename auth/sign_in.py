@@ -226,13 +226,13 @@ class SignIn:
         except EmailAddressInvalid as fault:
             raise SignInRefused from fault
         known = await is_known(self.database, address=address, visit=visit)
-        tried = await admit_sign_in(self.throttle, address=address, visit=visit, is_known=known)
-        async with tried.unless_our_fault(self.throttle):
-            # Read outside the request's transaction, so that no connection is held while the password is hashed.
-            row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
-            is_staff = row is not None and row["kind"] == "staff"
-            stored = row["password_hash"] if row else None
-            matches, renewed = await self.hasher.verify(normal, stored, urgent=is_staff)
+        with self.hasher.place(urgent=known) as place:
+            tried = await admit_sign_in(self.throttle, address=address, visit=visit, is_known=known)
+            async with tried.unless_our_fault(self.throttle):
+                # Read outside the request's transaction: no connection is held while the password is hashed.
+                row = await self.database.reads.fetchrow(_CREDENTIALS, address.key)
+                stored = row["password_hash"] if row else None
+                matches, renewed = await self.hasher.verify(normal, stored, place=place)
         if row is None or not matches:
             await self._note_failure(row["id"] if row else None, at=at, visit=visit)
             raise SignInRefused

@@ -1,4 +1,4 @@
-"""`make bench`: measures film page, playback and purchase on a full catalogue and prints multiples of the baselines."""
+"""`make bench`: measures film page, playback, purchase and sign-ins and prints multiples of the baselines."""
 
 import asyncio
 import os
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.accounts import measure_accounts, show_accounts
 from benchmarks.film_page import compare
 from benchmarks.load import Load
 from benchmarks.playback import measure_playback
@@ -169,9 +170,11 @@ def main() -> int:
         purchases = asyncio.run(
             measure_purchases(settings, engines.database_url, folder=FOLDER, environment=environment)
         )
+        accounts = asyncio.run(measure_accounts(settings, engines.database_url, environment=environment))
     show(pages)
     show(playback)
     show_purchases(purchases)
+    show_accounts(*accounts)
     return 0
 
 

@@ -1,5 +1,6 @@
 """The map of the web process: which routes there are and what every request passes through."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -93,6 +94,9 @@ def create_app(
         if settings.mode == "production" and (left := samples()):
             log.warning("legal texts are samples", names=left)
         await store.web.routes.warm_up(app.state, pools, markets=parts.markets, at=await parts.clock.now())
+        # What is there by now stays until the end: the collector need not look through it with every few requests.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:
@@ -151,6 +155,7 @@ def attach(app: Litestar, parts: Parts) -> None:
     """Give the application the parts that its requests work with."""
     app.state.parts, app.state.database, app.state.settings = parts, parts.database, parts.settings
     app.state.countries, app.state.view_of = parts.countries, view_of
+    app.state.hasher = parts.hasher
     app.state.playback_means = partial(playback_means_of, app.state)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 from litestar.enums import ScopeType
+from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth.headers import header_of
@@ -71,6 +72,9 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], *headers_of(standings)] if standings else message["headers"]
+                if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+                    # Else the server would read on, to the end of a body that may have none.
+                    headers = [*headers, (b"connection", b"close")]
                 message["headers"] = self._completed(headers, scope["path"], request_id)
             await send(message)
 

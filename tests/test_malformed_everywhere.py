@@ -44,6 +44,7 @@ BODIES = {
     "an empty object": b"{}",
     "deep nesting": DEEP,
     "bad UTF-8": b"\xff\xfe",
+    "UTF-16": '{"email": "a@example.org"}'.encode("utf-16"),
     "a byte order mark": b"\xef\xbb\xbf{}",
     "an unknown field": b'{"nobody_knows_this": 1}',
 }
@@ -189,7 +190,10 @@ async def test_a_form_with_nonsense_in_it_never_fails(
     assert faults == []
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data", "\xff", ""])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/xml", "multipart/form-data", "application/x-www-form-urlencoded", "\xff", ""],
+)
 async def test_a_body_of_another_kind_is_refused(
     app: Litestar, crawler: Crawler, unchanged: None, content_type: str
 ) -> None:

@@ -14,6 +14,7 @@ from auth.authentication import (
     set_device_cookie,
     set_session_cookie,
 )
+from auth.entrance import entrance
 from auth.errors import Refusal
 from auth.password_reset import PasswordReset
 from auth.registration import Registration
@@ -88,7 +89,7 @@ async def show_sign_in(frame: NamedDependency[Frame], next: FromQuery[str | None
     return frame.page("account/sign_in.html", needed=needed, onward=onward, email="", errors={})
 
 
-@post("/sign-in")
+@post("/sign-in", middleware=[entrance])
 async def sign_in(
     visit: NamedDependency[Visit],
     frame: NamedDependency[Frame],
@@ -150,7 +151,7 @@ async def show_register(frame: NamedDependency[Frame]) -> Response[Any]:
     return frame.page("account/register.html", values=values, errors={}, countries=countries(frame))
 
 
-@post("/register")
+@post("/register", middleware=[entrance])
 async def register(
     visit: NamedDependency[Visit],
     frame: NamedDependency[Frame],

@@ -232,7 +232,7 @@ async def test_an_admin_whose_role_was_taken_meanwhile_cannot_leave_the_staff_wi
         locale="de",
         market="DE",
         pseudonym=last.pseudonym,
-        csrf_token="",
+        csrf_secret=b"",
         email="",
         authenticated_at=datetime.now(UTC),
     )

@@ -1,6 +1,6 @@
 """Nobody keeps the owner out by guessing: known devices are counted apart, and the way to a new password stays open."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -197,6 +197,49 @@ async def test_a_known_device_is_told_of_its_own_count_alone(app: Litestar, clie
     assert answer.headers["ratelimit"] == '"sign_in.device.minute";r=19;t=3, "sign_in.device";r=9;t=90'
     good = await tried(client, account, device, password=GOOD_PASSWORD)
     assert '"sign_in.device";' not in good.headers["ratelimit"], "what succeeds is given back"
+
+
+async def test_a_known_device_gets_in_while_a_flood_of_sign_ins_is_turned_away(
+    app: Litestar, client: httpx.AsyncClient
+) -> None:
+    account, hasher = await a_customer(app), parts_of(app).hasher
+    device = await a_device(client, account)
+    with ExitStack() as flood:
+        for _ in range(hasher.capacity - hasher.reserved):
+            flood.enter_context(hasher.place())
+        unknown = await tried(client, account, password=GOOD_PASSWORD)
+        assert (unknown.status_code, unknown.json()["code"], unknown.headers["retry-after"]) == (503, "overloaded", "3")
+        assert "ratelimit" not in unknown.headers, "who is turned away is not counted"
+        assert (await tried(client, account, device, password=GOOD_PASSWORD)).status_code == 201
+    assert (await tried(client, account, password=GOOD_PASSWORD)).status_code == 201
+
+
+async def test_of_very_many_at_once_most_are_turned_away_unread_but_for_browsers_that_may_be_known(
+    app: Litestar, client: httpx.AsyncClient, settings: Settings
+) -> None:
+    account, hasher = await a_customer(app), parts_of(app).hasher
+    form = {"email": account.email, "password": GOOD_PASSWORD, "client": "web"}
+    assert (await client.post("/v1/sessions", json=form)).status_code == 201
+    device = {"Cookie": f"{settings.device_cookie}={client.cookies[settings.device_cookie]}"}
+    client.cookies.clear()
+    with ExitStack() as flood:
+        for _ in range(2 * hasher.capacity):
+            flood.enter_context(hasher.entrance())
+        for path in ("/v1/sessions", "/v1/registrations"):
+            unread = await client.post(path, content=b"{", headers={"content-type": "application/json"})
+            assert (unread.status_code, unread.json()["code"], unread.headers["retry-after"]) == (
+                503,
+                "overloaded",
+                "3",
+            )
+        page = {"email": account.email, "password": GOOD_PASSWORD}
+        told = await client.post("/de/sign-in", data=page, headers={"Sec-Fetch-Site": "same-origin"})
+        assert (told.status_code, told.headers["retry-after"]) == (503, "3")
+        assert "<h1" in told.text
+        assert (await client.post("/v1/sessions", json=form, headers=device)).status_code == 201
+    assert hasher.inside == 0
+    client.cookies.clear()
+    assert (await client.post("/v1/sessions", json=form)).status_code == 201
 
 
 async def test_a_known_device_does_not_sign_in_without_end(app: Litestar, client: httpx.AsyncClient) -> None:

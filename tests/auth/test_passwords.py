@@ -141,6 +141,19 @@ async def test_a_flood_of_sign_ins_leaves_room_for_recovery() -> None:
     hasher.close()
 
 
+async def test_who_has_no_place_is_turned_away_before_anything_is_asked() -> None:
+    hasher = cheap_hasher(threads=1, queue=1, reserved=1)
+    with hasher.place() as place:
+        assert await hasher.verify(GOOD_PASSWORD, None, place=place) == (False, None)
+        for _ in range(2):
+            with pytest.raises(Overloaded), hasher.place():
+                pytest.fail("there is no place")
+        with hasher.place(urgent=True) as reserved:
+            assert await hasher.verify(GOOD_PASSWORD, None, place=reserved) == (False, None)
+    assert (hasher.waiting, hasher.shed) == (0, 2)
+    hasher.close()
+
+
 async def test_a_request_that_goes_away_frees_no_place_whose_thread_still_works() -> None:
     hasher = cheap_hasher(threads=1, queue=0)
     gate, is_running = threading.Event(), threading.Event()

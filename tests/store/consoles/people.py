@@ -4,8 +4,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from auth.authentication import csrf_token_of
 from auth.email_addresses import parse_email
+from auth.identity import csrf_token_of
 from auth.ids import new_id
 from auth.models import Account, RoleAssignment, Session
 from auth.tokens import SESSION, hash_token, make_token

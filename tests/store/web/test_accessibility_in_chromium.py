@@ -91,9 +91,15 @@ async def faults_of_page(page: Page, axe_script: str) -> list[str]:
 
 
 async def read_all(
-    chromium: Browser, base_url: str, paths: Sequence[str], axe_script: str, cookie: tuple[str, str] | None = None
+    chromium: Browser,
+    base_url: str,
+    paths: Sequence[str],
+    axe_script: str,
+    cookie: tuple[str, str] | None = None,
+    *,
+    locale: str = "de",
 ) -> list[str]:
-    """The faults of all pages, light on a phone and dark on a desk; in German, whose words are the longer ones."""
+    """The faults of all pages, light on a phone and dark on a desk; else in German, whose words are the longer ones."""
     faults = []
     for scheme, viewport in (("light", PHONE), ("dark", DESKTOP)):
         # The pages forbid scripts that are not theirs; the checker is one.
@@ -108,7 +114,7 @@ async def read_all(
         await context.add_init_script(SHIFTS)
         page = await context.new_page()
         for path in paths:
-            faults += await faults_on(page, f"{base_url}/de{path}", axe_script)
+            faults += await faults_on(page, f"{base_url}/{locale}{path}", axe_script)
         await context.close()
     return faults
 
@@ -184,3 +190,22 @@ async def test_what_staff_see_hinders_nobody(
         f"/finance/unresolved?short={foreign}",
     ]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(admin)) == []
+
+
+@pytest.mark.parametrize("locale", ["de", "en"])
+async def test_the_pages_of_accounts_hinder_nobody_in_either_language(
+    chromium: Browser, live_server: str, axe_script: str, database: Database, locale: str
+) -> None:
+    """Those that are read in German above only in English; the others in both."""
+    above = () if locale == "de" else ("/sign-in", "/register", "/register/confirm", "/password/forgot")
+    more = () if locale == "de" else ("/password/reset", "/password/sent", "/account/email/undo", "/account/keep")
+    visitors = [*above, *more, "/register/sent", "/join"]
+    person = await a_person(database)
+    await some_history(database, person.account, at=datetime.now(UTC))
+    own = ["/account/second-factor"]
+    if locale == "en":
+        own += ["/account", "/account/devices", "/account/streams", "/account/privacy", "/account/cases", "/step-up"]
+        own += ["/account/cases/new", "/account/password/change", "/account/email", "/account/email/confirm"]
+    faults = await read_all(chromium, live_server, visitors, axe_script, locale=locale)
+    faults += await read_all(chromium, live_server, own, axe_script, cookie_of(person), locale=locale)
+    assert faults == []
