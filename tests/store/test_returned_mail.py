@@ -17,9 +17,11 @@ import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ids import new_id
 from auth.models import Account
+from auth.ports import Letter
 from store.app import attach
 from store.cli import TRY_LATER, take_in_mail_report
 from store.database import Database
@@ -268,17 +270,28 @@ async def test_after_a_complaint_reminders_are_left_out_and_security_mails_are_n
     assert await owner.fetchval("SELECT status FROM store.mails") == "complained"
     assert await suppressions(owner) == {account.email_key: "complained"}
     with open_post_office(settings.smtp_url) as office:
-        assert await a_sent_status(app, account, "payment_failed", owner) in ("suppressed", "dropped")
+        assert await a_sent_status(app, account, "rental_end_reminder", owner) == "suppressed"
         assert await a_sent_status(app, account, "password_changed", owner) == "sent"
-    assert len(office.letters) == 1
-    assert await suppressions(owner) == {account.email_key: "complained"}
+        await owner.execute("DELETE FROM store.suppressed_addresses")
+        assert await a_sent_status(app, account, "rental_end_reminder", owner) == "sent"
+    assert len(office.letters) == 2
+
+
+async def a_reminder(
+    session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+) -> Letter | None:
+    """A reminder of a rental that is always due."""
+    account = await session.get_one(Account, account_id)
+    values = {"film": "Her", "until": at, "is_cut": False, "watch": "https://videothek.example/de/watch/her-2013"}
+    return Letter(recipient=account.email or "", values=values)
 
 
 async def a_sent_status(app: Litestar, account: Account, kind: str, owner: asyncpg.Connection) -> str:
     parts = parts_of(app)
+    outbox = replace(parts.outbox, composers={**parts.outbox.composers, "rental_end_reminder": a_reminder})
     async with parts.database.sessions.begin() as session:
-        mail_id = await parts.outbox.queue(session, kind=kind, account_id=account.id, reference=new_id(), locale="de")
-    await deliver_mails(app)
+        mail_id = await outbox.queue(session, kind=kind, account_id=account.id, reference=new_id(), locale="de")
+    await outbox.deliver(mail_id=mail_id, at=datetime.now(UTC))
     status: str = await owner.fetchval("SELECT status FROM store.mails WHERE id = $1", mail_id)
     return status
 
