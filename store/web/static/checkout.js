@@ -26,7 +26,8 @@ function showProblem(sentence, way) {
   }
   box.append(document.createElement("span"), body);
   problem.append(box);
-  problem.scrollIntoView({ block: "nearest" });
+  // The bar with the button lies over the edge of a phone.
+  problem.scrollIntoView({ block: "center" });
 }
 
 // The payment form is not there: says what that means for the order, and offers to try again.

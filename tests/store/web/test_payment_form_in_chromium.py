@@ -31,6 +31,11 @@ BREAKING = FORM.replace("READY", "setTimeout(act)").replace(
     "CONFIRM", "async () => { throw new Error('the connection broke') }"
 )
 
+IS_IN_SIGHT = """(element) => {
+    const box = element.getBoundingClientRect();
+    return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === element;
+}"""
+
 NOT_LOADED = {"de": "Das Bezahlformular lässt sich gerade nicht laden.", "en": "The payment form cannot be loaded"}
 RELOAD = {"de": "Seite neu laden", "en": "Load the page again"}
 ORDER = {"de": "Zahlungspflichtig bestellen", "en": "Order with obligation to pay"}
@@ -83,9 +88,11 @@ async def test_a_script_that_breaks_or_cannot_be_loaded_is_told_at_once(
     await expect(alert).to_contain_text(NOT_LOADED[locale])
     await expect(page.get_by_role("button", name=ORDER[locale])).to_be_disabled()
     assert await database.reads.fetchval("SELECT count(*) FROM billing.orders") == 0
+    again = alert.get_by_role("button", name=RELOAD[locale])
+    assert await again.evaluate(IS_IN_SIGHT), "on a phone the bar with the ordering button must not hide the way out"
 
     await serve(page, WORKING)
-    await alert.get_by_role("button", name=RELOAD[locale]).click()
+    await again.click()
     await expect(page.get_by_role("button", name=ORDER[locale])).to_be_enabled()
     await expect(alert).to_be_empty()
 
