@@ -11,6 +11,7 @@ from typing import Final
 import uvicorn
 
 from store.app import create_app
+from store.patience import PatientProtocol
 from store.safe_start import check_database
 from store.settings import Settings, UnsafeSettings
 
@@ -39,6 +40,7 @@ def main(words: list[str] | None = None) -> int:
             create_app(settings),
             host=given.host,
             port=given.port,
+            http=PatientProtocol,
             log_config=None,
             access_log=False,
             proxy_headers=False,

@@ -450,7 +450,11 @@ ATTACKS: Final[Mapping[int, tuple[str, tuple[str, ...]]]] = {
     ),
     65: (
         "clients that stop in the middle of a request",
-        (f"{RAW}test_many_clients_that_stop_in_the_middle_keep_nobody_else_waiting",),
+        (
+            f"{RAW}test_many_clients_that_stop_in_the_middle_keep_nobody_else_waiting",
+            "test_patience.py::test_a_client_that_stops_in_the_middle_is_let_go",
+            "test_patience.py::test_a_client_that_sends_byte_by_byte_is_let_go_too",
+        ),
     ),
     66: (
         "Redis killed or flushed",
