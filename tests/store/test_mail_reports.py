@@ -18,7 +18,7 @@ from store.mail_reports import (
 )
 from tests.store.mail_messages import a_complaint, a_delivery_status
 
-MAIL_ID = new_id()
+MAIL_ID = UUID("01a216b6-6a09-70d5-aeed-c1b33e6a7e4d")
 
 
 @pytest.mark.parametrize("returned", ["text/rfc822-headers", "message/rfc822"])
