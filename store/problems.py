@@ -54,6 +54,9 @@ _PASSING_FAULTS = (
 )
 
 
+_OF_DATABASE = (postgres.PostgresError, postgres.InterfaceError, ConnectionError)
+
+
 def exception_handlers(error_page: ErrorPage) -> ExceptionHandlersMap:
     """The handlers of the application; `error_page` draws a refusal for people."""
 
@@ -191,7 +194,10 @@ def _place_in_body(fault: InternalServerException) -> str | None:
 
 
 def _cause(fault: BaseException) -> BaseException | None:
-    """The database's own fault below SQLAlchemy's, or the fault itself."""
-    if isinstance(fault, DBAPIError):
-        return fault.orig.__cause__ if fault.orig is not None else None
-    return fault
+    """The database's own fault below those that wrap it (SQLAlchemy's, its driver's), or the fault itself."""
+    below: BaseException | None = fault
+    while below is not None and not isinstance(below, _OF_DATABASE):
+        below = below.orig if isinstance(below, DBAPIError) else below.__cause__
+    if isinstance(below, postgres.InterfaceError) and "connection is closed" in str(below):
+        return ConnectionError()  # asyncpg has no class for it
+    return below or fault
