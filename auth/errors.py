@@ -83,8 +83,8 @@ class StepUpRequired(AuthError):
     """
 
     status, code = 403, "step_up_required"
-    de = "Bitte bestätigen Sie zuerst noch einmal Ihr Passwort."
-    en = "Please confirm your password once more first."
+    de = "Bitte bestätigen Sie zuerst noch einmal, dass Sie es sind."
+    en = "Please confirm once more first that it is you."
 
     @property
     def headers(self) -> Mapping[str, str]:

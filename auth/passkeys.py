@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Any, Final, Literal, NoReturn
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -68,6 +69,15 @@ class RelyingParty:
     def id(self) -> str:
         """The host's name: passkeys work on it and below it."""
         return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def has_name(self) -> bool:
+        """Whether browsers make passkeys for it: they do for names, never for IP addresses."""
+        try:
+            ip_address(self.id)
+        except ValueError:
+            return True
+        return False
 
     @property
     def origin(self) -> str:

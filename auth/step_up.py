@@ -23,9 +23,10 @@ from auth.visits import Visit
 FRESH: Final = timedelta(minutes=15)
 """For how long a proof opens what is sensitive."""
 
-_HAS_APP: Final = """
+_WAYS: Final = """
     SELECT EXISTS (SELECT FROM auth.second_factors
-                    WHERE account_id = $1 AND confirmed_at IS NOT NULL AND removed_at IS NULL)
+                    WHERE account_id = $1 AND confirmed_at IS NOT NULL AND removed_at IS NULL) AS code,
+           EXISTS (SELECT FROM auth.passkeys WHERE account_id = $1 AND removed_at IS NULL) AS passkey
 """
 
 
@@ -41,6 +42,15 @@ def require_fresh(identity: Identity, *, at: datetime) -> None:
     """Raise `StepUpRequired` unless the last proof is fresh."""
     if at - identity.authenticated_at > FRESH:
         raise StepUpRequired(max_age=int(FRESH.total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """By what an account can prove itself besides its password."""
+
+    code: bool
+    """Of an app."""
+    passkey: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +107,10 @@ class StepUp:
         if await self._has_second_factor(identity):
             require_fresh(identity, at=at)
 
-    async def takes_code(self, identity: Identity) -> bool:
-        """Whether an app of this account shows codes; a read of its own, as a page asks before a password is hashed."""
-        return bool(await self.database.reads.fetchval(_HAS_APP, identity.account_id))
+    async def ways(self, identity: Identity) -> Ways:
+        """By what the account can prove itself; a read of its own, as a page asks before a password is hashed."""
+        (row,) = await self.database.reads.fetch(_WAYS, identity.account_id)
+        return Ways(code=row["code"], passkey=row["passkey"])
 
     async def _check_password(self, identity: Identity, password: str, *, at: datetime, visit: Visit) -> None:
         try:
@@ -122,7 +133,7 @@ class StepUp:
 
     async def _has_second_factor(self, identity: Identity) -> bool:
         """Staff always have one."""
-        return not identity.is_customer or await self.takes_code(identity)
+        return not identity.is_customer or (await self.ways(identity)).code
 
     async def _renew(self, identity: Identity, *, at: datetime, visit: Visit) -> str:
         token = await renew_token(self.session, session_id=identity.session_id, at=at)

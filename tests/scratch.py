@@ -46,7 +46,7 @@ def sandbox_environment(*, database_url: str, redis_url: str) -> dict[str, str]:
     """Environment variables of a sandbox on these engines, with a free port for the web server."""
     return {
         "VIDEOTHEK_MODE": "sandbox",
-        "BASE_URL": f"http://127.0.0.1:{free_port()}",
+        "BASE_URL": f"http://localhost:{free_port()}",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",

@@ -78,7 +78,9 @@ def environment_of(folder: Path, ports: Ports, engines: EngineAddresses, env: Ma
     return {
         **{name: value for name, value in env.items() if name not in ours},
         **sandbox_variables(folder),
-        "BASE_URL": f"http://127.0.0.1:{ports.web}",
+        # A name, as browsers make passkeys for no IP address; the processes themselves ask by the address.
+        "BASE_URL": f"http://localhost:{ports.web}",
+        "ALLOWED_HOSTS": f"localhost:{ports.web},127.0.0.1:{ports.web}",
         "DATABASE_URL": engines.database_url,
         "DATABASE_OWNER_URL": env.get("DATABASE_OWNER_URL") or engines.database_url,
         "REDIS_URL": engines.redis_url or "",

@@ -164,7 +164,7 @@ def _watch(children: list[Child]) -> int:
 
 
 def _panel(ports: Ports, *, engines_seconds: float, logs: Path) -> Panel:
-    web = f"http://127.0.0.1:{ports.web}"
+    web = f"http://localhost:{ports.web}"
     table = Table.grid(padding=(0, 3))
     for name, place in (
         ("Store", web),

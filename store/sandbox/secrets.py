@@ -17,7 +17,7 @@ def sandbox_variables(folder: Path) -> dict[str, str]:
     """
     return {
         "VIDEOTHEK_MODE": "sandbox",
-        "BASE_URL": "http://127.0.0.1:8000",
+        "BASE_URL": "http://localhost:8000",
         "SMTP_URL": "smtp://127.0.0.1:8026",
         "MAIL_FROM": "Videothek <kino@videothek.example>",
         "STRIPE_API_BASE": "http://127.0.0.1:8420",

@@ -43,7 +43,7 @@ async def show_step_up(
 ) -> Response[str]:
     """The form that asks for the password once more, and for a code where the account's app shows one."""
     onward = local_path(next, default=frame.url("/account"))
-    return frame.page("account/step_up.html", onward=onward, has_code=await step_up.takes_code(identity), errors={})
+    return frame.page("account/step_up.html", onward=onward, ways=await step_up.ways(identity), errors={})
 
 
 @post("/step-up", guards=[signed_in])
@@ -58,7 +58,7 @@ async def step_up(
 ) -> Response[Any]:
     """Check the password and lead back to where one was."""
     onward = local_path(data.next, default=frame.url("/account"))
-    has_code = await step_up.takes_code(identity)
+    ways = await step_up.ways(identity)
     try:
         token = await step_up.confirm(
             identity=identity, password=data.password, code=data.code or None, at=real_now, visit=visit
@@ -66,7 +66,7 @@ async def step_up(
     except Refusal as refusal:
         await session.rollback()
         errors = beside_field(refusal, frame.locale)
-        return refused(frame, "account/step_up.html", refusal, onward=onward, has_code=has_code, errors=errors)
+        return refused(frame, "account/step_up.html", refusal, onward=onward, ways=ways, errors=errors)
     response = frame.go(onward)
     set_session_cookie(response, token, kind=identity.session_kind, settings=frame.settings)
     return response

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from auth.authentication import Identity
 from auth.errors import Refusal
+from auth.passkeys import RelyingParty
 from store.problems import locale_of
 from store.settings import Settings
 from store.web.assets import asset_url, icon_markup
@@ -102,6 +103,11 @@ class Frame:
     def markets(self) -> list[str]:
         """Codes of the markets that there are, Germany before Austria."""
         return sorted(self.request.app.state.parts.markets, reverse=True)
+
+    @property
+    def takes_passkeys(self) -> bool:
+        """Whether browsers make passkeys for our address."""
+        return RelyingParty(self.settings.base_url).has_name
 
     @property
     def query(self) -> str:
@@ -233,7 +239,11 @@ def _page_before(frame: Frame) -> str:
         return frame.path
     referer = frame.request.headers.get("referer", "")
     base = frame.settings.base_url
-    return local_path(referer.removeprefix(base) if referer.startswith(f"{base}/") else None, default=frame.url())
+    before = local_path(referer.removeprefix(base) if referer.startswith(f"{base}/") else None, default=frame.url())
+    # What was done there before is no news after the proof.
+    parts = urlsplit(before)
+    query = [(key, value) for key, value in parse_qsl(parts.query, keep_blank_values=True) if key != "done"]
+    return parts._replace(query=urlencode(query)).geturl()
 
 
 def _ways_on(frame: Frame, refusal: Refusal) -> list[tuple[str, str]]:

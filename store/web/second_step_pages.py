@@ -43,6 +43,17 @@ def shown(frame: Frame, offer: Offer | None) -> dict[str, str] | None:
     return {"secret": in_groups(offer.secret, " "), "address": offer.address, "picture": picture}
 
 
+def second_step_page(
+    frame: Frame, step: StepDue, *, onward: str, refusal: Refusal | None = None, field: str = "code"
+) -> Response[str]:
+    """The page of a begun sign-in, perhaps with a refusal beside the field that it speaks of."""
+    errors = {field: refusal.sentence(frame.locale)} if refusal else {}
+    values: dict[str, Any] = {"step": step, "offer": shown(frame, step.offer), "onward": onward, "errors": errors}
+    if refusal is None:
+        return frame.page("account/second_step.html", **values)
+    return refused(frame, "account/second_step.html", refusal, **values)
+
+
 @get(_PATH)
 async def show_second_step(
     frame: NamedDependency[Frame],
@@ -54,8 +65,7 @@ async def show_second_step(
     step = await sign_ins.find_step(_token(frame), at=real_now)
     if step is None:
         return frame.go("/sign-in")
-    onward = local_path(next, default=frame.url())
-    return frame.page("account/second_step.html", offer=shown(frame, step.offer), onward=onward, errors={})
+    return second_step_page(frame, step, onward=local_path(next, default=frame.url()))
 
 
 @post(_PATH)
@@ -78,12 +88,7 @@ async def take_code(
         if step is None:
             raise
         await session.rollback()
-        values = {
-            "offer": shown(frame, step.offer),
-            "onward": onward,
-            "errors": {"code": refusal.sentence(frame.locale)},
-        }
-        return refused(frame, "account/second_step.html", refusal, **values)
+        return second_step_page(frame, step, onward=onward, refusal=refusal)
     response = (
         frame.page("account/recovery_codes.html", codes=done.recovery_codes, onward=onward)
         if done.recovery_codes

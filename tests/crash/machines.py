@@ -161,7 +161,10 @@ class Machines:
         ports = Ports(web=free_port(), mail=free_port(), smtp=free_port(), stripe=free_port())
         second = free_port()
         around = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        hosts = {"ALLOWED_HOSTS": f"127.0.0.1:{ports.web},127.0.0.1:{second}", "TRUSTED_PROXIES": "127.0.0.1"}
+        hosts = {
+            "ALLOWED_HOSTS": f"localhost:{ports.web},127.0.0.1:{ports.web},127.0.0.1:{second}",
+            "TRUSTED_PROXIES": "127.0.0.1",
+        }
         self.environment = {**environment_of(self.folder, ports, engines, around), **hosts}
         for port, web in zip((ports.web, second), WEB, strict=True):
             at_port = Ports(web=port, mail=ports.mail, smtp=ports.smtp, stripe=ports.stripe)

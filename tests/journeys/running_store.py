@@ -85,7 +85,7 @@ def running_store(folder: Path, *, database_url: str, redis_url: str) -> Iterato
                     break
             assert "up after" in shown, f"the store did not start:\n{shown}"
             yield RunningStore(
-                web=f"http://127.0.0.1:{ports.web}",
+                web=f"http://localhost:{ports.web}",
                 mail=f"http://127.0.0.1:{ports.mail}",
                 stripe=f"http://127.0.0.1:{ports.stripe}",
                 database_url=database_url,

@@ -183,7 +183,7 @@ async def sign_in(page: Page, customer: Customer) -> None:
     form = page.get_by_role("main")
     await form.get_by_label("E-Mail-Adresse").fill(customer.email)
     await form.get_by_label("Passwort").fill(customer.password)
-    await form.get_by_role("button", name="Anmelden").click()
+    await form.get_by_role("button", name="Anmelden", exact=True).click()
 
 
 async def agree(page: Page) -> None:

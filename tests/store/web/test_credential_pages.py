@@ -35,7 +35,7 @@ async def test_a_refused_form_leads_to_the_proof_and_back_to_its_page(
     answer = await client.post(
         f"{page}/password-resets",
         data={"reason": REASON},
-        headers={**agent.headers, "Referer": f"{settings.base_url}{page}?x=1"},
+        headers={**agent.headers, "Referer": f"{settings.base_url}{page}?done=saved&x=1"},
     )
     onward = f"/de/step-up?next=%2Fde%2Fsupport%2Fcustomers%2F{customer.account.id}%3Fx%3D1"
     assert (answer.status_code, answer.headers["location"]) == (303, onward)
