@@ -20,6 +20,7 @@ from auth.errors import (
     PasskeyExists,
     PasskeyNotFound,
     PasskeyRefused,
+    SecondFactorExists,
     StepNotValid,
     StepUpRequired,
     TooManyAttempts,
@@ -27,6 +28,8 @@ from auth.errors import (
 )
 from auth.own_passkeys import OwnPasskeys
 from auth.passkey_schemas import (
+    FirstPasskeyCreate,
+    FirstPasskeyOfferCreate,
     PasskeyChallengeCreate,
     PasskeyChallengeOut,
     PasskeyChange,
@@ -230,6 +233,51 @@ async def finish_sign_in_by_passkey(
 
 
 @post(
+    "/first-passkey-offers",
+    summary="Begin to set up a passkey as the second factor",
+    tags=["Passkeys"],
+    responses=problems(StepNotValid, SecondFactorExists, CrossSiteRequest, TooManyAttempts),
+)
+async def offer_first_passkey(
+    data: JSONBody[FirstPasskeyOfferCreate],
+    request: Request[Any, Any, Any],
+    sign_ins: NamedDependency[SignIn],
+    settings: NamedDependency[SkipValidation[AuthSettings]],
+    real_now: NamedDependency[datetime],
+) -> PasskeyOffer:
+    """In place of the app that a first step offers to staff without a second factor."""
+    token = data.token or (request.cookies.get(settings.step_cookie) if data.client == "web" else None)
+    options = await sign_ins.offer_first_passkey(token=token or "", at=real_now)
+    return PasskeyOffer(options, real_now + CHALLENGE_LIVES)
+
+
+@post(
+    "/first-passkeys",
+    summary="Finish a sign-in by a new passkey",
+    tags=["Passkeys"],
+    responses=problems(StepNotValid, SecondFactorExists, PasskeyRefused, PasskeyExists, CrossSiteRequest),
+)
+async def add_first_passkey(
+    data: JSONBody[FirstPasskeyCreate],
+    sign_ins: NamedDependency[SignIn],
+    settings: NamedDependency[SkipValidation[AuthSettings]],
+    visitor: NamedDependency[Identity | None],
+    real_now: NamedDependency[datetime],
+    visit: NamedDependency[Visit],
+) -> Response[SessionOpened]:
+    """Keep the passkey and open the session; from now on it is the second factor, and one alone."""
+    opened = await sign_ins.by_first_passkey(
+        token=data.token,
+        answer=msgspec.to_builtins(data.credential),
+        name=data.name.strip(),
+        at=real_now,
+        visit=visit.on_device(data.device_token),
+        previous=visitor,
+    )
+    return session_opened(opened, by_cookie=data.client == "web", settings=settings)
+
+
+@post(
     "/passkey-step-ups",
     summary="Prove anew who is there by a passkey",
     tags=["Passkeys"],
@@ -261,5 +309,7 @@ handlers = [
     ask_passkey,
     sign_in_by_passkey,
     finish_sign_in_by_passkey,
+    offer_first_passkey,
+    add_first_passkey,
     step_up_by_passkey,
 ]

@@ -158,6 +158,27 @@ class PasskeySecondStepCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """What an earlier sign-in of this app gave. Browsers have a cookie for it."""
 
 
+class FirstPasskeyOfferCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Asking for a passkey to be made in the second step of a sign-in."""
+
+    client: Literal["web", "app"]
+    """`app` sends the token of the begun sign-in, `web` has a cookie for it."""
+    token: TokenText | None = None
+
+
+class FirstPasskeyCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """The passkey that an authenticator made in the second step of a sign-in."""
+
+    token: TokenText
+    """Of the begun sign-in."""
+    name: PasskeyName
+    credential: NewCredential
+    client: Literal["web", "app"] = "app"
+    """`app` gets a bearer token in the answer, `web` a cookie."""
+    device_token: DeviceTokenText | None = None
+    """What an earlier sign-in of this app gave. Browsers have a cookie for it."""
+
+
 class PasskeyStepUpCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """Proving anew who is there, by a passkey."""
 

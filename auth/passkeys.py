@@ -239,8 +239,7 @@ class Passkeys:
         if reason or passkey is None or account is None or verified is None:
             target = account.id if account else account_id
             await self._refuse("passkey.check", reason or "not_valid", target, actor, at=at, visit=visit)
-        key = "swk" if passkey.can_be_backed_up else "hwk"
-        return Proved(account, (key, "user", "mfa"))
+        return Proved(account, proofs_of(passkey))
 
     async def _new_challenge(self, purpose: Purpose, holder: bytes, *, at: datetime) -> bytes:
         await PASSKEY_PER_HOLDER.admit(self.throttle, holder.hex())
@@ -354,6 +353,11 @@ class Passkeys:
                 ip=visit.ip,
             )
         raise PasskeyRefused
+
+
+def proofs_of(passkey: Passkey) -> Sequence[str]:
+    """By what means whoever used a passkey proved who they are, in the words of RFC 8176."""
+    return ("swk" if passkey.can_be_backed_up else "hwk", "user", "mfa")
 
 
 async def list_passkeys(session: AsyncSession, *, account_id: UUID) -> Sequence[Passkey]:

@@ -42,6 +42,14 @@ PERIODS: Final = (
         """,
     ),
     Period(
+        "removed passkeys",
+        timedelta(days=180),
+        """
+        DELETE FROM auth.passkeys WHERE id IN (
+            SELECT id FROM auth.passkeys WHERE removed_at < $1 LIMIT $2)
+        """,
+    ),
+    Period(
         "changes of address",
         timedelta(days=180),
         """

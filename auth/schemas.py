@@ -232,7 +232,8 @@ class SecondFactorDue(Struct, frozen=True):
 
     token: TokenText
     offer: SecondFactorOffer | None
-    """Where the account has no second factor and must have one: the authenticator to set up; else null."""
+    """Where the account has no second factor and must have one: the authenticator to set up; else null. A passkey may
+    be set up in its place: `POST /v1/first-passkey-offers`."""
     expires_at: datetime
     takes_code: bool
     """Whether there is an app (or one is offered) whose code finishes it."""

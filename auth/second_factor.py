@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Final, NoReturn
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
-from auth.errors import CodeRefused, SecondFactorExists, SecondFactorMissing
-from auth.factor_records import RecoveryCode, SecondFactor
+from auth.errors import CodeRefused, LastFactor, SecondFactorExists, SecondFactorMissing
+from auth.factor_records import Passkey, RecoveryCode, SecondFactor
 from auth.identity import Identity
 from auth.ids import new_id
 from auth.limits import admit_code, give_code_back
@@ -96,7 +96,8 @@ class SecondFactors:
         await admit_code(self.throttle, account_id=account_id)
         # The account first: of two confirmations at once the second finds the first one's factor.
         account = await self.session.get_one(Account, account_id, with_for_update=True)
-        if await self._in_force(account_id) is not None:
+        # Nor beside a passkey, unless who asks has proved it: a password alone adds no factor.
+        if await self._in_force(account_id) is not None or (actor is None and await self._has_passkey(account_id)):
             raise SecondFactorExists
         offered = await self._offered_to(holder)
         if offered is None or offered.sealed_secret is None:
@@ -139,7 +140,11 @@ class SecondFactors:
         return await self._make_recovery_codes(identity.account_id, at=at)
 
     async def remove(self, *, identity: Identity, code: str, at: datetime, visit: Visit) -> None:
-        """Do without a second factor from now on: against one of its codes, and for customers only (guard)."""
+        """Do without the app from now on, against one of its codes; raises `LastFactor` to staff without a passkey."""
+        # The account first: of two removals at once, of app and passkey, the second finds what the first one left.
+        account = await self.session.get_one(Account, identity.account_id, with_for_update=True)
+        if not await self.can_be_removed(identity=identity):
+            raise LastFactor
         await self.check(account_id=identity.account_id, code=code, actor=identity, at=at, visit=visit)
         factor = await self._in_force(identity.account_id)
         if factor is None:
@@ -147,7 +152,11 @@ class SecondFactors:
         factor.removed_at, factor.sealed_secret = at, None
         await self.session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == identity.account_id))
         await self._note("second_factor.remove", identity.account_id, identity, at=at, visit=visit)
-        await self._tell(await self.session.get_one(Account, identity.account_id), factor.id)
+        await self._tell(account, factor.id)
+
+    async def can_be_removed(self, *, identity: Identity) -> bool:
+        """Whether the account may do without the app: customers' may, staff's only beside a passkey."""
+        return identity.is_customer or await self._has_passkey(identity.account_id)
 
     async def state(self, *, account_id: UUID) -> State:
         """Since when the account has a second factor, and how many recovery codes are left."""
@@ -164,6 +173,10 @@ class SecondFactors:
                 factor.account_id == account_id, factor.confirmed_at.is_not(None), factor.removed_at.is_(None)
             )
         )
+
+    async def _has_passkey(self, account_id: UUID) -> bool:
+        passkey = exists().where(Passkey.account_id == account_id, Passkey.removed_at.is_(None))
+        return bool(await self.session.scalar(select(passkey)))
 
     async def _offered_to(self, holder: UUID) -> SecondFactor | None:
         factor = SecondFactor

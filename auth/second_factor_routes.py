@@ -7,11 +7,11 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
-from auth.authentication import Identity, customer_only, set_device_cookie, set_session_cookie, signed_in
+from auth.authentication import Identity, set_device_cookie, set_session_cookie, signed_in
 from auth.errors import (
     CodeRefused,
     CrossSiteRequest,
-    CustomersOnly,
+    LastFactor,
     NotSignedIn,
     Overloaded,
     PasswordWrong,
@@ -180,8 +180,8 @@ async def renew_recovery_codes(
     status_code=204,
     summary="Do without the second factor",
     tags=["Second factor"],
-    guards=[customer_only],
-    responses=problems(NotSignedIn, CustomersOnly, CodeRefused, SecondFactorMissing, CrossSiteRequest, TooManyAttempts),
+    guards=[signed_in],
+    responses=problems(NotSignedIn, CodeRefused, SecondFactorMissing, LastFactor, CrossSiteRequest, TooManyAttempts),
 )
 async def remove_second_factor(
     data: JSONBody[CodeCreate],
@@ -190,7 +190,7 @@ async def remove_second_factor(
     real_now: NamedDependency[datetime],
     visit: NamedDependency[Visit],
 ) -> None:
-    """Switch it off, against one of its codes. Customers only: staff always have one."""
+    """Switch the app off, against one of its codes. Staff only beside a passkey: they always have a second factor."""
     await second_factors.remove(identity=identity, code=data.code, at=real_now, visit=visit)
 
 

@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.email_addresses import parse_email
-from auth.errors import AccountDisabled, EmailAddressInvalid, SignInRefused, StepNotValid
+from auth.errors import AccountDisabled, EmailAddressInvalid, SecondFactorExists, SignInRefused, StepNotValid
 from auth.factor_records import SignInStep
 from auth.identity import Identity
 from auth.ids import new_id
 from auth.known_devices import is_known
 from auth.limits import admit_code, admit_origin, admit_passkey_challenge, admit_sign_in, give_code_back
 from auth.models import Account
-from auth.passkeys import Answer, Passkeys, list_passkeys
+from auth.passkeys import Answer, Passkeys, list_passkeys, proofs_of
 from auth.passwords import PasswordHasher, normalise
 from auth.ports import OpenDatabase, Throttle
 from auth.second_factor import BY_CODE, Offer, SecondFactors
@@ -217,6 +217,49 @@ class SignIn:
             proofs=("pwd", *proved.proofs),
             previous=previous,
         )
+
+    async def offer_first_passkey(self, *, token: str, at: datetime) -> dict[str, Any]:
+        """What makes a passkey in place of the app that a begun sign-in offers to staff without a second factor.
+
+        Raises `StepNotValid` or `SecondFactorExists`.
+        """
+        step = await self._open_step(token, at=at)
+        if step is None:
+            raise StepNotValid
+        await self._require_no_factor(step.account_id)
+        return await self.passkeys.offer(account_id=step.account_id, holder=step.id, at=at)
+
+    async def by_first_passkey(
+        self, *, token: str, answer: Answer, name: str, at: datetime, visit: Visit, previous: Identity | None = None
+    ) -> SignedIn:
+        """Finish a begun sign-in by the passkey that was made for it: from now on it is the second factor.
+
+        Raises `StepNotValid`, `SecondFactorExists` or `PasskeyRefused`.
+        """
+        step = await self._open_step(token, at=at, lock=True)
+        if step is None:
+            raise StepNotValid
+        # The account first: of two set-ups at once, by passkey or app, the second finds the first one's factor.
+        await self.session.get_one(Account, step.account_id, with_for_update=True)
+        await self._require_no_factor(step.account_id)
+        step.used_at = at
+        made = await self.passkeys.register(
+            account_id=step.account_id, holder=step.id, answer=answer, name=name, actor=None, at=at, visit=visit
+        )
+        return await self.sessions.open(
+            account_id=step.account_id,
+            kind=step.session_kind,
+            epoch=step.epoch,
+            at=at,
+            visit=visit,
+            proofs=("pwd", *proofs_of(made)),
+            previous=previous,
+        )
+
+    async def _require_no_factor(self, account_id: UUID) -> None:
+        state = await self.factors.state(account_id=account_id)
+        if state.since is not None or await list_passkeys(self.session, account_id=account_id):
+            raise SecondFactorExists
 
     async def _verified(self, *, email: str, password: str, at: datetime, visit: Visit) -> asyncpg.Record:
         """The account whose address and password these are; raises `SignInRefused`."""

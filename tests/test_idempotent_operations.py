@@ -64,6 +64,8 @@ BY_OWN_RULE = {
     "POST /v1/passkey-challenges": NO_MONEY,
     "POST /v1/passkey-sign-ins": ONCE,
     "POST /v1/passkey-second-steps": ONCE,
+    "POST /v1/first-passkey-offers": NO_MONEY,
+    "POST /v1/first-passkeys": ONCE,
     "POST /v1/passkey-step-ups": ONCE,
     "POST /v1/staff/invitations": "a newer one to the same address replaces the one before",
     "DELETE /v1/staff/invitations/{invitation_id}": STATE,

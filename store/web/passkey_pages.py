@@ -179,6 +179,38 @@ async def finish_sign_in_by_passkey(
     return response
 
 
+@post("/sign-in/code/first-passkey")
+async def finish_sign_in_by_first_passkey(
+    visit: NamedDependency[Visit],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[AnswerForm],
+    sign_ins: NamedDependency[SignIn],
+    session: NamedDependency[AsyncSession],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Finish a sign-in by a passkey that staff without a second factor have just made."""
+    onward = local_path(data.next, default=frame.url())
+    token = frame.request.cookies.get(frame.settings.step_cookie, "")
+    step = await sign_ins.find_step(token, at=real_now)
+    try:
+        opened = await sign_ins.by_first_passkey(
+            token=token,
+            answer=_answer_in(data.credential, NewCredential),
+            name=_suggestion(visit),
+            at=real_now,
+            visit=visit,
+            previous=frame.visitor,
+        )
+    except Refusal as refusal:
+        if step is None:
+            raise
+        await session.rollback()
+        return second_step_page(frame, step, onward=onward, refusal=refusal, field="passkey")
+    response = _let_in(frame, opened, onward=onward)
+    set_step_cookie(response, "", lives=timedelta(0), settings=frame.settings)
+    return response
+
+
 @post("/step-up/passkey", guards=[signed_in])
 async def step_up_by_passkey(
     visit: NamedDependency[Visit],
@@ -208,7 +240,12 @@ async def step_up_by_passkey(
 async def _read(session: AsyncSession, identity: Identity, visit: Visit) -> dict[str, Any]:
     """What the page shows; read before anything is tried, as a refusal ends the transaction."""
     passkeys = [PasskeyOut.of(passkey) for passkey in await list_passkeys(session, account_id=identity.account_id)]
-    return {"passkeys": passkeys, "suggestion": program_of(visit.user_agent) or "Passkey"}
+    return {"passkeys": passkeys, "suggestion": _suggestion(visit)}
+
+
+def _suggestion(visit: Visit) -> str:
+    """A name by which its owner may know a passkey that was made here."""
+    return program_of(visit.user_agent) or "Passkey"
 
 
 async def _again(frame: Frame, session: AsyncSession, page: dict[str, Any], refusal: Refusal) -> Response[str]:
@@ -251,5 +288,6 @@ handlers = [
     remove_passkey,
     sign_in_by_passkey,
     finish_sign_in_by_passkey,
+    finish_sign_in_by_first_passkey,
     step_up_by_passkey,
 ]

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import URLEncodedBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.authentication import Identity, customer_only, signed_in
+from auth.authentication import Identity, signed_in
 from auth.errors import Refusal, StepUpRequired
 from auth.second_factor import SecondFactors
 from auth.step_up import StepUp
@@ -30,7 +30,11 @@ class PasswordForm(msgspec.Struct, frozen=True):
 async def _read(frame: Frame, factors: SecondFactors, identity: Identity) -> dict[str, Any]:
     """What the page shows; read before anything is tried, as a refusal ends the transaction."""
     offer = await factors.find_offer(holder=identity.session_id, label=identity.email)
-    return {"state": await factors.state(account_id=identity.account_id), "offer": shown(frame, offer)}
+    return {
+        "state": await factors.state(account_id=identity.account_id),
+        "can_be_removed": await factors.can_be_removed(identity=identity),
+        "offer": shown(frame, offer),
+    }
 
 
 @get(_PATH, guards=[signed_in])
@@ -113,7 +117,7 @@ async def renew_recovery_codes(
     return frame.page("account/recovery_codes.html", codes=codes, onward=frame.url("/account"))
 
 
-@post(f"{_PATH}/removals", guards=[customer_only])
+@post(f"{_PATH}/removals", guards=[signed_in])
 async def remove(
     visit: NamedDependency[Visit],
     frame: NamedDependency[Frame],

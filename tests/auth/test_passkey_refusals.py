@@ -358,3 +358,27 @@ async def test_no_challenge_and_no_key_is_in_the_audit_trail_or_a_job(
     )
     assert encode(key.id) not in written
     assert "evil" not in written
+
+
+async def test_a_sign_in_and_a_proof_end_the_session_that_was_there(app: Litestar, client: httpx.AsyncClient) -> None:
+    holder = await a_holder(app, client)
+    given = await asked(client)
+    body = {"credential": holder.authenticator.sign(given["options"]), "token": given["token"]}
+    opened = await client.post("/v1/passkey-sign-ins", json=body, headers=holder.bearer.headers)
+    assert opened.status_code == 201
+    assert (await client.get("/v1/account", headers=holder.bearer.headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "lie", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}]
+)
+async def test_another_site_can_neither_ask_for_a_challenge_nor_send_an_answer(
+    app: Litestar, client: httpx.AsyncClient, owner: asyncpg.Connection, lie: dict[str, str]
+) -> None:
+    holder, given = await a_holder(app, client), await asked(client)
+    signed = {"credential": holder.authenticator.sign(given["options"]), "token": given["token"], "client": "web"}
+    for path, body in (("passkey-challenges", {"purpose": "sign_in", "client": "web"}), ("passkey-sign-ins", signed)):
+        answer = await client.post(f"/v1/{path}", json=body, headers=lie)
+        assert (answer.status_code, answer.json()["code"]) == (403, "cross_site_request")
+        assert "set-cookie" not in answer.headers
+    assert await owner.fetchval("SELECT count(*) FROM auth.sessions") == 1

@@ -324,7 +324,7 @@ async def test_staff_cannot_do_without_it(app: Litestar, client: httpx.AsyncClie
     bearer = await sign_in(client, await a_colleague(app))
     body = {"code": AUTHENTICATOR.now(steps=1)}
     answer = await client.post("/v1/second-factor-removals", json=body, headers=bearer.headers)
-    assert (answer.status_code, answer.json()["code"]) == (403, "customers_only")
+    assert (answer.status_code, answer.json()["code"]) == (409, "last_factor")
     assert await owner.fetchval("SELECT count(*) FROM auth.second_factors WHERE removed_at IS NULL") == 1
 
 

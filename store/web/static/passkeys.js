@@ -40,11 +40,13 @@
   // The challenge; a refusal becomes an Error with the sentence for the person and the problem's code.
   async function ask(form) {
     const purpose = form.dataset.passkey;
+    const [path, data] = {
+      registration: ["/v1/passkey-offers"],
+      first: ["/v1/first-passkey-offers", { client: "web" }],
+    }[purpose] || ["/v1/passkey-challenges", { purpose, client: "web" }];
     const headers = { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang };
     if (form.elements.csrf_token) headers["X-CSRF-Token"] = form.elements.csrf_token.value;
-    const body = purpose === "registration" ? undefined : JSON.stringify({ purpose, client: "web" });
-    const path = purpose === "registration" ? "/v1/passkey-offers" : "/v1/passkey-challenges";
-    const response = await fetch(path, { method: "POST", headers, body });
+    const response = await fetch(path, { method: "POST", headers, body: data && JSON.stringify(data) });
     const answer = await response.json();
     if (!response.ok) throw Object.assign(new Error(answer.detail), { code: answer.code });
     return publicKey(answer.options);
@@ -79,8 +81,7 @@
     tell(form, "");
     try {
       const options = await ask(form);
-      const make = form.dataset.passkey === "registration";
-      const credential = await navigator.credentials[make ? "create" : "get"]({ publicKey: options });
+      const credential = await navigator.credentials[options.user ? "create" : "get"]({ publicKey: options });
       send(form, credential);
     } catch (fault) {
       show(form, fault);

@@ -24,6 +24,7 @@ LEFT: Final = {
     "addresses of audited deeds": "SELECT count(*) FROM auth.audit_addresses",
     "ended sign-ins": "SELECT count(*) FROM auth.sessions",
     "what erased accounts had agreed to at registration": "SELECT count(*) FROM auth.consents",
+    "removed passkeys": "SELECT count(*) FROM auth.passkeys WHERE removed_at IS NOT NULL",
     "changes of address": "SELECT count(*) FROM auth.email_changes",
     "codes read out by callers": "SELECT count(*) FROM auth.caller_verifications",
     "recoveries by support": "SELECT count(*) FROM auth.recoveries",
@@ -52,7 +53,10 @@ LOGGED: Final = """
     VALUES (gen_random_uuid(), sha256('x'), 'message', 'bounced', true, now());
     DELETE FROM store.watch_progress;
     INSERT INTO auth.erasures (id, account_id, requested_at, due_at, erased_at)
-    SELECT gen_random_uuid(), id, now(), now(), now() FROM auth.accounts WHERE kind = 'customer'
+    SELECT gen_random_uuid(), id, now(), now(), now() FROM auth.accounts WHERE kind = 'customer';
+    INSERT INTO auth.passkeys (id, account_id, credential_id, sign_count, can_be_backed_up, is_backed_up, transports,
+                               name, created_at, removed_at)
+    SELECT gen_random_uuid(), id, 'c', 0, true, true, '{}', 'alt', now(), now() FROM auth.accounts LIMIT 1
 """
 
 AGED: Final = """

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Page, expe
 
 from auth.models import Account
 from tests.auth.people import AUTHENTICATOR, GOOD_PASSWORD, a_colleague, a_customer
+from tests.auth.test_second_factor import a_newcomer
 from tests.cinema import WAIT, Cinema
 
 pytestmark = pytest.mark.browser
@@ -152,6 +153,20 @@ async def test_staff_sign_in_by_a_passkey_alone_and_after_the_password(
     await page.goto("/de/sign-in?next=/de/staff")
     await page.get_by_role("button", name="Mit Passkey anmelden").click()
     await expect(page).to_have_url("/de/staff")
+
+
+async def test_staff_set_a_passkey_up_at_their_first_sign_in(
+    app: Litestar, desk: Desk, owner: asyncpg.Connection
+) -> None:
+    newcomer, page = await a_newcomer(app), desk.page
+    await page.goto("/de/sign-in?next=/de/staff")
+    form = page.locator("main form").filter(has=page.get_by_label("Passwort"))
+    await form.get_by_label("E-Mail-Adresse").fill(newcomer.email or "")
+    await form.get_by_label("Passwort").fill(GOOD_PASSWORD)
+    await form.get_by_role("button", name="Anmelden").click()
+    await page.get_by_role("button", name="Statt der App einen Passkey einrichten").click()
+    await expect(page).to_have_url("/de/staff")
+    assert await owner.fetchval("SELECT count(*) FROM auth.passkeys WHERE account_id = $1", newcomer.id) == 1
 
 
 async def test_a_passkey_is_a_proof_anew_and_the_last_factor_stays(
