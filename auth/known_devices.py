@@ -23,12 +23,21 @@ _IS_KNOWN: Final = """
                     WHERE a.email_key = $1 AND d.token_hash = $2)
 """
 
+_IS_ANYBODYS: Final = "SELECT EXISTS (SELECT FROM auth.known_devices WHERE token_hash = $1)"
+
 
 async def is_known(database: OpenDatabase, *, address: EmailAddress, visit: Visit) -> bool:
     """Whether the account of this address was signed in on this device before; one query for every address."""
     if visit.device is None:
         return False
     return bool(await database.reads.fetchval(_IS_KNOWN, address.key, visit.device))
+
+
+async def is_anybodys(database: OpenDatabase, *, visit: Visit) -> bool:
+    """Whether anybody was signed in on this device before, where nobody says yet who they are."""
+    if visit.device is None:
+        return False
+    return bool(await database.reads.fetchval(_IS_ANYBODYS, visit.device))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ COMPLETE_PER_IP: Final = Rule("link.ip", 30, timedelta(hours=1))
 PASSKEY_PER_MINUTE: Final = Rule("passkey.ip.minute", 30, timedelta(minutes=1))
 PASSKEY_PER_HOUR: Final = Rule("passkey.ip.hour", 300, timedelta(hours=1))
 """Challenges for who is not signed in; tries count as sign-ins do."""
+PASSKEYS_ON_DEVICE: Final = Rule("passkey.device.minute", 20, timedelta(minutes=1))
 PASSKEY_PER_HOLDER: Final = Rule("passkey.holder", 30, timedelta(minutes=15))
 """Challenges for one session or one begun sign-in."""
 CODES_PER_ACCOUNT: Final = (
@@ -151,10 +152,21 @@ async def admit_origin(throttle: Throttle, *, visit: Visit) -> None:
     await SIGN_IN_PER_NETWORK.admit(throttle, visit.network)
 
 
-async def admit_passkey_challenge(throttle: Throttle, *, visit: Visit) -> None:
-    """Count a challenge for somebody who is not signed in."""
+async def admit_passkey_challenge(throttle: Throttle, *, visit: Visit, is_known: bool) -> None:
+    """Count a challenge for somebody not signed in: apart for a known device, as others may use its network up."""
+    if is_known:
+        await PASSKEYS_ON_DEVICE.admit(throttle, (visit.device or b"").hex())
+        return
     await PASSKEY_PER_MINUTE.admit(throttle, visit.limit_key)
     await PASSKEY_PER_HOUR.admit(throttle, visit.limit_key)
+
+
+async def admit_passkey(throttle: Throttle, *, visit: Visit, is_known: bool) -> None:
+    """Count a try to sign in by a passkey alone: against a known device, else against where it comes from."""
+    if is_known:
+        await SIGN_INS_ON_DEVICE.admit(throttle, (visit.device or b"").hex())
+    else:
+        await admit_origin(throttle, visit=visit)
 
 
 async def admit_forgotten(throttle: Throttle, *, address: EmailAddress, visit: Visit, is_known: bool) -> None:

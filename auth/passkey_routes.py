@@ -170,6 +170,7 @@ async def ask_passkey(
             options = await sign_ins.ask_passkey_after_password(token=step or "", at=real_now)
         case "sign_in":
             held = request.cookies.get(settings.passkey_cookie) if by_cookie else None
+            visit = visit.on_device(data.device_token)
             token, options = await sign_ins.ask_passkey(held=held, at=real_now, visit=visit)
     shown = None if by_cookie else token
     response = Response(PasskeyChallengeOut(shown, options, real_now + CHALLENGE_LIVES), status_code=201)

@@ -120,6 +120,8 @@ class PasskeyChallengeCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """For `second_step`: that of the begun sign-in. Browsers have a cookie for it."""
     client: Literal["web", "app"] = "app"
     """`app` gets what belongs to a `sign_in` in the answer, `web` a cookie."""
+    device_token: DeviceTokenText | None = None
+    """What an earlier sign-in of this app gave: its challenges then count apart. Browsers have a cookie for it."""
 
 
 class PasskeyChallengeOut(Struct, frozen=True):

@@ -96,12 +96,14 @@ class SecondFactors:
         await admit_code(self.throttle, account_id=account_id)
         # The account first: of two confirmations at once the second finds the first one's factor.
         account = await self.session.get_one(Account, account_id, with_for_update=True)
-        # Nor beside a passkey, unless who asks has proved it: a password alone adds no factor.
-        if await self._in_force(account_id) is not None or (actor is None and await self._has_passkey(account_id)):
+        if await self._in_force(account_id) is not None:
             raise SecondFactorExists
         offered = await self._offered_to(holder)
         if offered is None or offered.sealed_secret is None:
             raise SecondFactorMissing
+        # Not beside a passkey either, unless who asks has proved it: a password alone adds no factor.
+        if actor is None and await self._has_passkey(account_id):
+            raise SecondFactorExists
         step = self._step_of(offered.sealed_secret, code, at=at)
         if step is None:
             await self._refuse(account_id, actor, at=at, visit=visit)

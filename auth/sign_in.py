@@ -16,8 +16,8 @@ from auth.errors import AccountDisabled, EmailAddressInvalid, SecondFactorExists
 from auth.factor_records import SignInStep
 from auth.identity import Identity
 from auth.ids import new_id
-from auth.known_devices import is_known
-from auth.limits import admit_code, admit_origin, admit_passkey_challenge, admit_sign_in, give_code_back
+from auth.known_devices import is_anybodys, is_known
+from auth.limits import admit_code, admit_passkey, admit_passkey_challenge, admit_sign_in, give_code_back
 from auth.models import Account
 from auth.passkeys import Answer, Passkeys, list_passkeys, proofs_of
 from auth.passwords import PasswordHasher, normalise
@@ -152,7 +152,8 @@ class SignIn:
 
         Nobody says who they are before, so that the answer tells nothing about any account.
         """
-        await admit_passkey_challenge(self.throttle, visit=visit)
+        is_known = await is_anybodys(self.database, visit=visit)
+        await admit_passkey_challenge(self.throttle, visit=visit, is_known=is_known)
         holder = hash_token(held or "", kind=PASSKEY)
         token = held if held and holder else make_token(PASSKEY)
         holder = holder or hash_token(token, kind=PASSKEY) or b""
@@ -165,7 +166,7 @@ class SignIn:
 
         Raises `PasskeyRefused`, `AccountDisabled` or `TooManyAttempts`.
         """
-        await admit_origin(self.throttle, visit=visit)
+        await admit_passkey(self.throttle, visit=visit, is_known=await is_anybodys(self.database, visit=visit))
         holder = hash_token(token, kind=PASSKEY) or b""
         proved = await self.passkeys.check(purpose="sign_in", holder=holder, answer=answer, at=at, visit=visit)
         if proved.account.status != "active":

@@ -9,7 +9,9 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from auth.limits import PASSKEY_PER_HOUR, PASSKEYS_ON_DEVICE, SIGN_IN_PER_HOUR, SIGN_INS_ON_DEVICE
 from auth.passkeys import RelyingParty
+from auth.tokens import DEVICE, hash_token
 from store.composition import periodic_jobs
 from store.settings import Settings
 from tests.auth.passkey_holders import (
@@ -32,6 +34,7 @@ from tests.auth.people import (
     someone_at,
     with_unused_limits,
 )
+from tests.auth.test_known_devices import use_up
 from tests.soft_authenticator import encode
 
 
@@ -267,19 +270,26 @@ async def test_the_party_is_the_configured_address_whatever_a_request_says(
     assert (named.id, named.origin) == ("kino.example", "https://kino.example:8443")
 
 
-async def test_challenges_and_tries_of_one_place_are_limited(app: Litestar) -> None:
-    async with someone_at(app, "192.0.2.44") as client:
-        body = {"purpose": "sign_in"}
-        answers = await asyncio.gather(*(client.post("/v1/passkey-challenges", json=body) for _ in range(40)))
-        statuses = [answer.status_code for answer in answers]
-        assert 30 <= statuses.count(201) < 35 <= statuses.count(201) + statuses.count(429) == 40
-    async with someone_at(app, "192.0.2.45") as client:
-        signed = an_authenticator(app)
-        signed.make({"challenge": encode(bytes(32)), "user": {"id": encode(bytes(16))}})
-        body = {"credential": signed.sign({"challenge": encode(bytes(32))})}
-        answers = await asyncio.gather(*(client.post("/v1/passkey-sign-ins", json=body) for _ in range(40)))
-        tries = [answer.status_code for answer in answers]
-        assert 30 <= tries.count(400) < 35 <= tries.count(400) + tries.count(429) == 40
+async def test_challenges_and_tries_of_one_place_are_limited_but_not_those_of_a_known_device(app: Litestar) -> None:
+    async with someone_at(app, "192.0.2.46") as client:
+        holder = await a_holder(app, client)
+        device = (await enter(client, holder.authenticator)).json()["device_token"]
+        await use_up(app, PASSKEY_PER_HOUR, "192.0.2.46")
+        await use_up(app, SIGN_IN_PER_HOUR, "192.0.2.46")
+        for path, body in (("challenges", {"purpose": "sign_in"}), ("sign-ins", {"credential": NOTHING})):
+            for known in ({}, {"device_token": "vt1_device_" + "a" * 43}):
+                answer = await client.post(f"/v1/passkey-{path}", json={**body, **known})
+                assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+        given = await client.post("/v1/passkey-challenges", json={"purpose": "sign_in", "device_token": device})
+        assert given.status_code == 201
+        signed = holder.authenticator.sign(given.json()["options"])
+        answer = {"credential": signed, "token": given.json()["token"], "device_token": device}
+        assert (await client.post("/v1/passkey-sign-ins", json=answer)).status_code == 201
+        for rule in (PASSKEYS_ON_DEVICE, SIGN_INS_ON_DEVICE):
+            await use_up(app, rule, (hash_token(device, kind=DEVICE) or b"").hex())
+        body = {"purpose": "sign_in", "device_token": device}
+        assert (await client.post("/v1/passkey-challenges", json=body)).status_code == 429
+        assert (await client.post("/v1/passkey-sign-ins", json=answer)).status_code == 429
 
 
 async def test_a_session_asks_for_challenges_and_proves_itself_only_so_often(
@@ -307,6 +317,14 @@ async def test_wrong_answers_in_a_second_step_count_as_wrong_codes_do(app: Lites
     with_unused_limits(app)
     assert (await finish(client, step["token"], holder.authenticator)).status_code == 201
 
+
+NOTHING: dict[str, Any] = {
+    "id": "AA",
+    "rawId": "AA",
+    "type": "public-key",
+    "response": {"clientDataJSON": "AA", "authenticatorData": "AA", "signature": "AA"},
+}
+"""An answer of the right shape that says nothing."""
 
 NONSENSE: dict[str, dict[str, str]] = {
     "client data that is no JSON": {"clientDataJSON": encode(b"\xff\xfe")},
