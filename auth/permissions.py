@@ -16,6 +16,8 @@ RECOVERY_REQUEST: Final = "customer.recovery.request"
 """Ask for another address of a customer, or for the removal of second factors."""
 RECOVERY_APPROVE: Final = "customer.recovery.approve"
 """Agree to what somebody else asked for, or reject it."""
+ACCOUNT_SECURE: Final = "customer.account.secure"
+"""Void a customer's password and end every session, where a takeover is reported."""
 SESSIONS_END: Final = "customer.sessions.end"
 """Sign a customer out everywhere."""
 DEVICES_REMOVE: Final = "customer.devices.remove"
@@ -46,6 +48,7 @@ _SUPPORT: Final = frozenset(
         CASE_HANDLE,
         RECOVERY_REQUEST,
         PASSWORD_RESET_START,
+        ACCOUNT_SECURE,
         SESSIONS_END,
         DEVICES_REMOVE,
         REFUND_REQUEST,

@@ -24,6 +24,7 @@ from auth.password_reset import PasswordReset
 from auth.recovery.caller_codes import CODES, CallerCodes, CallerVerifications
 from auth.recovery.carrying_out import RecoveryCompletion
 from auth.recovery.requests import Recoveries
+from auth.recovery.securing import AccountSecuring
 from auth.recovery.support_actions import SupportActions
 from auth.registration import Registration
 from auth.second_factor import SecondFactors
@@ -85,6 +86,7 @@ def dependencies() -> Mapping[str, Provide]:
         "caller_verifications": _caller_verifications,
         "support_actions": _support_actions,
         "recoveries": _recoveries,
+        "account_securing": _account_securing,
         "recovery_completion": _recovery_completion,
         "step_up": _step_up,
         "email_change": _email_change,
@@ -224,6 +226,11 @@ async def _caller_verifications(state: State, session: Session) -> CallerVerific
 async def _recoveries(state: State, session: Session) -> Recoveries:
     parts = parts_of(state)
     return Recoveries(session, parts.database, parts.outbox)
+
+
+async def _account_securing(state: State, session: Session) -> AccountSecuring:
+    parts = parts_of(state)
+    return AccountSecuring(session, parts.database, parts.outbox)
 
 
 async def _recovery_completion(state: State, session: Session) -> RecoveryCompletion:

@@ -37,6 +37,12 @@ _WAITING: Final = """
         (SELECT count(*) FROM billing.refunds AS r WHERE state IN ('failed', 'canceled')
           AND NOT EXISTS (SELECT FROM billing.refunds AS again WHERE again.replaces_id = r.id)) AS failed_refunds,
         (SELECT count(*) FROM billing.withdrawal_declarations WHERE state = 'open') AS open_withdrawals,
+        (SELECT count(*) FROM store.cases WHERE state = 'open' AND due_at <= now()) AS overdue_cases,
+        (SELECT count(*) FROM auth.recoveries WHERE ended_at IS NULL AND approved_at IS NULL) AS awaiting_recoveries,
+        (SELECT count(*) FROM auth.password_resets
+          WHERE channel = 'support' AND requested_at > now() - interval '1 hour') AS support_resets,
+        (SELECT count(*) FROM auth.audit_events WHERE action IN ('password_reset.cancel', 'recovery.cancel')
+          AND at > now() - interval '1 day') AS called_off,
         (SELECT coalesce(extract(epoch FROM now() - min(execute_after)), 0) FROM jobs.pgqueuer
           WHERE status = 'queued' AND execute_after <= now()) AS oldest_job
 """
@@ -74,6 +80,10 @@ _NAMES: Final = (
     ("awaiting_refunds", "videothek_refunds_awaiting_approval", "Refunds that wait for a second person."),
     ("failed_refunds", "videothek_refunds_failed", "Refunds that did not arrive and were not sent again."),
     ("open_withdrawals", "videothek_withdrawals_open", "Declared withdrawals that wait for a person."),
+    ("overdue_cases", "videothek_cases_overdue", "Cases whose promised day for an answer is over."),
+    ("awaiting_recoveries", "videothek_recoveries_awaiting_approval", "Recoveries that wait for a second person."),
+    ("support_resets", "videothek_support_resets_last_hour", "Password resets that support started within an hour."),
+    ("called_off", "videothek_support_actions_called_off_last_day", "What owners called off within a day."),
     ("oldest_job", "videothek_job_oldest_due_seconds", "For how long the oldest due job has been waiting."),
 )
 

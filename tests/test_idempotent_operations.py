@@ -107,6 +107,7 @@ BY_OWN_RULE = {
     "POST /v1/staff/recoveries/{recovery_id}/approvals": ONCE,
     "POST /v1/staff/recoveries/{recovery_id}/rejections": ONCE,
     "POST /v1/recovery-completions": ONCE,
+    "POST /v1/staff/customers/{customer_id}/securings": STATE,
     "POST /v1/cases": NO_MONEY,
     "POST /v1/cases/{case_id}/messages": NO_MONEY,
     "POST /v1/staff/customers/{customer_id}/cases": NO_MONEY,

@@ -82,6 +82,14 @@ class SecondPersonNeeded(AuthError):
     en = "Somebody else than who asked for it has to decide."
 
 
+class SecuringLimitReached(AuthError):
+    """This member of staff secured as many accounts as one may within a day."""
+
+    status, code = 429, "securing_limit_reached"
+    de = "Mehr als {most} Konten am Tag kann eine Person nicht sichern. Es wurde nichts geändert."
+    en = "One person cannot secure more than {most} accounts a day. Nothing was changed."
+
+
 class SupportActionNotFound(AuthError):
     """Nothing of this id that support began on the own account and that could still be cancelled."""
 

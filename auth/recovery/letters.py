@@ -9,13 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.email_addresses import mask_email
-from auth.letters import MailedLinks
+from auth.letters import MailedLinks, way_back
 from auth.models import Account, EmailChange
 from auth.ports import AuthSettings, Composer, Letter
 from auth.recovery.caller_codes import CODES, MAIL, CallerCodes, CallerVerification
 from auth.recovery.carrying_out import LINK
 from auth.recovery.records import LINK_LIVES, Recovery
 from auth.recovery.requests import NOTICE, NOTICE_BEFORE
+from auth.recovery.securing import MAIL as SECURED
 from auth.tokens import RECOVERY, SUPPORT_CANCEL, MailedTokens
 
 
@@ -27,6 +28,7 @@ def composers(settings: AuthSettings) -> Mapping[str, Composer]:
         NOTICE: ComposeRecoveryNotice(links),
         NOTICE_BEFORE: ComposeNoticeBefore(ComposeRecoveryNotice(links)),
         LINK: ComposeRecoveryLink(links),
+        SECURED: ComposeAccountSecured(settings.base_url),
     }
 
 
@@ -45,6 +47,24 @@ class ComposeCallerCode:
             return None
         values = {"code": self.codes.code(asked.id), "valid_until": asked.expires_at}
         return Letter(recipient=account.email, values=values, locale=account.locale)
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeAccountSecured:
+    """Tells the owner that support locked everybody out, and where a new password is set."""
+
+    base_url: str
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail to the stored address, or None if there is none any more."""
+        account = await session.get(Account, account_id)
+        if account is None or account.email is None:
+            return None
+        return Letter(
+            recipient=account.email, values={"forgot": way_back(self.base_url, account)}, locale=account.locale
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,12 @@ class RecoveryCreate(Struct, frozen=True, forbid_unknown_fields=True):
         return Wish(self.kind, self.new_email, self.reason, self.evidence, self.verification_id)
 
 
+class AccountSecuringCreate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an account is to be secured."""
+
+    reason: Reason
+
+
 class RecoveryRejectionCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """Why it is rejected."""
 

@@ -26,7 +26,7 @@ from auth.errors import (
     StepUpRequired,
     TooManyAttempts,
 )
-from auth.permissions import RECOVERY_APPROVE, RECOVERY_REQUEST
+from auth.permissions import ACCOUNT_SECURE, RECOVERY_APPROVE, RECOVERY_REQUEST
 from auth.recovery.carrying_out import RecoveryCompletion
 from auth.recovery.errors import (
     CallerNotProved,
@@ -35,15 +35,18 @@ from auth.recovery.errors import (
     RecoveryNotFound,
     RecoveryUnderWay,
     SecondPersonNeeded,
+    SecuringLimitReached,
 )
 from auth.recovery.requests import Recoveries, list_recoveries
 from auth.recovery.schemas import (
+    AccountSecuringCreate,
     RecoveryCompletionCreate,
     RecoveryCreate,
     RecoveryList,
     RecoveryOut,
     RecoveryRejectionCreate,
 )
+from auth.recovery.securing import AccountSecuring
 from auth.schemas import problems
 from auth.step_up import recently_authenticated
 from auth.visits import Visit
@@ -154,6 +157,35 @@ async def reject_recovery(
 
 
 @post(
+    "/staff/customers/{customer_id:uuid}/securings",
+    status_code=204,
+    summary="Secure an account whose takeover was reported",
+    tags=["Support"],
+    guards=[requires(ACCOUNT_SECURE), recently_authenticated],
+    responses=problems(
+        NotSignedIn,
+        NotPermitted,
+        StepUpRequired,
+        NotACustomer,
+        AccountNotFound,
+        AccountNotResettable,
+        SecuringLimitReached,
+        CrossSiteRequest,
+    ),
+)
+async def secure_account(
+    customer_id: FromPath[UUID],
+    data: JSONBody[AccountSecuringCreate],
+    identity: NamedDependency[Identity],
+    account_securing: NamedDependency[AccountSecuring],
+    real_now: NamedDependency[datetime],
+    visit: NamedDependency[Visit],
+) -> None:
+    """End every session and void the password; the owner, who is told by mail, sets a new one by a mailed link."""
+    await account_securing.secure(agent=identity, account_id=customer_id, reason=data.reason, at=real_now, visit=visit)
+
+
+@post(
     "/recovery-completions",
     status_code=204,
     summary="Carry out what support asked for, by the mailed code",
@@ -186,5 +218,12 @@ async def note_look(session: AsyncSession, identity: Identity, *, at: datetime, 
 
 router = Router(
     "/v1",
-    route_handlers=[file_recovery, show_recoveries, approve_recovery, reject_recovery, complete_recovery],
+    route_handlers=[
+        file_recovery,
+        show_recoveries,
+        approve_recovery,
+        reject_recovery,
+        secure_account,
+        complete_recovery,
+    ],
 )

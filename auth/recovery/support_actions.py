@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
+from auth.audit_records import AuditEvent
 from auth.errors import LinkNotValid
 from auth.identity import Identity
 from auth.limits import COMPLETE_PER_IP
@@ -24,6 +25,9 @@ log = structlog.get_logger("recovery")
 
 CANCEL_LIVES: Final = timedelta(hours=72)
 """For so long the owner can say that they did not want a reset, also when its link has expired: it flags the agent."""
+
+CANCELLATIONS: Final = ("password_reset.cancel", "recovery.cancel")
+"""Entries of the audit trail that name who had begun what its owner did not want."""
 
 Kind = Literal["password_reset", "email_change", "second_factor_removal"]
 
@@ -165,6 +169,27 @@ class SupportActions:
             details=facts,
         )
         log.warning("support_action_cancelled", action=action, started_by=facts["started_by"])
+
+
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """What an owner did not want, and who of staff had begun it."""
+
+    at: datetime
+    account_id: UUID
+    action: str
+    started_by: UUID
+
+
+async def list_called_off(session: AsyncSession, *, since: datetime, limit: int) -> list[CalledOff]:
+    """What owners called off, the newest first: for those who lead support to look into."""
+    rows = await session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.action.in_(CANCELLATIONS), AuditEvent.outcome == "done", AuditEvent.at > since)
+        .order_by(AuditEvent.at.desc())
+        .limit(limit)
+    )
+    return [CalledOff(row.at, UUID(row.target_id), row.action, UUID(row.details["started_by"])) for row in rows]
 
 
 def kind_of(recovery: Recovery) -> Literal["email_change", "second_factor_removal"]:

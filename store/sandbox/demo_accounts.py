@@ -39,6 +39,7 @@ class DemoAccount:
 DEMO_ACCOUNTS: Final = (
     DemoAccount("customer@demo.videothek.example", None),
     DemoAccount("support@demo.videothek.example", "support"),
+    DemoAccount("lead@demo.videothek.example", "support_lead"),
     DemoAccount("finance@demo.videothek.example", "finance"),
     DemoAccount("editor@demo.videothek.example", "editor"),
     DemoAccount("admin@demo.videothek.example", "admin"),

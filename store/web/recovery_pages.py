@@ -1,6 +1,6 @@
 """Pages of changes that need a second person: asking, deciding, and the page that the mailed link leads to."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, clear_session_cookie, requires
 from auth.errors import Refusal
-from auth.permissions import RECOVERY_APPROVE, RECOVERY_REQUEST
+from auth.permissions import ACCOUNT_SECURE, RECOVERY_APPROVE, RECOVERY_REQUEST
 from auth.recovery.caller_codes import CallerVerifications
 from auth.recovery.carrying_out import RecoveryCompletion
 from auth.recovery.records import EVIDENCE
 from auth.recovery.requests import Recoveries, Wish, list_recoveries
 from auth.recovery.schemas import RecoveryOut
+from auth.recovery.securing import AccountSecuring
 from auth.recovery.staff_routes import OLDEST, note_look
+from auth.recovery.support_actions import CalledOff, list_called_off
 from auth.step_up import recently_authenticated
 from auth.visits import Visit
 from store.web.email_change_pages import CodeForm
@@ -29,6 +31,7 @@ from store.web.support_pages import LONGEST_REASON, SHORTEST_REASON, Line, Reaso
 
 LIST: Final = "/staff/recoveries"
 PAGE: Final = "/account/recovery"
+CALLED_OFF_SHOWN: Final = timedelta(days=30)
 
 
 class RecoveryForm(msgspec.Struct, frozen=True):
@@ -80,6 +83,32 @@ async def file_recovery(
     return frame.go(f"/support/customers/{customer_id}", done="recovery_filed")
 
 
+@post(
+    "/support/customers/{customer_id:uuid}/securings",
+    guards=[requires(ACCOUNT_SECURE), recently_authenticated],
+)
+async def secure_account(
+    customer_id: FromPath[UUID],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[ReasonForm],
+    identity: NamedDependency[Identity],
+    visit: NamedDependency[Visit],
+    account_securing: NamedDependency[AccountSecuring],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Lock a stranger out; the owner is told how to go on."""
+    reason = data.reason.strip()
+    if len(reason) < SHORTEST_REASON:
+        return back_to_customer(frame, customer_id, form="secure", refused="no_reason")
+    try:
+        await account_securing.secure(agent=identity, account_id=customer_id, reason=reason, at=real_now, visit=visit)
+    except Refusal as refusal:
+        if f"support.refused_{refusal.code}" not in frame.w.texts:
+            raise
+        return back_to_customer(frame, customer_id, form="secure", refused=refusal.code)
+    return frame.go(f"/support/customers/{customer_id}", done="account_secured")
+
+
 @get(LIST, guards=[requires(RECOVERY_REQUEST)])
 async def show_recoveries(
     frame: NamedDependency[Frame],
@@ -94,6 +123,7 @@ async def show_recoveries(
     return frame.page(
         "staff/recoveries.html",
         recoveries=[RecoveryOut.of(one) for one in await list_recoveries(session, limit=OLDEST)],
+        called_off=await _called_off(session, identity, real_now=real_now),
         may_decide=RECOVERY_APPROVE in identity.permissions,
         own_id=identity.account_id,
         short=short,
@@ -159,6 +189,13 @@ async def complete_recovery(
     return response
 
 
+async def _called_off(session: AsyncSession, identity: Identity, *, real_now: datetime) -> list[CalledOff]:
+    """For those who may decide; to agents it would tell of each other."""
+    if RECOVERY_APPROVE not in identity.permissions:
+        return []
+    return await list_called_off(session, since=real_now - CALLED_OFF_SHOWN, limit=OLDEST)
+
+
 def _values(frame: Frame, token: str = "", refusal: Refusal | None = None) -> dict[str, Any]:
     return {
         "values": {"token": token},
@@ -170,6 +207,7 @@ def _values(frame: Frame, token: str = "", refusal: Refusal | None = None) -> di
 
 handlers = [
     file_recovery,
+    secure_account,
     show_recoveries,
     approve_recovery,
     reject_recovery,

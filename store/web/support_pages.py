@@ -14,6 +14,7 @@ from auth.email_addresses import LONGEST
 from auth.errors import Refusal
 from auth.password_reset import PasswordReset
 from auth.permissions import (
+    ACCOUNT_SECURE,
     CALLER_VERIFY,
     CASE_HANDLE,
     CUSTOMER_READ,
@@ -100,6 +101,7 @@ async def show_customer(
         caller_until=caller.confirmed_at + PROOF_LIVES if caller and caller.confirmed_at else None,
         tries_left=MOST_TRIES - caller.tries if caller else 0,
         may_verify=CALLER_VERIFY in identity.permissions,
+        may_secure=ACCOUNT_SECURE in identity.permissions,
         may_recover=RECOVERY_REQUEST in identity.permissions,
         evidence_kinds=EVIDENCE,
         may_handle_cases=CASE_HANDLE in identity.permissions,

@@ -147,6 +147,19 @@ async def test_the_limit_is_the_agents_own_and_passes(
     assert (await start(client, agent, (await a_customer(app)).id)).status_code == 202
 
 
+async def test_an_agent_starts_thirty_a_day_however_they_are_spread(
+    app: Litestar, client: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    agent, statuses = await sign_in(client, await a_colleague(app)), []
+    for _ in range(4):
+        statuses += [(await start(client, agent, (await a_customer(app)).id)).status_code for _ in range(8)]
+        await owner.execute("UPDATE auth.password_resets SET requested_at = requested_at - interval '2 hours'")
+    assert statuses == [202] * 30 + [429] * 2
+    over = await start(client, agent, (await a_customer(app)).id)
+    assert over.json()["limit"] == "per_day"
+    assert 55_000 < int(over.headers["retry-after"]) < 60_000
+
+
 async def test_one_customer_gets_no_fourth_reset_a_day_whoever_asks(
     app: Litestar, client: httpx.AsyncClient, post_office: PostOffice
 ) -> None:

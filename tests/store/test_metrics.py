@@ -13,6 +13,7 @@ from store.app import attach
 from store.database import Database
 from store.invariants import INVARIANTS, check_invariants
 from store.metrics import Metric, render
+from tests.store.consoles.people import REASON, a_person
 
 TOKEN = "ein-langes-geheimnis-fuer-prometheus"
 SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="([^"\\]|\\.)*"(,[a-z]+="([^"\\]|\\.)*")*\})? [0-9.e+-]+')
@@ -101,3 +102,31 @@ async def test_events_count_as_lost_and_movements_do_not(client: httpx.AsyncClie
         " VALUES ('events', now(), 2), ('movements', now(), 500)"
     )
     assert (await read(client))["videothek_lost_events_found_total"] == 2
+
+
+@pytest.mark.usefixtures("with_token")
+async def test_they_count_what_waits_for_support_and_what_owners_did_not_want(
+    client: httpx.AsyncClient, database: Database, owner: asyncpg.Connection
+) -> None:
+    names = (
+        "videothek_cases_overdue",
+        "videothek_recoveries_awaiting_approval",
+        "videothek_support_resets_last_hour",
+        "videothek_support_actions_called_off_last_day",
+    )
+    before = await read(client)
+    assert [before[name] for name in names] == [0, 0, 0, 0]
+    agent, customer = await a_person(database, roles=("support",)), await a_person(database)
+    page = f"/de/support/customers/{customer.account.id}"
+    words = {"kind": "other", "text": "Anruf: Rechnung fehlt"}
+    await client.post(f"{page}/cases", data=words, headers=agent.headers)
+    wish = {"kind": "email_change", "new_email": "neu@example.org", "reason": REASON, "films": "y", "devices": "y"}
+    await client.post(f"{page}/recoveries", data=wish, headers=agent.headers)
+    await client.post(f"{page}/password-resets", data={"reason": REASON}, headers=agent.headers)
+    started = await read(client)
+    assert [started[name] for name in names] == [0, 1, 1, 0]
+    await owner.execute("UPDATE store.cases SET due_at = now()")
+    for action in (await client.get("/v1/support-actions", headers=customer.headers)).json()["actions"]:
+        await client.delete(f"/v1/support-actions/{action['id']}", headers=customer.headers)
+    after = await read(client)
+    assert [after[name] for name in names] == [1, 0, 1, 2]

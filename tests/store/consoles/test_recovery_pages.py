@@ -112,6 +112,28 @@ async def test_an_agent_cannot_agree_nor_a_leader_to_their_own(
 
 
 @pytest.mark.parametrize("locale", ["de", "en"])
+async def test_who_leads_sees_what_customers_called_off_and_who_had_begun_it(
+    client: httpx.AsyncClient,
+    customer: Person,
+    agent: Person,
+    lead: Person,
+    owner: asyncpg.Connection,
+    locale: str,
+) -> None:
+    await file(client, agent, customer)
+    await client.post(f"/de/account/support/{await recovery_id(owner)}/cancel", headers=customer.headers)
+    path = f"/{locale}/support/customers/{customer.account.id}/password-resets"
+    await client.post(path, data={"reason": REASON}, headers=agent.headers)
+    reset_id = await owner.fetchval("SELECT id FROM auth.password_resets")
+    await client.post(f"/de/account/support/{reset_id}/cancel", headers=customer.headers)
+    listed = await client.get(f"/{locale}/staff/recoveries", headers=lead.headers)
+    assert listed.text.count(str(agent.account.id)) == 2
+    assert f'href="/{locale}/support/customers/{customer.account.id}"' in listed.text
+    assert faults_of(listed.text, locale=locale) == []
+    assert str(agent.account.id) not in (await client.get(f"/{locale}/staff/recoveries", headers=agent.headers)).text
+
+
+@pytest.mark.parametrize("locale", ["de", "en"])
 async def test_the_page_of_the_link_refuses_beside_the_field(client: httpx.AsyncClient, locale: str) -> None:
     page = await client.get(f"/{locale}/account/recovery")
     assert faults_of(page.text, locale=locale) == []
@@ -122,3 +144,19 @@ async def test_the_page_of_the_link_refuses_beside_the_field(client: httpx.Async
     )
     assert refused.status_code == 400
     assert 'aria-invalid="true"' in refused.text
+
+
+@pytest.mark.parametrize("locale", ["de", "en"])
+async def test_an_account_is_secured_for_a_reason(
+    client: httpx.AsyncClient, customer: Person, agent: Person, owner: asyncpg.Connection, locale: str
+) -> None:
+    page = f"/{locale}/support/customers/{customer.account.id}"
+    short = await client.post(f"{page}/securings", data={"reason": "kurz"}, headers=agent.headers)
+    told = await client.get(short.headers["location"], headers=agent.headers)
+    assert 'aria-invalid="true"' in told.text
+    assert faults_of(told.text, locale=locale) == []
+    assert (await client.get("/v1/account", headers=customer.headers)).status_code == 200
+    done = await client.post(f"{page}/securings", data={"reason": REASON}, headers=agent.headers)
+    assert done.headers["location"] == f"{page}?done=account_secured"
+    assert (await client.get("/v1/account", headers=customer.headers)).status_code == 401
+    assert await owner.fetchval("SELECT count(*) FROM store.mails WHERE kind = 'account_secured'") == 1

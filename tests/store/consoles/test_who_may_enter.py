@@ -60,6 +60,8 @@ WRITES = {
     "/de/support/customers/{customer}/device-resets": {"support", "support_lead"},
     "/v1/staff/customers/{customer}/recoveries": {"support", "support_lead"},
     "/de/support/customers/{customer}/recoveries": {"support", "support_lead"},
+    "/v1/staff/customers/{customer}/securings": {"support", "support_lead"},
+    "/de/support/customers/{customer}/securings": {"support", "support_lead"},
     "/v1/staff/customers/{customer}/cases": {"support", "support_lead"},
     "/de/support/customers/{customer}/cases": {"support", "support_lead"},
     "/de/support/searches": {"support", "support_lead"},
@@ -124,7 +126,7 @@ async def test_support_acts_and_nobody_else(
     is_program = path.startswith("/v1")
     thing = path.rpartition("/")[2]
     done = (
-        {"address-views": 200, "password-resets": 202}.get(thing, 201)
+        {"address-views": 200, "password-resets": 202, "securings": 204}.get(thing, 201)
         if is_program
         else 200
         if thing == "searches"

@@ -55,7 +55,7 @@ ABOUT_ACCOUNTS = (
     *("passkey.add", "passkey.remove", "passkey.check"),
     *("erasure.request", "erasure.cancel", "account.erase", "data.export"),
     *("email_change.request", "email_change.confirm", "email_change.undo"),
-    *("recovery.file", "recovery.approve", "recovery.reject", "recovery.cancel", "recovery.complete"),
+    *("account.secure", "recovery.file", "recovery.approve", "recovery.reject", "recovery.cancel", "recovery.complete"),
     *("case.open", "case.view", "case.write", "case.answer", "case.note", "case.assign", "case.close"),
     *("caller_code.request", "caller_code.confirm", "password_reset.cancel"),
     *("password_reset.start", "password_reset.complete", "session.open", "session.end", "session.end_all"),

@@ -152,8 +152,15 @@ async def test_each_kind_of_user_has_a_demo_account_and_a_second_start_makes_non
     )
     assert {(row["email"], row["role"]) for row in rows} == {(demo.email, demo.role) for demo in DEMO_ACCOUNTS}
     factors = await owner.fetch("SELECT sealed_secret FROM auth.second_factors WHERE confirmed_at IS NOT NULL")
-    assert [codes.open(factor["sealed_secret"]) for factor in factors] == [SECRET] * 4
-    assert {demo.label for demo in DEMO_ACCOUNTS} == {"customer", "support", "finance", "editor", "admin"}
+    assert [codes.open(factor["sealed_secret"]) for factor in factors] == [SECRET] * 5
+    assert {demo.label for demo in DEMO_ACCOUNTS} == {
+        "customer",
+        "support",
+        "support_lead",
+        "finance",
+        "editor",
+        "admin",
+    }
     async with database.sessions() as session:
         customer = await find_customer(session, email="customer@demo.videothek.example")
     assert customer is not None
