@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -53,8 +53,16 @@ class Sessions(async_sessionmaker[AsyncSession]):
             await session.commit()
         except BaseException:
             # Also a request that was called off gives its connection back.
-            await asyncio.shield(session.close())
+            await asyncio.shield(_roll_back(session))
             raise
+
+
+async def _roll_back(session: AsyncSession) -> None:
+    try:
+        await session.close()
+    except InterfaceError:
+        # The server closed the connection, and the transaction with it: there is nothing left to roll back.
+        await session.invalidate()
 
 
 @dataclass(frozen=True, slots=True)

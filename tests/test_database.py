@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from store.database import ASK_AFTER, Database
+from auth.plain_statements import driver_of
+from store.database import ASK_AFTER, DATABASE_AWAY, Database
 
 
 async def backend(database: Database) -> asyncpg.Connection:
@@ -82,3 +83,24 @@ async def test_a_transaction_whose_commit_fails_raises_and_gives_its_connection_
 
     assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     assert await owner.fetchval("SELECT count(*) FROM billing.journals") == 0
+
+
+async def test_a_connection_that_is_lost_amid_a_transaction_is_told_as_such_and_replaced(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    async def wait_for_a_lock() -> None:
+        async with database.sessions.begin() as session:
+            await (await driver_of(session)).execute("SELECT pg_advisory_lock(77)")
+
+    await owner.execute("SELECT pg_advisory_lock(77)")
+    task = asyncio.create_task(wait_for_a_lock())
+    while not (pid := await owner.fetchval("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")):
+        await asyncio.sleep(0)
+    await owner.execute("SELECT pg_terminate_backend($1)", pid)
+    with pytest.raises(DATABASE_AWAY):
+        await task
+    await owner.execute("SELECT pg_advisory_unlock(77)")
+
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    async with database.sessions.begin() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
