@@ -47,7 +47,7 @@ FILMS: Final = 5
 ONE_QUERY_REQUESTS: Final = 1000
 
 LIMIT: Final = 80
-"""How many handlers of one query through asyncpg's pool as it comes a purchase may cost (docs/decisions/0021)."""
+"""How many handlers of one query through asyncpg's pool as it comes a purchase may cost (docs/decisions/0022)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,8 +94,9 @@ async def test_a_connection_that_is_lost_amid_a_transaction_is_told_as_such_and_
 
     await owner.execute("SELECT pg_advisory_lock(77)")
     task = asyncio.create_task(wait_for_a_lock())
-    while not (pid := await owner.fetchval("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")):
-        await asyncio.sleep(0)
+    pid = None
+    while pid is None:
+        pid = await owner.fetchval("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     await owner.execute("SELECT pg_terminate_backend($1)", pid)
     with pytest.raises(DATABASE_AWAY):
         await task

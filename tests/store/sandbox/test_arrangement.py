@@ -76,7 +76,7 @@ def test_nothing_of_the_callers_own_settings_reaches_the_sandbox(tmp_path: Path)
     live = dict.fromkeys(Settings.variables(), "sk_live_of_somebody")
     made = environment_of(tmp_path, Ports(), ENGINES, {**live, "HOME": "/home/anna"})
     taken = {name for name, value in made.items() if value == "sk_live_of_somebody"}
-    assert taken == {"DATABASE_OWNER_URL", "DEFAULT_MARKET", "SEPA_DEBIT", "TRUSTED_PROXIES"}
+    assert taken == {"DATABASE_OWNER_URL", "DEFAULT_MARKET", "SEPA_CREDITOR_ID", "SEPA_DEBIT", "TRUSTED_PROXIES"}
     assert made["HOME"] == "/home/anna"
     assert made["VIDEOTHEK_MODE"] == "sandbox"
 
