@@ -33,11 +33,15 @@ async def load_demo_catalogue(
     ANALYZE with no more than a warning, and then the first film pages take half a minute each.
     `build` makes the rows, when they are needed; `build_catalogue` unless given.
     """
+    tables = ", ".join(f"store.{table}" for table in COLUMNS)
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOAD_LOCK)
         if await _is_loaded(connection):
             return
         await connection.execute("SET LOCAL store.has_no_pages = 'on'")
+        # After a load that died the tables may be counted as empty. Each is counted anew with its first rows, and by
+        # nobody else until all is in: the check of a foreign key would else read a whole wrong index for every row.
+        await connection.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
         rows = (build or build_catalogue)()
         total = sum(len(table) for table in rows.tables.values())
         done = 0
@@ -46,9 +50,11 @@ async def load_demo_catalogue(
             for start in range(0, len(made), CHUNK):
                 chunk = made[start : start + CHUNK]
                 await connection.copy_records_to_table(table, schema_name="store", columns=columns, records=chunk)
+                if start == 0:
+                    await connection.execute(f"ANALYZE store.{table}")
                 done += len(chunk)
                 progress(done, total)
-    await connection.execute(f"ANALYZE {', '.join(f'store.{table}' for table in COLUMNS)}")
+    await connection.execute(f"ANALYZE {tables}")
 
 
 def build_catalogue() -> CatalogueRows:
