@@ -41,7 +41,7 @@ async def sign_in(page: Page, email: str, password: str) -> None:
     form = page.get_by_role("main")
     await form.get_by_label("E-Mail-Adresse").fill(email)
     await form.get_by_label("Passwort", exact=True).fill(password)
-    await form.get_by_role("button", name="Anmelden").click()
+    await form.get_by_role("button", name="Anmelden", exact=True).click()
 
 
 async def test_a_customer_registers_and_confirms_by_the_mailed_link_without_typing_its_code(
