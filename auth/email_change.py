@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -199,8 +199,3 @@ class EmailChange:
             request_id=visit.request_id,
             ip=visit.ip,
         )
-
-
-async def forget_old_changes(session: AsyncSession, *, at: datetime) -> None:
-    """Remove changes that can no longer be undone, with the addresses in them: a periodic sweep."""
-    await session.execute(delete(models.EmailChange).where(models.EmailChange.undo_until < at))

@@ -19,7 +19,6 @@ import store.payment_letters
 import store.refund_letters
 import store.rental_letters
 from auth import audit
-from auth.email_change import forget_old_changes
 from auth.known_devices import forget_old_devices
 from auth.passkeys import forget_challenges
 from auth.password_reset import forget_addresses
@@ -293,7 +292,6 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
             await forget_steps(session, at=datetime.now(UTC))
             await forget_challenges(session, at=datetime.now(UTC))
             await forget_offers(session, at=datetime.now(UTC))
-            await forget_old_changes(session, at=datetime.now(UTC))
 
     async def forget_old_proofs(**_: Any) -> None:
         await dpop.forget_old_proofs(parts.database, real_now=datetime.now(UTC))
