@@ -40,6 +40,12 @@ With the delays below that takes two hours: a mail outlives a mail server's rest
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
 
+LOOK_AFTER = timedelta(seconds=5)
+"""A worker that nobody woke looks for jobs after so long."""
+
+TAKEN_AGAIN_AFTER = timedelta(seconds=30)
+"""A job whose worker has not been heard of for so long is taken by another one, or by that one when it is back."""
+
 ASK_AGAIN = 0.5
 """Seconds between two tries to reach a database that is away."""
 
@@ -117,7 +123,11 @@ async def _work_until(stop: asyncio.Event, parts: Parts) -> None:
             worker = build_worker(parts, stop, connection)
             stopping.add_done_callback(lambda _stopped: worker.shutdown.set())
             # Nobody reads the library's statistics: they would write every line of its log a second time.
-            await worker.run(dequeue_timeout=timedelta(seconds=5), log_aggregation_interval=timedelta())
+            await worker.run(
+                dequeue_timeout=LOOK_AFTER,
+                heartbeat_timeout=TAKEN_AGAIN_AFTER,
+                log_aggregation_interval=timedelta(),
+            )
     except (*DATABASE_AWAY, asyncpg.InterfaceError) as fault:  # the latter: closing what is closed already
         log.warning("database_lost", kind=type(fault).__name__)
         await _database_answers(parts.database, stop)

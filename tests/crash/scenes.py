@@ -12,7 +12,7 @@ import pytest
 
 from tests.crash.buyers import Buyer
 from tests.crash.machines import Machines
-from tests.journeys.waiting import eventually
+from tests.journeys.waiting import PATIENCE, eventually
 
 WAIT = """
     CREATE FUNCTION public.wait_for_the_test() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -58,14 +58,14 @@ class Scene:
         row = await self.owner.fetchrow(STORED, order_id)
         return dict(row)
 
-    async def becomes(self, order_id: str, **wanted: object) -> None:
-        """Wait until it is so."""
+    async def becomes(self, order_id: str, *, patience: float = PATIENCE, **wanted: object) -> None:
+        """Wait until it is so; `patience` in seconds."""
 
         async def look() -> bool | None:
             now = await self.stored(order_id)
             return True if {name: now[name] for name in wanted} == wanted else None
 
-        await eventually(look)
+        await eventually(look, patience=patience)
 
     async def hold_open(self, place: str, order_id: str, **more: object) -> None:
         """Have whoever comes to this place of an order's way wait until `let_go`."""

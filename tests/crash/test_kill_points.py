@@ -7,11 +7,12 @@ import signal
 import asyncpg
 import pytest
 
+from store.worker import LOOK_AFTER, TAKEN_AGAIN_AFTER
 from tests.crash.buyers import BLOCKED_CARD
 from tests.crash.machines import WEB, WORKER
 from tests.crash.quiet import finish_jobs, sweep_later
 from tests.crash.scenes import Scene, never_answered
-from tests.journeys.waiting import eventually
+from tests.journeys.waiting import PATIENCE, eventually
 
 LAST_STATEMENT = "CREATE TRIGGER {name} AFTER INSERT ON store.mails FOR EACH ROW WHEN (NEW.reference = '{order_id}')"
 """Where settle waits with everything written and nothing committed."""
@@ -21,6 +22,9 @@ COMMIT = """
         FOR EACH ROW WHEN (NEW.order_id = '{order_id}')
 """
 """Where settle waits with its COMMIT on the way."""
+
+JOB_IS_BACK = (TAKEN_AGAIN_AFTER + LOOK_AFTER).total_seconds() + PATIENCE
+"""Seconds at most: whether the queue's note that the job was taken outlives a breakdown is left to chance."""
 
 MAIL = "CREATE TRIGGER {name} AFTER UPDATE ON store.mails FOR EACH ROW WHEN (NEW.reference = '{order_id}')"
 """Where the job waits that sends a mail."""
@@ -136,6 +140,6 @@ async def test_a_job_that_loses_its_database_is_done_when_it_is_back_by_the_work
     await scene.machines.crash_postgresql()
 
     scene.owner = await asyncpg.connect(scene.machines.database_url)
-    await scene.becomes(order_id, sent=1)
+    await scene.becomes(order_id, patience=JOB_IS_BACK, sent=1)
     assert await scene.owner.fetchval("SELECT count(*) FROM jobs.pgqueuer WHERE status = 'failed'") == 0
     assert scene.machines.ended_by_themselves[WORKER] == 0
