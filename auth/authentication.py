@@ -9,8 +9,7 @@ from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
-from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from auth import audit
 from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
@@ -58,32 +57,36 @@ ABSOLUTE: Final = {"web": timedelta(days=30), "app": timedelta(days=365), "staff
 """How long a session lives at most, by its kind."""
 
 
-class AuthenticationMiddleware(AbstractAuthenticationMiddleware):
+class AuthenticationMiddleware:
     """Finds the session of every request; `request.user` is an `Identity` or None.
 
     A request without cookie and without bearer token costs no query. A bearer token decides alone: beside one, the
     cookie is ignored. Other schemes of `Authorization` (DPoP) are not ours.
     """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass that brings nothing to know someone by; ask for the session of any other."""
-        if _CREDENTIALS.isdisjoint(name for name, _ in scope["headers"]):
-            scope["user"] = scope["auth"] = None
-            await self.app(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
-    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        """Read the session by one query; also note, now and then, that it was seen."""
-        digest = session_hash_of(connection)
-        if digest is None:
-            return AuthenticationResult(user=None, auth=None)
-        settings: AuthSettings = connection.app.state.settings
-        identity = await identity_behind(
-            connection.app.state.database, digest, at=datetime.now(UTC), default_market=settings.default_market
-        )
-        means = "cookie" if bearer_token(connection) is None else "bearer"
-        return AuthenticationResult(user=identity, auth=means if identity else None)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say who asks; where nothing came to know someone by, nothing is asked."""
+        scope["user"] = scope["auth"] = None
+        if not _CREDENTIALS.isdisjoint(name for name, _ in scope["headers"]):
+            await _recognise(ASGIConnection(scope))
+        await self.app(scope, receive, send)
+
+
+async def _recognise(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Read the session by one query; also note, now and then, that it was seen."""
+    digest = session_hash_of(connection)
+    if digest is None:
+        return
+    state = connection.app.state
+    identity = await identity_behind(
+        state.database, digest, at=datetime.now(UTC), default_market=state.settings.default_market
+    )
+    if identity is not None:
+        connection.scope["user"] = identity
+        connection.scope["auth"] = "cookie" if bearer_token(connection) is None else "bearer"
 
 
 def session_hash_of(connection: ASGIConnection[Any, Any, Any, Any]) -> bytes | None:

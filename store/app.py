@@ -12,6 +12,7 @@ from litestar import Litestar, Request, get
 from litestar.di import NamedDependency
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 import auth.credential_routes
@@ -143,12 +144,27 @@ def create_app(
         debug=False,
         logging_config=None,
     )
+    resolve_in_turn(app)
     app.asgi_handler = Envelope(
         app.asgi_handler,
         allowed_hosts=frozenset(settings.allowed_hosts),
         secure=settings.secure,
     )
     return app
+
+
+def resolve_in_turn(app: Litestar) -> None:
+    """Have each request's dependencies made one after the other.
+
+    Litestar makes those that do not need each other in tasks of their own. Ours share one transaction, so that none may
+    run beside another, and hardly one waits for anything: the tasks were a tenth of a small request's cost.
+    """
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for _, parameters in route.route_handler_map.values():
+                parameters.dependency_batches = [
+                    {one} for batch in parameters.dependency_batches for one in sorted(batch, key=lambda one: one.key)
+                ]
 
 
 def attach(app: Litestar, parts: Parts) -> None:

@@ -160,7 +160,8 @@ async def playback_means_of(state: State) -> PlaybackMeans:
 def _locale(request: AnyRequest) -> str:
     """The page's language, or the one asked for, or the account's."""
     identity = identity_of(request)
-    if identity is not None and "accept-language" not in request.headers and request.scope["path"].startswith("/v1/"):
+    is_unsaid = not header_of(request.scope, b"accept-language")
+    if identity is not None and is_unsaid and request.scope["path"].startswith("/v1/"):
         return identity.locale
     return locale_of(request)
 
