@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NoReturn
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import structlog
 import webauthn
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -38,6 +39,8 @@ from auth.models import Account
 from auth.passwords import ISSUER
 from auth.ports import OpenDatabase, Outbox, Throttle
 from auth.visits import Visit
+
+log = structlog.get_logger("passkeys")
 
 CHALLENGE_LIVES: Final = timedelta(minutes=5)
 """For so long an authenticator may take to answer."""
@@ -255,7 +258,8 @@ class Passkeys:
         try:
             client_data = parse_client_data_json(base64url_to_bytes(answer["response"]["clientDataJSON"]))
             is_framed = client_data.cross_origin
-        except Exception:
+        except Exception as fault:
+            _log_refused("client data", fault)
             return None
         taken: bytes | None = await self.database.reads.fetchval(_TAKE, client_data.challenge, purpose, holder, at)
         return None if is_framed else taken
@@ -283,7 +287,8 @@ class Passkeys:
                 expected_origin=self.relying_party.origin,
                 require_user_verification=True,
             )
-        except Exception:
+        except Exception as fault:
+            _log_refused("registration", fault)
             return None
 
     def _verify(
@@ -302,7 +307,8 @@ class Passkeys:
             )
             handle = answer["response"].get("userHandle")
             named = base64url_to_bytes(handle) if handle else None
-        except Exception:
+        except Exception as fault:
+            _log_refused("use", fault)
             return None
         is_theirs = named == passkey.account_id.bytes or (named is None and not must_name_account)
         return verified if is_theirs else None
@@ -378,6 +384,11 @@ def _transports_in(answer: Answer) -> list[str]:
     """How a browser says that the authenticator is reached; words that we do not know are left out."""
     named = answer["response"].get("transports") or []
     return [transport for transport in dict.fromkeys(named) if transport in _TRANSPORTS]
+
+
+def _log_refused(answer_to: str, fault: Exception) -> None:
+    """Say what kind of fault the library found: of an attacker's bytes, or once in a while of the library's own."""
+    log.info("passkey refused", answer_to=answer_to, fault=type(fault).__name__)
 
 
 def _milliseconds(span: timedelta) -> int:

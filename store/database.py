@@ -24,6 +24,8 @@ DATABASE_AWAY: Final = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    # What a statement gets that begins at the very instant in which the server closes its connection.
+    asyncpg.InternalClientError,
 )
 """What statements fail with while PostgreSQL restarts, or cannot be reached: trying again later helps."""
 

@@ -35,6 +35,7 @@ GONE = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle 
         GONE,
         CLOSED,
         ConnectionRefusedError(),
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
         of_driver(GONE),
         of_driver(CLOSED),
         DBAPIError("SELECT 1", None, of_driver(GONE)),

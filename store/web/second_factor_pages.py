@@ -58,8 +58,7 @@ async def offer(
     session: NamedDependency[AsyncSession],
     real_now: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Begin to set one up, against the password."""
-    page = await _read(frame, second_factors, identity)
+    """Begin to set one up, against the password; while that is hashed, no connection is held."""
     try:
         await step_up.prove(identity=identity, password=data.password, at=real_now, visit=visit)
         await second_factors.offer(
@@ -68,7 +67,8 @@ async def offer(
     except StepUpRequired:
         raise
     except Refusal as refusal:
-        return await _again(frame, session, page, refusal, field="password")
+        await session.rollback()
+        return await _again(frame, session, await _read(frame, second_factors, identity), refusal, field="password")
     return frame.go(_PATH)
 
 
