@@ -119,6 +119,12 @@ STEP_UP_PER_SESSION: Final = Rule("step_up.session", 10, timedelta(minutes=15))
 """By session, so that who stole one keeps the owner's others from nothing. Good ones count too."""
 PASSWORD_CHANGE_PER_ACCOUNT: Final = Rule("password_change.account", 10, timedelta(hours=1))
 
+TV_GRANT_PER_ADDRESS: Final = Rule("tv.ip", 60, timedelta(hours=1))
+"""TVs that ask to be signed in: one that shows its code all evening asks six times an hour."""
+TV_CODE_PER_ACCOUNT: Final = Rule("tv_code.account", 5, timedelta(minutes=10))
+TV_CODE_PER_ADDRESS: Final = Rule("tv_code.ip", 20, timedelta(hours=1))
+"""Wrong codes of TVs."""
+
 EMAIL_CHANGE_PER_ACCOUNT: Final = Rule("email_change.account", 5, timedelta(days=1))
 EMAIL_CHANGE_PER_ADDRESS: Final = Rule("email_change.address", 5, timedelta(days=1), announced=False)
 """By the new address, so that many accounts do not fill one mailbox."""

@@ -58,10 +58,12 @@ class Sessions:
         visit: Visit,
         proofs: Sequence[str] = BY_PASSWORD,
         previous: Identity | None = None,
+        proved_at: datetime | None = None,
     ) -> SignedIn:
         """Open a session for an account that has just proved who it is, always with a new token, and know its device.
 
         `epoch` is the account's when the proof was read: if a reset came in between, the session is dead at birth.
+        Where the proof was not given just now and here, `proved_at` says for what is sensitive how old it counts.
         A session that the request already had (`previous`) ends.
         """
         if previous is not None:
@@ -75,7 +77,7 @@ class Sessions:
             token_hash=digest,
             epoch=epoch,
             amr=list(proofs),
-            auth_at=at,
+            auth_at=proved_at or at,
             created_at=at,
             last_seen_at=at,
             idle_expires_at=at + IDLE[kind],

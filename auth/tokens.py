@@ -32,6 +32,8 @@ SIGN_IN_STEP: Final = "step"
 """A sign-in whose second factor is still due."""
 PASSKEY: Final = "passkey"
 """Who asked for something that a passkey is to sign, and is not signed in."""
+TV: Final = "tv"
+"""What a TV polls with while somebody enters the code that it shows."""
 INVITATION: Final = "invite"
 """The link with which staff join."""
 

@@ -36,6 +36,7 @@ import store.privacy_routes
 import store.purchase_routes
 import store.staff_work_routes
 import store.support_routes
+import store.tv_sign_in_routes
 import store.web.routes
 from auth.authentication import AuthenticationMiddleware
 from auth.csrf import check_csrf
@@ -123,6 +124,7 @@ def create_app(
             store.entitlement.routes.router,
             store.purchase_routes.router,
             store.privacy_routes.router,
+            store.tv_sign_in_routes.router,
             store.mail_routes.router,
             store.mail_webhook.receive_mail_event,
             store.invariant_routes.router,

@@ -19,6 +19,7 @@ import store.payment_letters
 import store.refund_letters
 import store.rental_letters
 from auth import audit
+from auth.device_grants import forget_device_grants
 from auth.known_devices import forget_old_devices
 from auth.passkeys import forget_challenges
 from auth.password_reset import forget_addresses
@@ -291,6 +292,7 @@ def periodic_jobs(parts: Parts) -> Mapping[str, tuple[str, JobHandler]]:
             await forget_old_devices(session, at=datetime.now(UTC))
             await forget_steps(session, at=datetime.now(UTC))
             await forget_challenges(session, at=datetime.now(UTC))
+            await forget_device_grants(session, at=datetime.now(UTC))
             await forget_offers(session, at=datetime.now(UTC))
 
     async def forget_old_proofs(**_: Any) -> None:

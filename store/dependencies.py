@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.accounts import Accounts
 from auth.authentication import identity_of, provide_identity, provide_visitor
 from auth.colleagues import Colleagues
+from auth.device_grants import DeviceGrants
 from auth.email_change import EmailChange
 from auth.erasure import Erasures
 from auth.headers import header_of
@@ -83,6 +84,7 @@ def dependencies() -> Mapping[str, Provide]:
         "sign_ins": _sign_ins,
         "registration": _registration,
         "password_reset": _password_reset,
+        "device_grants": _device_grants,
         "caller_verifications": _caller_verifications,
         "support_actions": _support_actions,
         "recoveries": _recoveries,
@@ -216,6 +218,11 @@ async def _registration(state: State, session: Session) -> Registration:
 async def _password_reset(state: State, session: Session) -> PasswordReset:
     parts = parts_of(state)
     return PasswordReset(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
+
+
+async def _device_grants(state: State, session: Session, sessions: NamedDependency[Sessions]) -> DeviceGrants:
+    parts = parts_of(state)
+    return DeviceGrants(session, parts.database, parts.throttle, sessions)
 
 
 async def _caller_verifications(state: State, session: Session) -> CallerVerifications:

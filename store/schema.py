@@ -8,6 +8,7 @@ from sqlalchemy.util import await_only
 
 import auth.audit_records
 import auth.consents
+import auth.device_grants
 import auth.erasure
 import auth.erasure_journal
 import auth.factor_records

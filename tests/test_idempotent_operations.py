@@ -67,6 +67,8 @@ BY_OWN_RULE = {
     "POST /v1/first-passkey-offers": NO_MONEY,
     "POST /v1/first-passkeys": ONCE,
     "POST /v1/passkey-step-ups": ONCE,
+    "POST /v1/device-authorisations": NO_MONEY,
+    "POST /v1/device-tokens": ONCE,
     "POST /v1/staff/invitations": "a newer one to the same address replaces the one before",
     "DELETE /v1/staff/invitations/{invitation_id}": STATE,
     "POST /v1/staff-invitation-acceptances": ONCE,

@@ -1,7 +1,6 @@
 """What attackers try on accounts, money and pages, and which tests hold each of it.
 
-Not in the table is what this store does not have: refresh tokens that rotate, sign-in on a TV by a code, and support
-acting as a customer. Attacks on rights, devices and keys have a table of their own in `store/entitlement`.
+Not in the table is what this store does not have: refresh tokens that rotate, and support acting as a customer. Attacks on rights, devices and keys have a table of their own in `store/entitlement`.
 """
 
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ COLLEAGUES, LIMITS, ADDRESSES = (
     "auth/test_limits.py::",
     "auth/test_email_addresses.py::",
 )
+TV = "store/web/test_tv_sign_in.py::"
 PASSKEYS = "auth/test_passkey_refusals.py::"
 FOREIGN, UNDER_WAY, RAW = (
     "attacks/test_foreign_things.py::",
@@ -247,6 +247,18 @@ ATTACKS: Final[Mapping[int, tuple[str, tuple[str, ...]]]] = {
         (
             f"{FACTOR}test_staff_have_no_session_and_no_permission_before_the_second_step",
             "auth/test_passkeys.py::test_a_begun_sign_in_is_no_session_for_passkeys_either",
+        ),
+    ),
+    36: (
+        "signing in on a TV: guessing its code, polling too fast or with another key, using a code twice or too late",
+        (
+            f"{TV}test_guesses_are_limited_for_the_account_and_right_codes_are_not_counted",
+            f"{TV}test_who_polls_too_fast_waits_longer_for_the_rest_of_it",
+            f"{TV}test_a_device_code_is_worthless_to_another_key",
+            f"{TV}test_of_many_polls_at_once_one_gets_the_session",
+            f"{TV}test_a_code_is_decided_once",
+            f"{TV}test_after_ten_minutes_neither_code_is_good",
+            f"{TV}test_the_address_of_the_qr_code_alone_allows_nothing",
         ),
     ),
     37: (
@@ -540,7 +552,7 @@ ATTACKS: Final[Mapping[int, tuple[str, tuple[str, ...]]]] = {
         ),
     ),
 }
-"""By number: what is tried, and the tests that hold it. 31 and 36 are about what the store does not have."""
+"""By number: what is tried, and the tests that hold it. 31 is about what the store does not have."""
 
 
 @pytest.mark.parametrize("number", ATTACKS)

@@ -23,6 +23,8 @@ HELD_BUT_NOT_EXPORTED = {
     "billing.order_lines.account_id",
     # A sign-in that was begun and is over within minutes.
     "auth.sign_in_steps.account_id",
+    # So is a TV that asked to be signed in; what became of it is among the events of the account.
+    "auth.device_grants.account_id",
     # What staff did; the customer sees it under the events of the account.
     "auth.password_resets.requested_by",
     "auth.caller_verifications.agent_id",

@@ -159,7 +159,7 @@ async def test_what_customers_see_hinders_nobody(
     await gets_no_mail(database, person.account)
     paths = ["", f"/films/{film}", "/account", "/account/devices", "/account/streams", "/orders", "/library"]
     paths += ["/withdrawal", "/step-up", "/account/password/change", "/account/email", "/account/email/confirm"]
-    paths += ["/account/cases", "/account/cases/new"]
+    paths += ["/account/cases", "/account/cases/new", "/tv"]
     paths += ["/account/privacy", "/account/keep", "/account/support/cancel", "/account/recovery"]
     paths += ["/account/passkeys", "/account/second-factor"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
