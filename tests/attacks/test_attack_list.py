@@ -1,6 +1,7 @@
 """What attackers try on accounts, money and pages, and which tests hold each of it.
 
-Not in the table is what this store does not have: refresh tokens that rotate, and support acting as a customer. Attacks on rights, devices and keys have a table of their own in `store/entitlement`.
+Not in the table is what this store does not have: refresh tokens that rotate, and support acting as a customer. Attacks
+on rights, devices and keys have a table of their own in `store/entitlement`.
 """
 
 from collections.abc import Mapping
