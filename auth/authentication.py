@@ -61,7 +61,8 @@ class AuthenticationMiddleware:
     """Finds the session of every request; `request.user` is an `Identity` or None.
 
     A request without cookie and without bearer token costs no query. A bearer token decides alone: beside one, the
-    cookie is ignored. Other schemes of `Authorization` (DPoP) are not ours.
+    cookie is ignored. Other schemes of `Authorization` (DPoP) are not ours. Routes with the option `exclude_from_auth`
+    find out themselves who asks, or need not know.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -70,7 +71,8 @@ class AuthenticationMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Say who asks; where nothing came to know someone by, nothing is asked."""
         scope["user"] = scope["auth"] = None
-        if not _CREDENTIALS.isdisjoint(name for name, _ in scope["headers"]):
+        has_credentials = not _CREDENTIALS.isdisjoint(name for name, _ in scope["headers"])
+        if has_credentials and not scope["route_handler"].opt.get("exclude_from_auth"):
             await _recognise(ASGIConnection(scope))
         await self.app(scope, receive, send)
 

@@ -39,6 +39,8 @@ _SECRETS: Final = (
     "LICENCE_SIGNING_KEY",
     "STRIPE_SECRET_KEY",
     "METRICS_TOKEN",
+    "AXINOM_COMMUNICATION_KEY",
+    "DRMTODAY_SECRET",
 )
 
 _WITH_TLS: Final = frozenset({"require", "verify-ca", "verify-full"})

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from store.drm_settings import DRM_VARIABLES, AxinomAccess, DrmTodayAccess, read_axinom, read_drmtoday
 from store.production import production_faults
 
 _SECRET_BYTES = 32
@@ -103,6 +104,10 @@ class Settings:
     """Market of visitors who have not signed in."""
     metrics_token: str | None = field(repr=False)
     """What Prometheus sends to read `/metrics`; None: there is no such address."""
+    axinom: AxinomAccess | None
+    """Axinom's licence service; None: there is no contract with it."""
+    drmtoday: DrmTodayAccess | None
+    """castLabs DRMtoday; None: there is no contract with it."""
     media_root: Path | None
     """Folder of the encrypted films; None: only the test film that the project brings."""
     web_processes: int
@@ -197,6 +202,8 @@ class Settings:
             ),
             default_market=reader.text("DEFAULT_MARKET"),
             metrics_token=env.get("METRICS_TOKEN") or None,
+            axinom=read_axinom(reader),
+            drmtoday=read_drmtoday(reader),
             media_root=Path(env["MEDIA_ROOT"]) if env.get("MEDIA_ROOT") else None,
             web_processes=reader.number("WEB_PROCESSES", least=1, most=1024),
             password_queue=reader.number("PASSWORD_QUEUE", least=8, most=1024),
@@ -242,6 +249,7 @@ _VARIABLES: dict[str, str | None] = {
     "SELLER_IMPRINT": None,
     "DEFAULT_MARKET": "DE",
     "METRICS_TOKEN": "",
+    **DRM_VARIABLES,
     "MEDIA_ROOT": "",
     "WEB_PROCESSES": "1",
     "PASSWORD_QUEUE": "24",

@@ -11,6 +11,19 @@ from store.app import create_app
 from store.settings import Settings, UnsafeSettings
 from tests.scratch import sandbox_environment, sandbox_secret
 
+AXINOM = {
+    "AXINOM_KEY_ID": "0f6b0b5a-0000-4000-8000-000000000001",
+    "AXINOM_COMMUNICATION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+    "AXINOM_LICENCE_SERVERS": "widevine=https://lic.example/widevine,playready=https://lic.example/playready",
+}
+DRMTODAY = {
+    "DRMTODAY_MERCHANT": "kino",
+    "DRMTODAY_SECRET_ID": "key-1",
+    "DRMTODAY_SECRET": secrets.token_hex(32),
+    "DRMTODAY_LICENCE_SERVERS": "widevine=https://lic.example/widevine",
+    "DRMTODAY_CALLBACK_SECRETS": secrets.token_hex(16),
+}
+
 
 def production_environment(**changes: str) -> dict[str, str]:
     """Variables with which production starts; `changes` spoil some."""
@@ -44,6 +57,15 @@ def test_production_starts_with_everything_in_place() -> None:
     )
 
 
+def test_contracts_with_drm_services_are_read() -> None:
+    settings = Settings.from_env(production_environment(**AXINOM, **DRMTODAY))
+    assert settings.axinom is not None
+    assert settings.axinom.licence_servers["playready"] == "https://lic.example/playready"
+    assert settings.drmtoday is not None
+    assert settings.drmtoday.secret.hex() == DRMTODAY["DRMTODAY_SECRET"]
+    assert DRMTODAY["DRMTODAY_SECRET"] not in repr(settings)
+
+
 def test_an_empty_environment_is_production_and_every_missing_variable_is_named() -> None:
     with pytest.raises(UnsafeSettings) as refusal:
         Settings.from_env({})
@@ -55,6 +77,17 @@ def test_an_empty_environment_is_production_and_every_missing_variable_is_named(
     ("changes", "fault"),
     [
         ({"BASE_URL": "http://kino.example"}, "BASE_URL is not https"),
+        (
+            {**AXINOM, "AXINOM_COMMUNICATION_KEY": ""},
+            "AXINOM_COMMUNICATION_KEY is missing beside the others of the same service",
+        ),
+        ({**AXINOM, "AXINOM_KEY_ID": "one"}, "AXINOM_KEY_ID is no UUID"),
+        (
+            {**AXINOM, "AXINOM_LICENCE_SERVERS": "widevine=http://lic.example"},
+            "AXINOM_LICENCE_SERVERS is not widevine=https://…,playready=https://…,fairplay=https://…",
+        ),
+        ({**DRMTODAY, "DRMTODAY_SECRET": "ab"}, "DRMTODAY_SECRET is not 32 bytes in hexadecimal"),
+        ({**DRMTODAY, "DRMTODAY_CALLBACK_SECRETS": "short"}, "DRMTODAY_CALLBACK_SECRETS holds a short secret"),
         ({"ALLOWED_HOSTS": "kino.example,*.kino.example"}, "ALLOWED_HOSTS contains *"),
         ({"ALLOWED_HOSTS": "www.kino.example"}, "ALLOWED_HOSTS lacks the host of BASE_URL"),
         ({"TRUSTED_PROXIES": "*"}, "TRUSTED_PROXIES holds what is neither an address nor a network"),

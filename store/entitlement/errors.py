@@ -381,3 +381,16 @@ class KeysUnreadable(EntitlementError):
     status, code = 503, "keys_unreadable"
     de = "Der Film kann gerade nicht freigegeben werden. Es liegt an uns; Ihre Leihzeit hat nicht begonnen."
     en = "The film cannot be unlocked right now. It is our fault; your rental time has not begun."
+
+
+class CallbackNotVerified(EntitlementError):
+    """A call that says it is a DRM service's, without its secret."""
+
+    status, code = 401, "callback_not_verified"
+    de = "Der Aufruf kommt nicht von dem DRM-Dienst, mit dem wir verbunden sind."
+    en = "The call does not come from the DRM service that we are connected to."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The scheme that the service uses (RFC 7617)."""
+        return {"WWW-Authenticate": 'Basic realm="drm"'}

@@ -1,7 +1,11 @@
-"""Licences: the content keys of a film for a device that proved itself, as far as the right goes (W3C Clear Key)."""
+"""Licences: the content keys of a film for a device that proved itself, as far as the right goes.
+
+One decision for every system: the embedded Clear Key server gives the keys themselves, hosted services are told by
+`hosted_drm` which keys to give.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -26,7 +30,9 @@ from store.entitlement.errors import (
     TokenInvalid,
 )
 from store.entitlement.keys import KEY_BYTES, KeySeal, SealedKey
-from store.entitlement.record import Question
+from store.entitlement.licence_policy import PROTECTIONS, LicencePolicy, streaming_policy
+from store.entitlement.models import Track
+from store.entitlement.record import Question, System
 from store.entitlement.rights import RIGHT_COLUMNS, TRACKS, RightRow, ending, needs_start, obstacles
 from store.entitlement.tokens import Permission, PlaybackTokens
 
@@ -56,7 +62,9 @@ _GROUND: Final = f"""
 
 _ISSUE: Final = """
     WITH proof AS (
-        INSERT INTO store.dpop_proofs (jkt, jti, expires_at) VALUES ($2, $3, $4) ON CONFLICT DO NOTHING RETURNING jti
+        INSERT INTO store.dpop_proofs (jkt, jti, expires_at)
+        SELECT $2::text, $3::text, $4::timestamptz WHERE $3::text IS NOT NULL
+            ON CONFLICT DO NOTHING RETURNING jti
     ), held AS (
         SELECT playback.*, entitlement.id AS right_id
           FROM store.playback_sessions AS playback
@@ -69,8 +77,9 @@ _ISSUE: Final = """
           FROM held WHERE $10 AND entitlement.id = held.right_id
     ), recorded AS (
         INSERT INTO store.licence_events (id, at, recorded_at, step, outcome, account_id, title_id, entitlement_id,
-                                          device_id, playback_session_id, kids, started_clock)
-        SELECT $11, $8, $12, 'licence', 'granted', account_id, title_id, right_id, device_id, id, $13, $10 FROM held
+                                          device_id, playback_session_id, kids, started_clock, system)
+        SELECT $11, $8, $12, 'licence', 'granted', account_id, title_id, right_id, device_id, id, $13, $10, $14
+          FROM held
      RETURNING id
     )
     SELECT EXISTS (SELECT FROM proof) AS is_first, EXISTS (SELECT FROM recorded) AS is_issued
@@ -93,17 +102,57 @@ class LicenceQuestion:
     method: str
     url: str
     """The public address that was asked, which the proof must name."""
-    kids: Sequence[str]
-    """Key ids, 16 bytes each, base64url without padding."""
-    kind: str
-    """`temporary`: Clear Key knows no licence that stays."""
+    system: System
+    """Whose licence it is to become."""
+    kids: Sequence[str] | None = None
+    """Key ids, 16 bytes each, base64url without padding; None: all that the right opens."""
+    kind: str = "temporary"
+    """Clear Key knows no licence that stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostedDevice:
+    """What a hosted service knows of the device that asks it, and what it was asked for (None: not known)."""
+
+    is_strong: bool
+    """Whether the service vouches for hardware that keeps keys and pictures."""
+    playback: str | None = None
+    asset: str | None = None
+    picture: str | None = None
+    """The track of the picture: `SD`, `HD` or `UHD`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LicensedKey:
+    """A content key of a licence."""
+
+    kid: UUID
+    track: str
+    key: bytes = field(repr=False)
+    """16 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What a device may be given, and under which limits."""
+
+    playback_session_id: UUID
+    asset_id: UUID
+    keys: Sequence[LicensedKey]
+    policy: LicencePolicy
+
+    @property
+    def tracks(self) -> Sequence[str]:
+        """Of which tracks there is a key, the sound first and the best picture last."""
+        present = {key.track for key in self.keys}
+        return [track for track in TRACKS["UHD"] if track in present]
 
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """The keys that a licence may give, and whether it begins the rental's hours."""
+    """The licence that may be issued, and whether it begins the rental's hours."""
 
-    keys: Sequence[tuple[UUID, bytes]]
+    licence: Licence
     begins: bool
     ends_at: datetime | None
 
@@ -116,8 +165,10 @@ class Licences:
     tokens: PlaybackTokens
     seal: KeySeal
 
-    async def issue(self, asked: LicenceQuestion, *, at: datetime, real_now: datetime) -> Sequence[tuple[UUID, bytes]]:
-        """The keys of a licence, as (key id, key of 16 bytes): those asked for that the paid quality opens.
+    async def issue(
+        self, asked: LicenceQuestion, device: HostedDevice | None = None, *, at: datetime, real_now: datetime
+    ) -> Licence:
+        """A licence for the device that proved itself: of the keys asked for those that the paid quality opens.
 
         The first licence of a playback that the customer started explicitly begins the rental's hours, once. A
         refused one never does. Grants and refusals are recorded; only requests without a token of ours are not,
@@ -128,22 +179,45 @@ class Licences:
         """
         permission = self._permission(asked.authorization, real_now=real_now)
         proof = _proof_of(asked, permission, real_now=real_now)
+        return await self._issue(asked, permission, proof, device, at=at, real_now=real_now)
+
+    async def issue_for_service(
+        self, token: str, device: HostedDevice, *, system: System, at: datetime, real_now: datetime
+    ) -> Licence:
+        """A licence for a device that a hosted service speaks for, which was given our playback token to pass on.
+
+        The token holds for a minute; there is no proof by the device's key. Raises as `issue` does.
+        """
+        permission = self.tokens.read(token, real_now=real_now)
+        asked = LicenceQuestion(authorization=None, proof=None, method="", url="", system=system)
+        return await self._issue(asked, permission, None, device, at=at, real_now=real_now)
+
+    async def _issue(
+        self,
+        asked: LicenceQuestion,
+        permission: Permission,
+        proof: Proof | EntitlementError | None,
+        device: HostedDevice | None,
+        *,
+        at: datetime,
+        real_now: datetime,
+    ) -> Licence:
         unused = proof if isinstance(proof, Proof) else None
         for _ in range(_TRIES):
             ground = await self.database.reads.fetchrow(_GROUND, permission.playback_session_id)
             if ground is None:
                 raise TokenInvalid
-            question = _question(ground, permission, at=at, real_now=real_now)
+            question = _question(ground, permission, asked.system, at=at, real_now=real_now)
             try:
                 if isinstance(proof, EntitlementError):
                     raise proof
-                decision = self._decide(ground, permission, _key_ids(asked), at=at, real_now=real_now)
-                issued = await self._issue(question, ground, proof, decision, is_used_up=unused is None)
+                decision = self._decide(ground, permission, _key_ids(asked), device, at=at, real_now=real_now)
+                issued = await self._record(question, ground, proof, decision, is_used_up=unused is None)
                 refuse_copy(is_first=unused is None or issued["is_first"])
             except EntitlementError as refusal:
                 raise await self._refused(question, unused, refusal) from None
             if issued["is_issued"]:
-                return decision.keys
+                return decision.licence
             unused = None
         raise asyncpg.SerializationError("the ground of a licence kept changing")
 
@@ -158,7 +232,8 @@ class Licences:
         self,
         ground: asyncpg.Record,
         permission: Permission,
-        kids: Sequence[UUID],
+        kids: Sequence[UUID] | None,
+        device: HostedDevice | None,
         *,
         at: datetime,
         real_now: datetime,
@@ -174,33 +249,40 @@ class Licences:
         if against:
             raise against[0]
         opened = [key for key in _keys(ground, kids) if key.track in TRACKS[right.quality]]
+        if device is not None:
+            opened = _for_device(device, permission, ground, opened)
         if not opened:
             raise NothingGranted
         begins = needs_start(right)
         if begins and not ground["start_confirmed"]:
             raise StartNotConfirmed
-        keys = [(key.kid, self.seal.open(key)) for key in opened]
-        return _Decision(keys, begins, ending(right, at=at).ends_at)
+        licence = Licence(
+            permission.playback_session_id,
+            ground["asset_id"],
+            [LicensedKey(key.kid, key.track, self.seal.open(key)) for key in opened],
+            streaming_policy(right, at=at),
+        )
+        return _Decision(licence, begins, ending(right, at=at).ends_at)
 
-    async def _issue(
+    async def _record(
         self,
         question: Question,
         ground: asyncpg.Record,
-        proof: Proof,
+        proof: Proof | None,
         decision: _Decision,
         *,
         is_used_up: bool,
     ) -> asyncpg.Record:
         """Whether the proof was used for the first time, and whether the licence is issued.
 
-        `is_used_up`: an attempt before this one did that already.
+        `is_used_up`: an attempt before this one did that already, or there is none.
         """
         [issued] = await self.database.reads.fetch(
             _ISSUE,
             question.playback_session_id,
-            proof.key.jkt,
-            proof.jti,
-            forgotten_at(proof),
+            proof.key.jkt if proof else None,
+            proof.jti if proof else None,
+            forgotten_at(proof) if proof else None,
             ground["playback_version"],
             ground["right_version"],
             is_used_up,
@@ -209,7 +291,8 @@ class Licences:
             decision.begins,
             new_id(),
             question.real_now,
-            [kid for kid, _ in decision.keys],
+            [key.kid for key in decision.licence.keys],
+            question.system,
         )
         return issued
 
@@ -225,7 +308,9 @@ class Licences:
         return refusal
 
 
-def _question(ground: asyncpg.Record, permission: Permission, *, at: datetime, real_now: datetime) -> Question:
+def _question(
+    ground: asyncpg.Record, permission: Permission, system: System, *, at: datetime, real_now: datetime
+) -> Question:
     return Question(
         "licence",
         at,
@@ -235,19 +320,38 @@ def _question(ground: asyncpg.Record, permission: Permission, *, at: datetime, r
         entitlement_id=ground["entitlement_id"],
         device_id=ground["device_id"],
         playback_session_id=permission.playback_session_id,
+        system=system,
     )
 
 
-def _keys(ground: asyncpg.Record, kids: Sequence[UUID]) -> Sequence[SealedKey]:
-    """The film's keys of these ids, in their order; one that is unknown or another film's refuses them all."""
+def _keys(ground: asyncpg.Record, kids: Sequence[UUID] | None) -> Sequence[SealedKey]:
+    """The film's keys of these ids (None: all), in their order; one that is another film's refuses them all."""
     columns = (ground[name] or () for name in ("kids", "tracks", "sealed", "sealed_with"))
     by_kid = {
         kid: SealedKey(kid, ground["asset_id"], track, sealed, sealed_with)
         for kid, track, sealed, sealed_with in zip(*columns, strict=True)
     }
+    if kids is None:
+        return list(by_kid.values())
     if not by_kid.keys() >= set(kids):
         raise ForeignKeyAsked
     return [by_kid[kid] for kid in kids]
+
+
+def _for_device(
+    device: HostedDevice, permission: Permission, ground: asyncpg.Record, keys: Sequence[SealedKey]
+) -> list[SealedKey]:
+    """Those of the keys that a device of a hosted service may have; none if it asks for a better picture.
+
+    Raises `TokenInvalid` if another playback's token, or another film's, was passed on.
+    """
+    is_of_playback = device.playback in (None, str(permission.playback_session_id))
+    if not is_of_playback or device.asset not in (None, str(ground["asset_id"])):
+        raise TokenInvalid
+    kept = [key for key in keys if device.is_strong or not PROTECTIONS[key.track].needs_hardware]
+    pictures = {key.track for key in kept} - {Track.AUDIO}
+    is_there = device.picture in pictures if device.picture is not None else bool(pictures)
+    return kept if is_there else []
 
 
 def _proof_of(asked: LicenceQuestion, permission: Permission, *, real_now: datetime) -> Proof | EntitlementError:
@@ -260,9 +364,11 @@ def _proof_of(asked: LicenceQuestion, permission: Permission, *, real_now: datet
     return proof if proof.key.jkt == permission.jkt else TokenInvalid()
 
 
-def _key_ids(asked: LicenceQuestion) -> list[UUID]:
+def _key_ids(asked: LicenceQuestion) -> list[UUID] | None:
     if asked.kind != "temporary":
         raise LicenceRequestMalformed(place="type must be temporary")
+    if asked.kids is None:
+        return None
     if not 1 <= len(asked.kids) <= MOST_KIDS:
         raise LicenceRequestMalformed(place=f"kids must name 1 to {MOST_KIDS} keys")
     try:

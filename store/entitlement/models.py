@@ -287,6 +287,8 @@ class LicenceEvent(Base):
     """Key ids of the keys in this licence; empty where it was refused."""
     started_clock: Mapped[bool] = mapped_column(default=False)
     """Whether this licence began a rental's hours."""
+    system: Mapped[str | None]
+    """Licences: `clearkey`, or the hosted service that was told to issue it; None: an older one, of Clear Key."""
 
 
 DDL: tuple[str, ...] = (

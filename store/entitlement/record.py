@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.errors import Refusal
 from store.database import Database
 from store.entitlement.models import LicenceEvent
+
+System = Literal["clearkey", "axinom", "drmtoday"]
+"""Whose licences there are."""
 
 
 @dataclass(slots=True)
@@ -29,6 +33,8 @@ class Question:
     playback_session_id: UUID | None = None
     jkt: str | None = None
     start_confirmed: bool | None = None
+    system: System | None = None
+    """Licences: whose."""
 
     def granted(self, session: AsyncSession) -> None:
         """Record the grant in the transaction that makes it."""
@@ -57,4 +63,5 @@ class Question:
             jkt=self.jkt,
             start_confirmed=self.start_confirmed,
             kids=[],
+            system=self.system,
         )

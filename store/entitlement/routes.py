@@ -14,7 +14,7 @@ from auth.authentication import Identity, customer_only
 from auth.errors import CrossSiteRequest
 from auth.headers import header_of
 from auth.schemas import problems
-from store.entitlement import device_routes, progress_routes
+from store.entitlement import device_routes, hosted_licence_routes, progress_routes
 from store.entitlement.base64url import encode
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import (
@@ -72,6 +72,7 @@ from store.entitlement.schemas import (
     StreamsOut,
 )
 from store.ready_answer import ReadyAnswer
+from store.settings import Settings
 
 AGAINST_THE_RIGHT = (NotEntitled, RightRevoked, RightPaused, RentalOver, RentalNotStarted)
 """What may stand against a right, the weightiest first."""
@@ -137,6 +138,7 @@ async def open_playback(
     identity: NamedDependency[Identity],
     device_key: NamedDependency[PublicKey],
     playback: NamedDependency[Playback],
+    settings: NamedDependency[Settings],
     at: NamedDependency[datetime],
     real_now: NamedDependency[datetime],
 ) -> PlaybackOut:
@@ -150,7 +152,8 @@ async def open_playback(
         at=at,
         real_now=real_now,
     )
-    return PlaybackOut.of(showing, at=at)
+    services = {"axinom": settings.axinom, "drmtoday": settings.drmtoday}
+    return PlaybackOut.of(showing, services=[name for name, access in services.items() if access], at=at)
 
 
 @post(
@@ -291,13 +294,14 @@ async def issue_clear_key_licence(request: AnyRequest, data: JSONBody[LicenceReq
         proof=proof_header(request),
         method="POST",
         url=public_url(request, means.settings),
+        system="clearkey",
         kids=data.kids,
         kind=data.type,
     )
     licences = Licences(means.database, means.tokens, means.seal)
-    keys = await licences.issue(asked, at=means.at, real_now=datetime.now(UTC))
-    licence = LicenceOut(keys=[KeyOut(kty="oct", kid=encode(kid.bytes), k=encode(key)) for kid, key in keys])
-    return ReadyAnswer.of_json(licence, [(b"cache-control", b"no-store")])
+    licence = await licences.issue(asked, at=means.at, real_now=datetime.now(UTC))
+    keys = [KeyOut(kty="oct", kid=encode(one.kid.bytes), k=encode(one.key)) for one in licence.keys]
+    return ReadyAnswer.of_json(LicenceOut(keys=keys), [(b"cache-control", b"no-store")])
 
 
 router = Router(
@@ -313,6 +317,7 @@ router = Router(
         report_playback_failure,
         stop_playback,
         issue_clear_key_licence,
+        *hosted_licence_routes.handlers,
         serve_film,
     ],
     dependencies={"device_key": Provide(provide_device_key)},

@@ -113,6 +113,9 @@ class PlaybackOut(msgspec.Struct, frozen=True):
     id: UUID
     manifest_url: str
     licence_url: str
+    """Of the embedded Clear Key server."""
+    licence_services: list[Literal["axinom", "drmtoday"]]
+    """Hosted services that give licences too: `POST /v1/playback-licences/<name>` says what to send them."""
     token: str
     """For the licence request: `Authorization: DPoP <token>`."""
     token_expires_at: datetime
@@ -140,7 +143,7 @@ class PlaybackOut(msgspec.Struct, frozen=True):
     """Business time."""
 
     @classmethod
-    def of(cls, showing: Showing, *, at: datetime) -> "PlaybackOut":
+    def of(cls, showing: Showing, *, services: Sequence[str], at: datetime) -> "PlaybackOut":
         """From what was decided."""
         right = showing.right
         return msgspec.convert(
@@ -148,6 +151,7 @@ class PlaybackOut(msgspec.Struct, frozen=True):
                 "id": showing.playback_session_id,
                 "manifest_url": manifest_url(showing.film),
                 "licence_url": LICENCE_URL,
+                "licence_services": services,
                 "token": showing.token.text,
                 "token_expires_at": showing.token.expires_at,
                 "tracks": list(showing.tracks),

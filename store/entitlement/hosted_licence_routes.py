@@ -1,0 +1,200 @@
+"""HTTP for licences of hosted DRM services: what the player passes on to them, and their own questions to us."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody
+from litestar.types import ASGIApp
+
+from auth.headers import header_of
+from auth.schemas import NO_CONTROLS, problems
+from store.entitlement.errors import (
+    CallbackNotVerified,
+    DeviceNotRegistered,
+    KeysUnreadable,
+    NotEntitled,
+    NothingGranted,
+    PlaybackEnded,
+    ProofInvalid,
+    RentalNotStarted,
+    RentalOver,
+    RightPaused,
+    RightRevoked,
+    StartNotConfirmed,
+    TokenInvalid,
+)
+from store.entitlement.hosted_drm import MESSAGE_LIVES, Axinom, DrmToday, is_strong
+from store.entitlement.licences import HostedDevice, Licence, LicenceQuestion, Licences
+from store.entitlement.proved_requests import AnyRequest, PlaybackMeans, proof_header, public_url
+from store.entitlement.record import System
+from store.errors import NotFound
+from store.ready_answer import ReadyAnswer
+
+LICENCE = (
+    TokenInvalid,
+    DeviceNotRegistered,
+    PlaybackEnded,
+    NotEntitled,
+    RightRevoked,
+    RightPaused,
+    RentalOver,
+    RentalNotStarted,
+    NothingGranted,
+    StartNotConfirmed,
+    KeysUnreadable,
+)
+"""Why there is no licence."""
+
+
+class HostedLicenceOut(msgspec.Struct, frozen=True):
+    """What the player sends with its licence request to the service."""
+
+    system: Literal["axinom", "drmtoday"]
+    header: str
+    """Name of the header."""
+    value: str
+    """The header's value: a secret, good for `expires_in` seconds."""
+    expires_in: int
+    licence_servers: dict[str, str]
+    """By key system: `widevine`, `playready`, `fairplay`."""
+    tracks: list[str]
+    """Tracks whose keys are granted: `AUDIO`, `SD`, `HD`, `UHD`."""
+
+
+Short = Annotated[str, msgspec.Meta(max_length=200, pattern=NO_CONTROLS)]
+
+
+class ClientInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """What DRMtoday knows of a device."""
+
+    sec_level: Annotated[int, msgspec.Meta(ge=0, le=10_000)] | None = None
+    """Widevine: 1 to 3; PlayReady: 150, 2000 or 3000."""
+
+
+class LicenceCallback(msgspec.Struct, frozen=True, rename="camel"):
+    """DRMtoday's question whether a device may have a licence; what else it tells is not needed."""
+
+    asset: Short
+    user: Short
+    """The id of the playback: the service is not told who watches."""
+    session: Annotated[str, msgspec.Meta(max_length=1_024, pattern=NO_CONTROLS)]
+    """The playback token that the player passed on."""
+    drm_scheme: Short
+    """`WIDEVINE_MODULAR`, `PLAYREADY` or `FAIRPLAY`."""
+    variant: Short | None = None
+    """The picture that is asked for: `SD`, `HD` or `UHD`."""
+    client_info: ClientInfo | None = None
+
+
+@post(
+    "/v1/playback-licences/axinom",
+    status_code=200,
+    summary="A message for Axinom's licence service",
+    tags=["Playback"],
+    csrf_exempt=True,
+    exclude_from_auth=True,
+    responses={
+        200: ResponseSpec(HostedLicenceOut, description="The header.", generate_examples=False),
+        **problems(NotFound, ProofInvalid, *LICENCE),
+    },
+)
+async def tell_axinom(request: AnyRequest) -> ASGIApp:
+    """All keys that the right opens, encrypted for the service: token and proof as for a Clear Key licence."""
+    means: PlaybackMeans = await request.app.state.playback_means()
+    if means.settings.axinom is None:
+        raise NotFound
+    real_now = datetime.now(UTC)
+    licence = await _issue(request, means, "axinom", None, real_now=real_now)
+    return _answer(
+        "axinom",
+        "X-AxDRM-Message",
+        Axinom(means.settings.axinom).message(licence, real_now=real_now),
+        licence,
+        dict(means.settings.axinom.licence_servers),
+    )
+
+
+@post(
+    "/v1/playback-licences/drmtoday",
+    status_code=200,
+    summary="A token for DRMtoday",
+    tags=["Playback"],
+    csrf_exempt=True,
+    exclude_from_auth=True,
+    responses={
+        200: ResponseSpec(HostedLicenceOut, description="The header.", generate_examples=False),
+        **problems(NotFound, ProofInvalid, *LICENCE),
+    },
+)
+async def tell_drmtoday(request: AnyRequest) -> ASGIApp:
+    """For a device of whose hardware nothing is known yet, so that only SD is granted; the callback grants more."""
+    means: PlaybackMeans = await request.app.state.playback_means()
+    if means.settings.drmtoday is None:
+        raise NotFound
+    real_now = datetime.now(UTC)
+    licence = await _issue(request, means, "drmtoday", HostedDevice(is_strong=False), real_now=real_now)
+    return _answer(
+        "drmtoday",
+        "x-dt-auth-token",
+        DrmToday(means.settings.drmtoday).token(licence, real_now=real_now),
+        licence,
+        dict(means.settings.drmtoday.licence_servers),
+    )
+
+
+@post(
+    "/v1/callbacks/drmtoday",
+    status_code=200,
+    summary="DRMtoday asks for a device",
+    tags=["Webhooks"],
+    csrf_exempt=True,
+    exclude_from_auth=True,
+    responses=problems(NotFound, CallbackNotVerified, *LICENCE),
+)
+async def answer_drmtoday(request: AnyRequest, data: JSONBody[LicenceCallback]) -> dict[str, Any]:
+    """Decide anew, for the device as DRMtoday knows it, and answer the customer rights token.
+
+    The service proves itself by a password of the setting `DRMTODAY_CALLBACK_SECRETS` (HTTP Basic, any name). Asked
+    again it decides again, and nothing is used up.
+    """
+    means: PlaybackMeans = await request.app.state.playback_means()
+    if means.settings.drmtoday is None or not means.settings.drmtoday.callback_secrets:
+        raise NotFound
+    drmtoday, real_now = DrmToday(means.settings.drmtoday), datetime.now(UTC)
+    if not drmtoday.knows(header_of(request.scope, b"authorization")):
+        raise CallbackNotVerified
+    level = data.client_info.sec_level if data.client_info else None
+    device = HostedDevice(
+        is_strong=is_strong(data.drm_scheme, level), playback=data.user, asset=data.asset, picture=data.variant
+    )
+    licences = Licences(means.database, means.tokens, means.seal)
+    licence = await licences.issue_for_service(data.session, device, system="drmtoday", at=means.at, real_now=real_now)
+    return drmtoday.rights(licence, picture=data.variant, real_now=real_now)
+
+
+async def _issue(
+    request: AnyRequest, means: PlaybackMeans, system: System, device: HostedDevice | None, *, real_now: datetime
+) -> Licence:
+    asked = LicenceQuestion(
+        authorization=header_of(request.scope, b"authorization"),
+        proof=proof_header(request),
+        method="POST",
+        url=public_url(request, means.settings),
+        system=system,
+    )
+    licences = Licences(means.database, means.tokens, means.seal)
+    return await licences.issue(asked, device, at=means.at, real_now=real_now)
+
+
+def _answer(
+    system: Literal["axinom", "drmtoday"], header: str, value: str, licence: Licence, servers: dict[str, str]
+) -> ASGIApp:
+    expires_in = int(MESSAGE_LIVES.total_seconds())
+    told = HostedLicenceOut(system, header, value, expires_in, servers, list(licence.tracks))
+    return ReadyAnswer.of_json(told, [(b"cache-control", b"no-store")])
+
+
+handlers = [tell_axinom, tell_drmtoday, answer_drmtoday]
