@@ -22,6 +22,8 @@ SESSIONS_END: Final = "customer.sessions.end"
 """Sign a customer out everywhere."""
 DEVICES_REMOVE: Final = "customer.devices.remove"
 """Remove a customer's device."""
+RENTAL_REMEDY: Final = "customer.rental.remedy"
+"""Give a customer's rental more time, or let it begin anew, within limits."""
 REFUND_REQUEST: Final = "finance.refund.request"
 """Ask for a refund."""
 REFUND_APPROVE: Final = "finance.refund.approve"
@@ -51,6 +53,7 @@ _SUPPORT: Final = frozenset(
         ACCOUNT_SECURE,
         SESSIONS_END,
         DEVICES_REMOVE,
+        RENTAL_REMEDY,
         REFUND_REQUEST,
     }
 )

@@ -54,6 +54,7 @@ from store.returned_mail import ReturnedMail
 from store.support import CustomerDesk
 from store.support_devices import DeviceDesk
 from store.support_playback import PlaybackDesk
+from store.support_rentals import RentalDesk
 
 AnyRequest = Request[Any, Any, Any]
 Session = NamedDependency[AsyncSession]
@@ -113,6 +114,7 @@ def dependencies() -> Mapping[str, Provide]:
         "playback_desk": _playback_desk,
         "replays": _replays,
         "device_desk": _device_desk,
+        "rental_desk": _rental_desk,
     }
     return {**from_parts, **looked_up, **{name: Provide(provider) for name, provider in made.items()}}
 
@@ -364,3 +366,7 @@ async def _replays(
 
 async def _device_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> DeviceDesk:
     return DeviceDesk(customer_desk, parts_of(state).outbox)
+
+
+async def _rental_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> RentalDesk:
+    return RentalDesk(customer_desk, parts_of(state).outbox)

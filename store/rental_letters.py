@@ -1,4 +1,4 @@
-"""Mails that remind of a rental's deadlines. They belong to the contract: no advertising, and so no opting out."""
+"""Mails about a rental's deadlines: reminders, and what support did. They belong to the contract: no opting out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ from auth.models import Account
 from auth.ports import Composer, Letter
 from store.catalogue.models import Title, TitleText
 from store.entitlement.models import Entitlement
+from store.entitlement.remedies import RentalRemedy
 from store.entitlement.reminders import MAILS, is_wanted
 
 
 def composers(base_url: str) -> Mapping[str, Composer]:
-    """The composers of the two reminders."""
-    return {kind: ComposeReminder(base_url, deadline) for deadline, kind in MAILS.items()}
+    """The composers of the two reminders, and of what support did for a rental."""
+    reminders = {kind: ComposeReminder(base_url, deadline) for deadline, kind in MAILS.items()}
+    return {**reminders, "rental_remedied": ComposeRemedied(base_url)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,34 @@ class ComposeReminder:
             "watch": f"{self.base_url}/{locale}/watch/{slug}",
         }
         return Letter(recipient=email, values=values, locale=locale)
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeRemedied:
+    """Tells a customer what support did for a rental, and until when it holds now."""
+
+    base_url: str
+
+    async def __call__(
+        self, session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+    ) -> Letter | None:
+        """The mail about the remedy `reference`, or None if its owner has no address any more."""
+        found = await session.execute(
+            select(RentalRemedy, Account.email, Title.slug, func.coalesce(TitleText.title, Title.original_title))
+            .join(Account, Account.id == RentalRemedy.account_id)
+            .join(Entitlement, Entitlement.id == RentalRemedy.entitlement_id)
+            .join(Title, Title.id == Entitlement.title_id)
+            .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
+            .where(RentalRemedy.id == reference, Account.status == "active")
+        )
+        row = found.one_or_none()
+        if row is None or row[1] is None:
+            return None
+        remedy, _, slug, title = row
+        values = {
+            "film": title,
+            "is_begun": remedy.ends_at_after is not None,
+            "until": remedy.ends_at_after or remedy.start_by_after,
+            "watch": f"{self.base_url}/{locale}/watch/{slug}",
+        }
+        return Letter(recipient=row[1], values=values, locale=locale)

@@ -26,6 +26,7 @@ import store.catalogue.models
 import store.catalogue.offer_records
 import store.catalogue.stored_pages
 import store.entitlement.models
+import store.entitlement.remedies
 import store.forward_clock
 import store.invariants
 import store.mail
@@ -54,6 +55,7 @@ MODULES_WITH_TABLES = (
     auth.recovery.records,
     auth.erasure_journal,
     auth.consents,
+    auth.device_grants,
     billing.models,
     billing.idempotency,
     billing.provider_records,
@@ -64,6 +66,7 @@ MODULES_WITH_TABLES = (
     store.catalogue.offer_records,
     store.catalogue.stored_pages,
     store.entitlement.models,
+    store.entitlement.remedies,
     store.cases.models,
     store.forward_clock,
     store.invariants,

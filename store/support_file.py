@@ -55,6 +55,7 @@ async def rights_of(session: AsyncSession, account_id: UUID, *, at: datetime, lo
 
 def _right(right: Entitlement, title: str, order_number: str | None, *, at: datetime) -> RightOut:
     facts = {
+        "id": right.id,
         "title": title,
         "kind": right.kind,
         "quality": right.quality,

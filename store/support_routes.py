@@ -11,15 +11,37 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from auth.authentication import requires
 from auth.email_addresses import LONGEST
 from auth.errors import AccountNotFound, CrossSiteRequest, NotPermitted, NotSignedIn
-from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE
+from auth.ids import new_id
+from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE, RENTAL_REMEDY
 from auth.schemas import NO_CONTROLS, problems
+from billing.errors import IdempotencyKeyReused
+from billing.idempotency import Once
 from store.entitlement.device_schemas import DevicesOut
-from store.entitlement.errors import DeviceResetLimitReached, DeviceResetUsed, FilmUnknown, PlaybackNeverTried
+from store.entitlement.errors import (
+    DeviceResetLimitReached,
+    DeviceResetUsed,
+    FilmUnknown,
+    PlaybackNeverTried,
+    RemedyLimitReached,
+    RemedyNotForThis,
+    RemedyTooLarge,
+    RemedyTooLate,
+    RentalNotFound,
+    RentalRemediesUsed,
+)
 from store.errors import MalformedRequest
 from store.support import CustomerDesk, Key
 from store.support_devices import DeviceDesk
 from store.support_playback import PlaybackCheck, PlaybackDesk
-from store.support_schemas import AddressOut, AddressViewCreate, CustomerFile, CustomersFound, DeviceResetCreate
+from store.support_rentals import RemediedOut, RentalDesk
+from store.support_schemas import (
+    AddressOut,
+    AddressViewCreate,
+    CustomerFile,
+    CustomersFound,
+    DeviceResetCreate,
+    RentalRemedyCreate,
+)
 
 Email = Annotated[
     str | None,
@@ -174,6 +196,54 @@ async def reset_devices(
     return DevicesOut.of(places, at=at)
 
 
+@post(
+    "/staff/customers/{customer_id:uuid}/rental-remedies",
+    guards=[requires(RENTAL_REMEDY)],
+    summary="Extend a rental, or let it begin anew",
+    description=(
+        "Within limits, with a reason that stays in the audit trail; the customer is told by mail. What is over goes "
+        "on from now, and a rental that was begun may wait for its first play again."
+    ),
+    responses=problems(
+        MalformedRequest,
+        NotSignedIn,
+        NotPermitted,
+        CrossSiteRequest,
+        AccountNotFound,
+        RentalNotFound,
+        RemedyNotForThis,
+        RemedyTooLarge,
+        RemedyTooLate,
+        RentalRemediesUsed,
+        RemedyLimitReached,
+        IdempotencyKeyReused,
+    ),
+)
+async def remedy_rental(
+    customer_id: FromPath[UUID],
+    data: JSONBody[RentalRemedyCreate],
+    once: NamedDependency[Once],
+    rental_desk: NamedDependency[RentalDesk],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> RemediedOut:
+    """Answer with the rental as it is now."""
+    await once.claim()
+    remedied = await rental_desk.remedy(
+        customer_id,
+        data.entitlement_id,
+        kind=data.kind,
+        hours=data.hours,
+        reason=data.reason,
+        at=at,
+        real_now=real_now,
+        remedy_id=new_id(),
+    )
+    return await once.keep(remedied)
+
+
 router = Router(
-    "/v1", route_handlers=[find_customer, open_customer, show_address, check_playback, reset_devices], tags=["Support"]
+    "/v1",
+    route_handlers=[find_customer, open_customer, show_address, check_playback, reset_devices, remedy_rental],
+    tags=["Support"],
 )

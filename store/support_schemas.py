@@ -1,7 +1,7 @@
 """What support sees of a customer, in the API and on the console: no password, no token, no watch history."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -93,6 +93,7 @@ class CustomerPaymentOut(msgspec.Struct, frozen=True):
 class RightOut(msgspec.Struct, frozen=True):
     """The right to watch a title; what was watched of it is not for support to see."""
 
+    id: UUID
     title: str
     kind: Literal["rent", "buy"]
     quality: Literal["SD", "HD", "UHD"]
@@ -234,6 +235,17 @@ class AddressOut(msgspec.Struct, frozen=True):
     """A customer's address in full."""
 
     email: str
+
+
+class RentalRemedyCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """More time for a rental, or a new beginning."""
+
+    entitlement_id: UUID
+    kind: Literal["extended", "rearmed"]
+    """`extended`: more hours; `rearmed`: it waits for its first play again."""
+    reason: Reason
+    hours: Annotated[int, msgspec.Meta(ge=1, le=10_000, examples=[24])] | None = None
+    """Extensions: how many."""
 
 
 class DeviceResetCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

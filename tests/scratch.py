@@ -21,6 +21,7 @@ REFERENCE_TABLES = frozenset(
         "store.case_kinds",
         "store.genres",
         "store.device_limits",
+        "store.remedy_limits",
     }
 )
 """Tables with data that belongs to the schema: not emptied between tests."""

@@ -17,6 +17,7 @@ from store.entitlement.models import (
     TrackChoice,
     WatchProgress,
 )
+from store.entitlement.remedies import RentalRemedy
 
 _TITLE = Title.original_title.label("title")
 
@@ -55,6 +56,17 @@ def parts_of_viewer(account_id: UUID) -> Mapping[str, Executable]:
         "device_resets": select(DeviceReset.reason, DeviceReset.done_at)
         .where(DeviceReset.account_id == account_id)
         .order_by(DeviceReset.id),
+        "rental_remedies": select(
+            RentalRemedy.entitlement_id,
+            RentalRemedy.kind,
+            RentalRemedy.hours,
+            RentalRemedy.reason,
+            RentalRemedy.start_by_after,
+            RentalRemedy.ends_at_after,
+            RentalRemedy.done_at,
+        )
+        .where(RentalRemedy.account_id == account_id)
+        .order_by(RentalRemedy.id),
         "playbacks": select(
             PlaybackSession.id,
             _TITLE,

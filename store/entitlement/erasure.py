@@ -15,6 +15,7 @@ _ROWS: Final = (
     "DELETE FROM store.watch_progress WHERE account_id = :account_id",
     "DELETE FROM store.track_choices WHERE account_id = :account_id",
     "DELETE FROM store.device_limits WHERE account_id = :account_id",
+    "UPDATE store.rental_remedies SET reason = '' WHERE account_id = :account_id",
     "UPDATE store.device_resets SET reason = '' WHERE account_id = :account_id",
     """
     UPDATE store.playback_sessions

@@ -1,21 +1,35 @@
 """Support's page about a playback: why a customer cannot watch a title, and letting new devices in again."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 
 from auth.authentication import Identity, requires
 from auth.errors import Refusal
-from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE
+from auth.ids import new_id
+from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE, RENTAL_REMEDY
 from store.entitlement.errors import PlaybackNeverTried
 from store.support_devices import DeviceDesk
 from store.support_playback import PlaybackDesk
+from store.support_rentals import RentalDesk
+from store.web.forms import Prose
 from store.web.pages import Frame
 from store.web.support_pages import LONGEST_REASON, SHORTEST_REASON, ReasonForm
+
+
+class RemedyForm(msgspec.Struct, frozen=True):
+    """What is to be done for which rental, and why."""
+
+    request: UUID
+    """Of the form: sent again it is the same wish."""
+    rental: UUID
+    what: Literal["24", "48", "72", "anew"]
+    reason: Prose = ""
 
 
 @get("/support/customers/{customer_id:uuid}/playback", guards=[requires(CUSTOMER_READ)])
@@ -23,10 +37,12 @@ async def show_playback(
     customer_id: FromPath[UUID],
     frame: NamedDependency[Frame],
     playback_desk: NamedDependency[PlaybackDesk],
+    rental_desk: NamedDependency[RentalDesk],
     identity: NamedDependency[Identity],
     real_now: NamedDependency[datetime],
     title: FromQuery[str] = "",
     refused: FromQuery[str] = "",
+    of: FromQuery[str] = "",
 ) -> Response[str]:
     """The decision about a title, at first about the one that was tried last."""
     try:
@@ -34,14 +50,23 @@ async def show_playback(
     except PlaybackNeverTried:
         check = None
     titles = await playback_desk.list_titles(customer_id, locale=frame.locale)
+    rentals = [
+        (right_id, f"{name} · {frame.w.texts[f'support.right_state.{state}']}")
+        for right_id, name, state in await rental_desk.list_rentals(customer_id, at=frame.at, locale=frame.locale)
+    ]
     sentence = frame.w.texts.get(f"support.refused_{refused}", "")
+    errors = {"reason": sentence} if sentence else {}
     return frame.page(
         "support/playback.html",
         customer_id=customer_id,
         check=check,
         titles=titles,
         may_reset=DEVICES_REMOVE in identity.permissions,
-        errors={"reason": sentence} if sentence else {},
+        errors={} if of == "rental" else errors,
+        may_remedy=RENTAL_REMEDY in identity.permissions,
+        rentals=rentals,
+        remedy_errors=errors if of == "rental" else {},
+        request=new_id(),
         longest=LONGEST_REASON,
     )
 
@@ -67,4 +92,34 @@ async def reset_devices(
     return frame.go(page, done="devices_reset")
 
 
-handlers = [show_playback, reset_devices]
+@post("/support/customers/{customer_id:uuid}/rental-remedies", guards=[requires(RENTAL_REMEDY)])
+async def remedy_rental(
+    customer_id: FromPath[UUID],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[RemedyForm],
+    rental_desk: NamedDependency[RentalDesk],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Extend a rental or let it begin anew; sent twice, it is done once."""
+    page, reason = f"/support/customers/{customer_id}/playback", data.reason.strip()
+    if len(reason) < SHORTEST_REASON:
+        return frame.go(frame.url(page, refused="no_reason", of="rental"))
+    try:
+        await rental_desk.remedy(
+            customer_id,
+            data.rental,
+            kind="rearmed" if data.what == "anew" else "extended",
+            hours=None if data.what == "anew" else int(data.what),
+            reason=reason,
+            at=frame.at,
+            real_now=real_now,
+            remedy_id=data.request,
+        )
+    except Refusal as refusal:
+        if f"support.refused_{refusal.code}" not in frame.w.texts:
+            raise
+        return frame.go(frame.url(page, refused=refusal.code, of="rental"))
+    return frame.go(page, done="rental_remedied")
+
+
+handlers = [show_playback, reset_devices, remedy_rental]

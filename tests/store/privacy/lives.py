@@ -22,6 +22,7 @@ from store.entitlement.models import (
     TrackChoice,
     WatchProgress,
 )
+from store.entitlement.remedies import RentalRemedy
 from store.settings import Settings
 from tests.auth.people import Bearer, a_colleague, parts_of, sign_in
 from tests.auth.post_office import open_post_office
@@ -215,6 +216,18 @@ async def _watch(app: Litestar, person: Account) -> None:
                 TrackChoice(account_id=person.id, audio="de", subtitles=None, chosen_at=now),
                 DeviceLimit(
                     account_id=person.id, devices=6, new_devices=6, new_device_days=30, streams=2, streams_per_rental=1
+                ),
+                RentalRemedy(
+                    account_id=person.id,
+                    entitlement_id=right.id,
+                    agent_id=agent.id,
+                    kind="extended",
+                    hours=24,
+                    reason="Annegret Sonnenblum rief an",
+                    start_by_before=now,
+                    start_by_after=now,
+                    at=now,
+                    done_at=now,
                 ),
                 DeviceReset(
                     account_id=person.id, agent_id=agent.id, reason="Annegret Sonnenblum rief an", at=now, done_at=now

@@ -39,6 +39,7 @@ HELD_BUT_NOT_EXPORTED = {
     "billing.resolutions.requested_by",
     "billing.withdrawal_declarations.closed_by",
     "store.device_resets.agent_id",
+    "store.rental_remedies.agent_id",
     "store.cases.assigned_to",
     "store.case_entries.agent_id",
 }
@@ -62,6 +63,7 @@ EXPORTED = {
     "store.device_limits.account_id": "device_limits",
     "store.devices.account_id": "devices",
     "store.device_resets.account_id": "device_resets",
+    "store.rental_remedies.account_id": "rental_remedies",
     "store.playback_sessions.account_id": "playbacks",
     "store.watch_progress.account_id": "watch_progress",
     "store.track_choices.account_id": "track_choices",

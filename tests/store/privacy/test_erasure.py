@@ -72,6 +72,7 @@ async def test_after_an_erasure_nothing_of_the_person_is_found_but_what_the_law_
         "billing.withdrawal_declarations.name",
         "store.devices.name",
         "store.device_resets.reason",
+        "store.rental_remedies.reason",
         *KEPT,
     }
     assert (await ask(program, life)).status_code == 201
