@@ -24,6 +24,8 @@ DEVICES_REMOVE: Final = "customer.devices.remove"
 """Remove a customer's device."""
 RENTAL_REMEDY: Final = "customer.rental.remedy"
 """Give a customer's rental more time, or let it begin anew, within limits."""
+INCIDENT_COMPENSATE: Final = "incident.compensate"
+"""Make an incident good for everybody whom it met."""
 REFUND_REQUEST: Final = "finance.refund.request"
 """Ask for a refund."""
 REFUND_APPROVE: Final = "finance.refund.approve"
@@ -61,7 +63,7 @@ _SUPPORT: Final = frozenset(
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "customer": frozenset(),
     "support": _SUPPORT,
-    "support_lead": _SUPPORT | {RECOVERY_APPROVE, REFUND_APPROVE, AUDIT_READ, WORK_REPLAY},
+    "support_lead": _SUPPORT | {INCIDENT_COMPENSATE, RECOVERY_APPROVE, REFUND_APPROVE, AUDIT_READ, WORK_REPLAY},
     "finance": frozenset({TRANSACTIONS_READ, TRANSACTIONS_EXPORT, REFUND_APPROVE, MOVEMENTS_ACKNOWLEDGE}),
     "editor": frozenset({CATALOGUE_EDIT}),
     "admin": frozenset({STAFF_MANAGE, AUDIT_READ, WORK_REPLAY}),

@@ -28,6 +28,7 @@ import store.case_desk_routes
 import store.cases.routes
 import store.catalogue.routes
 import store.entitlement.routes
+import store.incident_routes
 import store.invariant_routes
 import store.mail_routes
 import store.mail_webhook
@@ -129,6 +130,7 @@ def create_app(
             store.mail_webhook.receive_mail_event,
             store.invariant_routes.router,
             store.support_routes.router,
+            store.incident_routes.router,
             store.cases.routes.router,
             store.case_desk_routes.router,
             store.staff_work_routes.router,

@@ -50,7 +50,7 @@ from store.clock import Clock
 from store.countries import open_countries
 from store.database import Database
 from store.device_letters import ComposeDevicesReset
-from store.entitlement import dpop
+from store.entitlement import dpop, incidents
 from store.entitlement.grants import Grants
 from store.entitlement.keys import KeySeal
 from store.entitlement.reminders import Reminders
@@ -246,6 +246,12 @@ def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
                 session, parts.sale_refunds(session), declaration_id=UUID(declaration_id), at=at
             )
 
+    async def compensate_incident(*, incident_id: str) -> None:
+        at, real_now = await parts.clock.now(), datetime.now(UTC)
+        await incidents.compensate(
+            parts.database, parts.outbox, incident_id=UUID(incident_id), at=at, real_now=real_now
+        )
+
     return {
         "deliver_mail": partial(deliver_mail, parts.outbox),
         "request_refund": request_refund,
@@ -253,6 +259,7 @@ def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
         "stop_payment": stop_payment,
         ANNOUNCE: announce_debit,
         "decide_withdrawal": decide_withdrawal,
+        incidents.JOB: compensate_incident,
     }
 
 

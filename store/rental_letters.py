@@ -12,14 +12,14 @@ from auth.models import Account
 from auth.ports import Composer, Letter
 from store.catalogue.models import Title, TitleText
 from store.entitlement.models import Entitlement
-from store.entitlement.remedies import RentalRemedy
+from store.entitlement.remedies import REMEDIED_MAIL, RentalRemedy
 from store.entitlement.reminders import MAILS, is_wanted
 
 
 def composers(base_url: str) -> Mapping[str, Composer]:
     """The composers of the two reminders, and of what support did for a rental."""
     reminders = {kind: ComposeReminder(base_url, deadline) for deadline, kind in MAILS.items()}
-    return {**reminders, "rental_remedied": ComposeRemedied(base_url)}
+    return {**reminders, REMEDIED_MAIL: ComposeRemedied(base_url)}
 
 
 @dataclass(frozen=True, slots=True)

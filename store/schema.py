@@ -25,6 +25,7 @@ import store.cases.models
 import store.catalogue.models
 import store.catalogue.offer_records
 import store.catalogue.stored_pages
+import store.entitlement.incidents
 import store.entitlement.models
 import store.entitlement.remedies
 import store.forward_clock
@@ -67,6 +68,7 @@ MODULES_WITH_TABLES = (
     store.catalogue.stored_pages,
     store.entitlement.models,
     store.entitlement.remedies,
+    store.entitlement.incidents,
     store.cases.models,
     store.forward_clock,
     store.invariants,

@@ -16,6 +16,7 @@ from store.entitlement.device_places import lock_account
 from store.entitlement.errors import RemedyLimitReached, RentalNotFound, RentalRemediesUsed
 from store.entitlement.models import Entitlement
 from store.entitlement.remedies import (
+    REMEDIED_MAIL,
     RemedyKind,
     RemedyLimits,
     RentalRemedy,
@@ -29,8 +30,6 @@ from store.support import CustomerDesk
 from store.support_money import NEWEST
 
 REMEDY: Final = "rental.remedied"
-
-MAIL: Final = "rental_remedied"
 
 
 class RemediedOut(msgspec.Struct, frozen=True):
@@ -84,7 +83,9 @@ class RentalDesk:
             raise
         told: dict[str, object] = {"entitlement_id": str(right.id), "kind": kind, "hours": hours}
         await self.desk.record(REMEDY, account_id, real_now=real_now, reason=reason, details=told)
-        await self.outbox.queue(self.desk.session, kind=MAIL, account_id=account_id, reference=remedy.id, locale=locale)
+        await self.outbox.queue(
+            self.desk.session, kind=REMEDIED_MAIL, account_id=account_id, reference=remedy.id, locale=locale
+        )
         return _told(right, at=at)
 
     async def list_rentals(
@@ -152,11 +153,15 @@ class RentalDesk:
         return remedy
 
     async def _require_room(self, entitlement_id: UUID, limits: RemedyLimits, *, real_now: datetime) -> None:
-        of_rental = select(func.count()).where(RentalRemedy.entitlement_id == entitlement_id)
+        # What makes an incident good for everybody is not of this customer's, nor of this agent's.
+        single = RentalRemedy.incident_id.is_(None)
+        of_rental = select(func.count()).where(RentalRemedy.entitlement_id == entitlement_id, single)
         if (await self.desk.session.scalar(of_rental) or 0) >= limits.per_rental:
             raise RentalRemediesUsed(limit=limits.per_rental)
         of_agent = select(func.count()).where(
-            RentalRemedy.agent_id == self.desk.agent.account_id, RentalRemedy.done_at > real_now - timedelta(days=1)
+            RentalRemedy.agent_id == self.desk.agent.account_id,
+            RentalRemedy.done_at > real_now - timedelta(days=1),
+            single,
         )
         if (await self.desk.session.scalar(of_agent) or 0) >= limits.per_agent_and_day:
             raise RemedyLimitReached(limit=limits.per_agent_and_day)

@@ -20,6 +20,7 @@ BY_KEY = {
     "POST /v1/orders/{order_id}/cancellations",
     "POST /v1/orders/{order_id}/withdrawals",
     "POST /v1/withdrawals",
+    "POST /v1/staff/incidents",
     "POST /v1/staff/customers/{customer_id}/rental-remedies",
     "POST /v1/refunds",
     "POST /v1/refunds/{refund_id}/approvals",

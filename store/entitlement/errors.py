@@ -178,6 +178,22 @@ class DeviceResetLimitReached(EntitlementError):
     en = "You have done so {limit} times today, which is the most."
 
 
+class IncidentNotFound(EntitlementError):
+    """No such incident."""
+
+    status, code = 404, "incident_not_found"
+    de = "Diesen Vorfall gibt es nicht."
+    en = "There is no such incident."
+
+
+class IncidentSpanInvalid(EntitlementError):
+    """The span is empty, backwards, or longer than what may be given for it."""
+
+    status, code = 400, "incident_span_invalid"
+    de = "Der Zeitraum muss zwischen einer und {limit} Stunden lang sein."
+    en = "The span must be from one to {limit} hours long."
+
+
 class RentalNotFound(EntitlementError):
     """No such right of this customer."""
 

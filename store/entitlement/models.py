@@ -262,6 +262,7 @@ class LicenceEvent(Base):
     __table_args__ = (
         CheckConstraint("step IN ('playback', 'licence')", "step"),
         CheckConstraint("outcome IN ('granted', 'refused')", "outcome"),
+        Index("ix_licence_events_refused", "title_id", "at", postgresql_where=text("outcome = 'refused'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

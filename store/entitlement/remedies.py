@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, delete, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,6 +16,9 @@ from store.database import APP_ROLE
 from store.entitlement.errors import RemedyNotForThis, RemedyTooLarge, RemedyTooLate
 from store.entitlement.models import Entitlement, RentalReminder
 from store.entitlement.rights import Terms, standing
+
+REMEDIED_MAIL: Final = "rental_remedied"
+"""Kind of the mail that tells a customer."""
 
 RemedyKind = Literal["extended", "rearmed"]
 
@@ -39,6 +42,7 @@ class RentalRemedy(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('extended', 'rearmed')", "kind"),
         CheckConstraint("(kind = 'extended') = (hours IS NOT NULL)", "hours"),
+        UniqueConstraint("incident_id", "entitlement_id"),
         Index(None, "agent_id", "done_at"),
     )
 
@@ -49,6 +53,8 @@ class RentalRemedy(Base):
     kind: Mapped[str]
     hours: Mapped[int | None]
     """Extensions: by how much."""
+    incident_id: Mapped[UUID | None] = mapped_column(ForeignKey("store.incidents.id"))
+    """The incident that it makes good; None: one customer's case."""
     reason: Mapped[str]
     start_by_before: Mapped[datetime]
     ends_at_before: Mapped[datetime | None]

@@ -40,6 +40,7 @@ HELD_BUT_NOT_EXPORTED = {
     "billing.withdrawal_declarations.closed_by",
     "store.device_resets.agent_id",
     "store.rental_remedies.agent_id",
+    "store.incidents.agent_id",
     "store.cases.assigned_to",
     "store.case_entries.agent_id",
 }
