@@ -130,6 +130,18 @@ async def note(
     return incident
 
 
+async def list_incidents(session: AsyncSession, *, limit: int = 20) -> Sequence[tuple[Incident, str, int]]:
+    """The latest incidents, with the title's slug and how many rentals each was made good for."""
+    done = select(func.count()).where(RentalRemedy.incident_id == Incident.id).correlate(Incident).scalar_subquery()
+    rows = await session.execute(
+        select(Incident, Title.slug, done)
+        .join(Title, Title.id == Incident.title_id)
+        .order_by(Incident.noted_at.desc())
+        .limit(limit)
+    )
+    return [(incident, slug, number) for incident, slug, number in rows]
+
+
 async def find_extent(session: AsyncSession, incident_id: UUID) -> tuple[Incident, Extent]:
     """An incident and how far it is made good; raises `IncidentNotFound`."""
     incident = await session.get(Incident, incident_id)

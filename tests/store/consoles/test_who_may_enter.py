@@ -44,6 +44,7 @@ READS = {
     "/de/staff/parked": {"support_lead", "admin"},
     "/de/staff/refunds": {"support_lead", "finance"},
     "/de/staff/withdrawals": {"support", "support_lead"},
+    "/de/staff/incidents": {"support_lead"},
     "/de/finance/invariants": {"finance"},
     "/v1/staff/colleagues": {"admin"},
     "/de/staff/colleagues": {"admin"},

@@ -218,3 +218,35 @@ async def test_only_a_lead_may(client: httpx.AsyncClient, database: Database, ti
     answer = await client.post("/v1/staff/incidents", json=wish(title), headers=person.headers)
     assert answer.status_code == 403
     assert (await client.get(f"/v1/staff/incidents/{new_id()}", headers=person.headers)).status_code == 403
+
+
+async def test_the_console_counts_and_makes_good(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    database: Database,
+    lead: Person,
+    title: Title,
+    owner: asyncpg.Connection,
+) -> None:
+    await watchers(database, owner, title, 2)
+    # Local time in Berlin: an hour ahead of UTC in winter.
+    form = {"title": title.slug, "code": "keys_unreadable", "begins": "2026-12-01T08:00", "ends": "2026-12-01T10:30"}
+    page = "/de/staff/incidents"
+    shown = await client.get(page, params=form, headers=lead.headers)
+    assert "3 Std." in shown.text
+    assert "Allen die Zeit geben" in shown.text
+    short = await client.post(page, data={**form, "reason": "kurz"}, headers=lead.headers)
+    assert (short.status_code, "aria-invalid" in short.text) == (400, True)
+    for _ in range(2):
+        done = await client.post(page, data={**form, "reason": REASON}, headers=lead.headers)
+        assert done.headers["location"] == f"{page}?done=incident_noted"
+    incident = await owner.fetchval("SELECT id FROM store.incidents")
+    await work(app, str(incident))
+    again = (await client.get(page, params=form, headers=lead.headers)).text
+    assert "Allen die Zeit geben" not in again, "nobody is left"
+    assert await owner.fetchval("SELECT count(*) FROM store.rental_remedies") == 2
+    for changes, field in (({"title": "no-such-film"}, "title"), ({"ends": "gestern"}, "ends")):
+        wrong = await client.get(page, params={**form, **changes}, headers=lead.headers)
+        assert wrong.status_code in (400, 404)
+        assert f'id="{field}"' in wrong.text
+        assert "aria-invalid" in wrong.text

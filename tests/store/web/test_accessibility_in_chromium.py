@@ -186,6 +186,7 @@ async def test_what_staff_see_hinders_nobody(
         "/staff/recoveries",
         "/staff/refunds",
         "/staff/withdrawals",
+        "/staff/incidents",
         "/finance/invariants",
         "/finance/reconciliation",
         f"/finance/unresolved?short={foreign}",
