@@ -6,8 +6,10 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Self, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 from uuid import UUID
 
 import aiohttp
@@ -77,7 +79,9 @@ class Transport(stripe.HTTPClient):
         """Call once; raises `stripe.APIConnectionError` if no whole answer came."""
         if self._session is None:
             self._session = self._open()
-        call = self._session.request(method, url, headers=headers, data=post_data, allow_redirects=False)
+        call = self._session.request(
+            method, url, headers=headers, data=post_data, allow_redirects=False, proxy=_proxy_of(url)
+        )
         try:
             async with call as answer:
                 return await answer.read(), answer.status, answer.headers
@@ -99,8 +103,21 @@ class Transport(stripe.HTTPClient):
             connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=stripe.ca_bundle_path)),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
         )
+
+
+def _proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for an address (`https_proxy`, `no_proxy`); None: there is none.
+
+    aiohttp would look itself, but also for a password in ~/.netrc, in a thread and with each call.
+    """
+    parts = urlsplit(url)
+    return _proxy_for(parts.scheme, parts.hostname or "")
+
+
+@cache
+def _proxy_for(scheme: str, host: str) -> str | None:
+    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 def _no_answer(fault: Exception) -> Exception:

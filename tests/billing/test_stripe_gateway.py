@@ -158,6 +158,32 @@ async def test_an_answer_that_breaks_off_is_an_unknown_outcome_and_the_call_is_r
     server.close()
 
 
+async def test_a_proxy_of_the_environment_is_asked_and_a_netrc_file_is_nobodys_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.close()
+
+    proxy = await asyncio.start_server(break_off, "127.0.0.1", 0)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine stripe.invalid login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+    gateway = StripeGateway.connect(
+        secret_key="sk_test_x", publishable_key="pk_test_x", webhook_secrets=(), api_base="http://stripe.invalid"
+    )
+    with pytest.raises(PaymentOutcomeUnknown):
+        await opened(gateway)
+    assert all(one.startswith("POST http://stripe.invalid/v1/payment_intents ") for one in asked)
+    assert all("Authorization: Bearer sk_test_x" in one for one in asked)
+    assert asked
+    await gateway.close()
+    proxy.close()
+
+
 async def test_an_unknown_intent_and_a_wrong_key_are_told_apart(
     gateway: StripeGateway, stand_in: SandboxProcess, transport: CheckedTransport
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import httpx
@@ -11,6 +12,7 @@ from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.errors import WithdrawalLost
 from store.entitlement.grants import Grants
+from store.entitlement.licences import Licences
 from tests.store.entitlement.parts import Customer, TestDevice, confirm, make_order, make_right
 
 
@@ -91,3 +93,34 @@ async def test_a_failure_that_waits_for_its_licence_takes_the_start_back(
     assert (await licence).status_code == 200
     assert (await failure).json() == {"start_taken_back": True}
     assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
+
+
+async def test_a_licence_whose_ground_changes_again_and_again_is_given_up_and_may_be_asked_for_once_more(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await make_right(database, customer, title)
+    token = (await device.open(client, customer, title)).json()["token"]
+    record, tries = Licences._record, 0
+
+    async def too_late(licences: Licences, *decided: Any, **more: Any) -> asyncpg.Record:
+        nonlocal tries
+        tries += 1
+        await owner.execute("UPDATE store.playback_sessions SET beat_at = beat_at")
+        return await record(licences, *decided, **more)
+
+    monkeypatch.setattr(Licences, "_record", too_late)
+    given_up = await device.licence(client, token)
+    assert (given_up.status_code, given_up.json()["code"], tries) == (409, "concurrent_change", 5)
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
+    granted = "SELECT count(*) FROM store.licence_events WHERE step = 'licence' AND outcome = 'granted'"
+    assert await owner.fetchval(granted) == 0
+
+    monkeypatch.undo()
+    assert (await device.licence(client, token)).status_code == 200
+    assert await owner.fetchval(granted) == 1
