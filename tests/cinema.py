@@ -45,6 +45,18 @@ UNTIL_PICTURE = """([frames, time, patience]) => new Promise((resolve, reject) =
 })"""
 """Waits inside the page; the page's own content policy forbids what the test tool would use."""
 
+UNTIL_WIDTH = """([width, patience]) => new Promise((resolve, reject) => {
+    const video = document.querySelector("video");
+    const began = performance.now();
+    const timer = setInterval(() => {
+        const isLate = performance.now() - began > patience;
+        if (video.videoWidth !== width && !isLate) return;
+        clearInterval(timer);
+        if (isLate) reject(new Error(`${video.videoWidth} pixels wide, not ${width}`));
+        resolve(width);
+    }, 40);
+})"""
+
 
 @dataclass(slots=True)
 class Cinema:

@@ -24,6 +24,7 @@ _SPOKEN_BY_SCRIPT: Final = (
     "to_sign_in",
     "register_again",
     "subtitles_off",
+    "quality_auto",
     "stop_there",
     "offline",
     "failed",

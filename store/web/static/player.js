@@ -196,6 +196,7 @@
     player = new shaka.Player();
     const attempt = { failed: false };
     player.addEventListener("error", (event) => fail(event.detail, attempt));
+    player.addEventListener("trackschanged", offerQualities);
     await player.attach(video);
     player.configure({
       drm: {
@@ -221,6 +222,7 @@
     find("stands-in").hidden = !showing.stands_in;
     find("from-start").hidden = !showing.resume_at || reached > 0;
     offerTracks();
+    offerQualities();
     tellTimeLeft();
     startBeating();
     show("film");
@@ -324,7 +326,10 @@
 
   function selectTracks() {
     const heard = player.getAudioTracks().find((track) => track.language === audio.value);
-    if (heard && !heard.active) player.selectAudioTrack(heard);
+    if (heard && !heard.active) {
+      player.selectAudioTrack(heard);
+      selectQuality();
+    }
     player.selectTextTrack(player.getTextTracks().find((track) => track.language === subtitles.value) || null);
   }
 
@@ -338,6 +343,38 @@
     Object.assign(showing, choice);
     await device.ask("PUT", "/v1/track-choice", choice).catch(() => null);
   }
+
+  // --- the picture: as good as the connection carries, or one height of those that were paid ----------------------
+
+  const quality = find("quality");
+
+  function offerQualities() {
+    // Those whose keys were not granted are not among them.
+    const heights = [...new Set(player.getVariantTracks().map((track) => track.height).filter(Boolean))];
+    heights.sort((one, other) => other - one);
+    quality.replaceChildren(new Option(texts.quality_auto, ""), ...heights.map((one) => new Option(`${one}p`, one)));
+    quality.hidden = heights.length < 2;
+    // Kept in this browser: it is about its screen and its connection.
+    const kept = localStorage.getItem("quality");
+    quality.value = heights.includes(Number(kept)) ? kept : "";
+    selectQuality();
+  }
+
+  function selectQuality() {
+    const height = Number(quality.value);
+    player.configure("abr.enabled", !height);
+    if (!height) return;
+    const heard = player.getVariantTracks().find((track) => track.active)?.language;
+    const [best] = player.getVariantTracks()
+      .filter((track) => track.height === height && (!heard || track.language === heard))
+      .sort((one, other) => other.bandwidth - one.bandwidth);
+    if (best && !best.active) player.selectVariantTrack(best, true);
+  }
+
+  quality.addEventListener("change", () => {
+    localStorage.setItem("quality", quality.value);
+    selectQuality();
+  });
 
   audio.addEventListener("change", chooseTracks);
   subtitles.addEventListener("change", chooseTracks);
@@ -415,6 +452,8 @@
 
   document.addEventListener("keydown", (event) => {
     if (page.dataset.state !== "film" || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A list that is chosen from has the keys for itself.
+    if (event.target.closest("select")) return wake();
     const onControl = event.target.closest("button, a, input");
     const acts = { f: fill, m: mute, k: toggle, ArrowUp: () => louder(0.1), ArrowDown: () => louder(-0.1) };
     if (!onControl) acts[" "] = toggle;

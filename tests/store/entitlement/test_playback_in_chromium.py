@@ -14,7 +14,7 @@ from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.keys import KeySeal
 from store.settings import Settings
-from tests.cinema import UNTIL_PICTURE, WAIT, Cinema
+from tests.cinema import UNTIL_PICTURE, UNTIL_WIDTH, WAIT, Cinema
 from tests.scratch import MovableTestClock
 from tests.store.entitlement.parts import KIDS, TEST_FILM, Customer, TestDevice, make_right, make_title
 
@@ -80,6 +80,28 @@ async def test_a_right_in_sd_never_shows_hd(
     tracks = await cinema.page.evaluate("videothek.player.getVariantTracks().map((track) => track.width)")
     assert tracks == [640]
     assert (await cinema.picture())["width"] == 640
+
+
+async def test_the_picture_is_chosen_among_those_that_were_paid_and_the_choice_is_kept(
+    cinema: Cinema, live_server: str, database: Database, customer: Customer, title: Title
+) -> None:
+    await make_right(database, customer, title, kind="buy", quality="HD")
+    await cinema.page.set_viewport_size({"width": 360, "height": 640})
+    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    await cinema.frames_advance()
+    picture = cinema.page.get_by_role("combobox", name="Bild")
+    assert await picture.locator("option").all_inner_texts() == ["Bild: von selbst", "720p", "360p"]
+    for height, width in (("360", 640), ("720", 1280)):
+        await picture.select_option(height)
+        await cinema.page.evaluate(UNTIL_WIDTH, [width, WAIT])
+    await picture.focus()
+    await cinema.page.keyboard.press("ArrowDown")
+    assert await picture.input_value() == "360", "the list has the keys for itself"
+    await cinema.page.reload()
+    await cinema.frames_advance()
+    assert await picture.input_value() == "360"
+    assert (await cinema.picture())["width"] == 640
+    assert await cinema.page.evaluate("document.documentElement.scrollWidth > 360") is False
 
 
 async def test_without_a_right_there_is_a_sentence_and_no_picture(
