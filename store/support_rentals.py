@@ -73,7 +73,10 @@ class RentalDesk:
         account_id, locale = customer.id, customer.locale
         try:
             right = await self._locked_rental(account_id, entitlement_id)
-            if await self.desk.session.get(RentalRemedy, remedy_id) is not None:
+            done = await self.desk.session.get(RentalRemedy, remedy_id)
+            if done is not None and done.entitlement_id != right.id:
+                raise RentalNotFound
+            if done is not None:
                 return _told(right, at=at)
             remedy = await self._remedy(remedy_id, right, kind, hours, reason, at=at, real_now=real_now)
         except Refusal as refusal:
@@ -147,7 +150,7 @@ class RentalDesk:
             at=at,
             done_at=real_now,
         )
-        await apply(session, right, after)
+        await apply(session, right, after, real_now=real_now)
         session.add(remedy)
         await session.flush()
         return remedy

@@ -156,16 +156,23 @@ async def compensate(database: Database, outbox: Outbox, *, incident_id: UUID, a
     """Make an incident good for every rental that it met; how many were extended now.
 
     A transaction for each rental, and one remedy of an incident for each (a unique constraint): killed at any place it
-    goes on where it was. What is over for too long, or on hold, is left out.
+    goes on where it was. What is over for too long, or on hold, is left out, and so is what got hours for the same time
+    already. A fault of ours with one rental keeps nobody else waiting; raised at the end, it has the job tried again.
     """
     async with database.sessions() as session:
         incident = await session.get_one(Incident, incident_id)
         affected = await _affected(session, incident.title_id, incident.code, incident.begins_at, incident.ends_at)
-    done = 0
+    done, faults = 0, []
     for entitlement_id, account_id in affected:
-        async with database.sessions.begin() as session:
-            done += await _extend(session, outbox, incident, entitlement_id, account_id, at=at, real_now=real_now)
+        try:
+            async with database.sessions.begin() as session:
+                done += await _extend(session, outbox, incident, entitlement_id, account_id, at=at, real_now=real_now)
+        except Exception as fault:
+            log.exception("not made good", entitlement_id=str(entitlement_id))
+            faults.append(fault)
     log.info("incident made good", incident_id=str(incident_id), rentals=len(affected), extended=done)
+    if faults:
+        raise ExceptionGroup("some rentals were not made good", faults)
     return done
 
 
@@ -181,10 +188,7 @@ async def _extend(
 ) -> bool:
     await lock_account(session, account_id)
     right = await session.get_one(Entitlement, entitlement_id, with_for_update=True)
-    had = select(RentalRemedy.id).where(
-        RentalRemedy.incident_id == incident.id, RentalRemedy.entitlement_id == entitlement_id
-    )
-    if await session.scalar(had) is not None:
+    if await _was_compensated(session, incident, entitlement_id):
         return False
     try:
         after = extended(right, hours=incident.hours, limits=await find_remedy_limits(session), at=at)
@@ -207,11 +211,26 @@ async def _extend(
         at=at,
         done_at=real_now,
     )
-    await apply(session, right, after)
+    await apply(session, right, after, real_now=real_now)
     session.add(remedy)
     locale = await session.scalar(select(Account.locale).where(Account.id == account_id))
     await outbox.queue(session, kind=REMEDIED_MAIL, account_id=account_id, reference=remedy.id, locale=locale or "de")
     return True
+
+
+async def _was_compensated(session: AsyncSession, incident: Incident, entitlement_id: UUID) -> bool:
+    """Whether the rental got hours for this incident, or for one of the same time that was noted with another span."""
+    had = (
+        select(RentalRemedy.id)
+        .join(Incident, Incident.id == RentalRemedy.incident_id)
+        .where(
+            RentalRemedy.entitlement_id == entitlement_id,
+            Incident.begins_at < incident.ends_at,
+            Incident.ends_at > incident.begins_at,
+        )
+        .limit(1)
+    )
+    return await session.scalar(had) is not None
 
 
 async def _hours(session: AsyncSession, span: Span) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, delete, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +14,7 @@ from auth.models import Account
 from store.catalogue.models import Base
 from store.database import APP_ROLE
 from store.entitlement.errors import RemedyNotForThis, RemedyTooLarge, RemedyTooLate
-from store.entitlement.models import Entitlement, RentalReminder
+from store.entitlement.models import Entitlement, PlaybackSession, RentalReminder
 from store.entitlement.rights import Terms, standing
 
 REMEDIED_MAIL: Final = "rental_remedied"
@@ -116,11 +116,19 @@ def rearmed(right: Terms, *, limits: RemedyLimits, at: datetime) -> Deadlines:
     return Deadlines(max(start_by, at + timedelta(days=limits.rearmed_days)), None)
 
 
-async def apply(session: AsyncSession, right: Entitlement, deadlines: Deadlines) -> None:
-    """Give a locked rental other deadlines; without an end it waits for its first play again."""
+async def apply(session: AsyncSession, right: Entitlement, deadlines: Deadlines, *, real_now: datetime) -> None:
+    """Give a locked rental other deadlines; without an end it waits for its first play again.
+
+    Then what still plays by it ends: its hours begin by a start that is agreed to anew.
+    """
     right.start_by, right.ends_at = deadlines.start_by, deadlines.ends_at
     if deadlines.ends_at is None:
         right.first_played_at = right.started_by = None
+        await session.execute(
+            update(PlaybackSession)
+            .where(PlaybackSession.entitlement_id == right.id, PlaybackSession.ended_at.is_(None))
+            .values(ended_at=real_now, end_reason="stopped")
+        )
     # Of new deadlines the customer is reminded anew.
     await session.execute(delete(RentalReminder).where(RentalReminder.entitlement_id == right.id))
 

@@ -140,6 +140,52 @@ async def test_noted_again_and_worked_on_twice_at_once_it_gives_nothing_twice(
     assert await owner.fetchval("SELECT count(*) FROM store.rental_remedies") == 5
 
 
+async def test_the_same_time_noted_with_another_span_gives_nothing_more(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    database: Database,
+    lead: Person,
+    title: Title,
+    owner: asyncpg.Connection,
+) -> None:
+    [right] = await watchers(database, owner, title, 1)
+    for later in (timedelta(0), timedelta(minutes=1), HOUR):
+        shifted = wish(title, {"ends_at": (TO + later).isoformat()})
+        incident = (await client.post("/v1/staff/incidents", json=shifted, headers=lead.headers)).json()
+        await work(app, incident["id"])
+    assert await owner.fetchval("SELECT count(*) FROM store.incidents") == 3
+    assert await owner.fetchval("SELECT ends_at FROM store.entitlements WHERE id = $1", right) == FROM + 51 * HOUR
+
+
+async def test_a_fault_with_one_rental_keeps_nobody_else_waiting(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    database: Database,
+    lead: Person,
+    title: Title,
+    owner: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await watchers(database, owner, title, 3)
+    incident = (await client.post("/v1/staff/incidents", json=wish(title), headers=lead.headers)).json()
+    outbox, calls = parts_of(app).outbox, []
+    queue = type(outbox).queue
+
+    async def breaks_once(self: Any, *asked: Any, **more: Any) -> UUID:
+        calls.append(more)
+        if len(calls) == 2:
+            raise RuntimeError("the outbox broke")
+        return await queue(self, *asked, **more)
+
+    monkeypatch.setattr(type(outbox), "queue", breaks_once)
+    with pytest.raises(ExceptionGroup):
+        await work(app, incident["id"])
+    assert await owner.fetchval("SELECT count(*) FROM store.rental_remedies") == 2
+    await work(app, incident["id"])
+    assert await owner.fetchval("SELECT count(*) FROM store.rental_remedies") == 3
+    assert await owner.fetchval("SELECT count(*) FROM store.mails WHERE kind = 'rental_remedied'") == 3
+
+
 async def test_a_rental_on_hold_is_left_out_and_the_others_are_not(
     app: Litestar,
     client: httpx.AsyncClient,

@@ -104,6 +104,25 @@ async def test_a_spoilt_evening_begins_anew_and_its_hours_run_from_the_next_star
         await database.reads.execute("UPDATE store.rental_remedies SET hours = 1")
 
 
+async def test_what_still_plays_when_a_rental_begins_anew_ends_and_starts_nothing(
+    client: httpx.AsyncClient,
+    database: Database,
+    customer: Customer,
+    agent: Person,
+    title: Title,
+    device: TestDevice,
+    owner: asyncpg.Connection,
+    path: str,
+) -> None:
+    right = await make_right(database, customer, title, granted_at=BEGIN - DAY)
+    token = (await device.open(client, customer, title)).json()["token"]
+    assert (await device.licence(client, token)).status_code == 200
+    anew = await client.post(path, json=wish(right, kind="rearmed", hours=None), headers=agent.headers)
+    assert anew.status_code == 201
+    assert (await device.licence(client, token)).json()["code"] == "playback_ended"
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
+
+
 async def test_the_customer_and_the_trail_are_told(
     app: Litestar,
     client: httpx.AsyncClient,
