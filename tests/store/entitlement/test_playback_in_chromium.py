@@ -90,7 +90,7 @@ async def test_the_picture_is_chosen_among_those_that_were_paid_and_the_choice_i
     await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
     await cinema.frames_advance()
     picture = cinema.page.get_by_role("combobox", name="Bild")
-    assert await picture.locator("option").all_inner_texts() == ["Bild: von selbst", "720p", "360p"]
+    assert await picture.locator("option").all_inner_texts() == ["Auto", "720p", "360p"]
     for height, width in (("360", 640), ("720", 1280)):
         await picture.select_option(height)
         await cinema.page.evaluate(UNTIL_WIDTH, [width, WAIT])
