@@ -84,6 +84,7 @@ SAMPLES: Final[Mapping[str, object]] = {
     "film": "Her",
     "hours": 48,
     "is_cut": False,
+    "is_begun": True,
     "devices": "https://videothek.example/de/account/devices",
     "watch": "https://videothek.example/de/watch/her-2013",
 }

@@ -90,6 +90,7 @@ EVERYTHING = {
     "until": datetime(2026, 1, 5, 20, 15, tzinfo=UTC),
     "hours": 48,
     "is_cut": False,
+    "is_begun": True,
     "devices": "https://videothek.example/de/account/devices",
     "watch": "https://videothek.example/de/watch/her-2013",
 }
