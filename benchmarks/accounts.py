@@ -63,12 +63,12 @@ class Member:
 class SessionCheck:
     """The cost of the same route with and without a session, beside a handler of one query."""
 
-    loads: tuple[Load, Load, Load]
-    """One query, signed out, signed in."""
+    loads: Sequence[Load]
+    """One query through asyncpg's pool as it comes and through the store's own, signed out, signed in."""
     added_ms: float
     """Median over the rounds of what a session added, web and database."""
-    multiple: float
-    """Median over the rounds of the same, as a multiple of the one-query handler in the same round."""
+    multiples: tuple[float, float]
+    """Median over the rounds of the same, as a multiple of each one-query handler in the same round."""
 
 
 async def make_members(database: Database, *, number: int) -> list[Member]:
@@ -121,7 +121,7 @@ async def measure_session_check(
     owner_url: str, members: Sequence[Member], *, environment: dict[str, str]
 ) -> SessionCheck:
     """Ask for one route without a session and with one, and for one query, in turns."""
-    rounds: list[tuple[Load, Load, Load]] = []
+    rounds: list[Sequence[Load]] = []
     with serving("store.app:create_app", environment) as (store, store_process):
         async with httpx.AsyncClient() as client:
             body = (await client.get(store + PATH, headers={"Accept-Language": "de"})).content
@@ -129,27 +129,30 @@ async def measure_session_check(
         with serving("benchmarks.baselines:create_app", environment) as (baselines, bare_process):
             for number in range(ROUNDS + 1):
                 chosen = [(number * REQUESTS + one) % len(members) for one in range(REQUESTS)]
+                queries = [
+                    (name, baselines, bare_process, [_get(baselines, f"/{name}/{keys[one]}") for one in chosen])
+                    for name in ("plain-query", "one-query")
+                ]
                 loads = (
-                    (
-                        "one query",
-                        baselines,
-                        bare_process,
-                        [_get(baselines, f"/one-query/{keys[one]}") for one in chosen],
-                    ),
+                    *queries,
                     ("signed out", store, store_process, [_get(store, PATH)] * REQUESTS),
                     ("signed in", store, store_process, [_get(store, PATH, members[one]) for one in chosen]),
                 )
-                one_query, signed_out, signed_in = [
-                    await measure_requests(name, address, requests, server=server)
-                    for name, address, server, requests in loads
-                ]
-                rounds.append((one_query, signed_out, signed_in))
+                rounds.append(
+                    [
+                        await measure_requests(name, address, requests, server=server)
+                        for name, address, server, requests in loads
+                    ]
+                )
     counted = rounds[1:]
-    one_query, signed_out, signed_in = (median_of(loads) for loads in zip(*counted, strict=True))
+    added = [signed_in.cpu_ms - signed_out.cpu_ms for *_, signed_out, signed_in in counted]
+    plain, own = (
+        median(more / loads[query].cpu_ms for more, loads in zip(added, counted, strict=True)) for query in (0, 1)
+    )
     return SessionCheck(
-        loads=(one_query, signed_out, signed_in),
-        added_ms=median(with_one.cpu_ms - without.cpu_ms for _, without, with_one in counted),
-        multiple=median((with_one.cpu_ms - without.cpu_ms) / query.cpu_ms for query, without, with_one in counted),
+        loads=[median_of(loads) for loads in zip(*counted, strict=True)],
+        added_ms=median(added),
+        multiples=(plain, own),
     )
 
 
@@ -181,16 +184,17 @@ def show_accounts(check: SessionCheck, flood: Flood) -> None:
         box=box.SIMPLE_HEAD,
     )
     cost.add_column("", no_wrap=True)
-    for heading in ("web", "database", "both", "x query"):
+    for heading in ("web", "database", "both"):
         cost.add_column(heading, justify="right")
-    one_query = check.loads[0]
     for load in check.loads:
-        values = (load.app_ms, load.database_ms, load.cpu_ms, load.cpu_ms / one_query.cpu_ms)
+        values = (load.app_ms, load.database_ms, load.cpu_ms)
         cost.add_row(load.name, *(f"{value:.3f}" for value in values))
     console.print(cost)
+    plain, own = check.multiples
     answers = ", ".join(f"{number} x {status}" for status, number in sorted(flood.statuses.items()))
     console.print(
-        f"A session adds {check.added_ms:.3f} ms: {check.multiple:.2f} x query (median of the rounds; the limit is 1)."
+        f"A session adds {check.added_ms:.3f} ms: {plain:.2f} x plain-query (the limit is 1), {own:.2f} x one-query "
+        "(medians of the rounds)."
         f"\n{AT_ONCE} sign-ins at once, {flood.statuses.total() // AT_ONCE} times: {answers}; all answered after "
         f"{flood.seconds:.2f} s. Beside them {len(flood.health_ms)} health checks: p50 {flood.p50:.1f} ms, p99 "
         f"{flood.p99:.1f} ms (limit {LIMIT_MS:.0f}); memory grew by {flood.growth_mib:.0f} MiB (limit {LIMIT_MIB:.0f})",
