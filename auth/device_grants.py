@@ -70,6 +70,8 @@ _POLL: Final = """
 """
 """A statement, and so a transaction, of its own: that a poll came too early is kept though it is refused."""
 
+_IS_KNOWN: Final = "SELECT EXISTS (SELECT FROM auth.device_grants WHERE device_code_hash = $1 AND jkt = $2)"
+
 _USE: Final = """
     UPDATE auth.device_grants AS g SET state = 'used'
       FROM auth.accounts AS a
@@ -135,9 +137,12 @@ class DeviceGrants:
     throttle: Throttle
     sessions: Sessions
 
-    async def ask(self, *, jkt: str, device_name: str, at: datetime, visit: Visit) -> Asked:
-        """Note that the holder of a key wants to be signed in; raises `TooManyAttempts`."""
+    async def admit(self, visit: Visit) -> None:
+        """Count that somebody wants to ask, before anything of theirs is written; raises `TooManyAttempts`."""
         await TV_GRANT_PER_ADDRESS.admit(self.throttle, visit.limit_key)
+
+    async def ask(self, *, jkt: str, device_name: str, at: datetime, visit: Visit) -> Asked:
+        """Note that the holder of a key wants to be signed in."""
         device_code = make_token(TV)
         grant = {
             "id": new_id(),
@@ -205,6 +210,12 @@ class DeviceGrants:
             details={"grant_id": str(grant.id), "country": grant.country},
         )
         return grant
+
+    async def require_known(self, device_code: str, *, jkt: str) -> None:
+        """Raise `DeviceCodeInvalid` unless the key asked and was given this code, before anything of it is written."""
+        digest = hash_token(device_code, kind=TV)
+        if digest is None or not await self.database.reads.fetchval(_IS_KNOWN, digest, jkt):
+            raise DeviceCodeInvalid
 
     async def exchange(self, device_code: str, *, jkt: str, at: datetime, visit: Visit) -> SignedIn:
         """Open the session that was allowed, once, for the key that asked.

@@ -19,8 +19,9 @@ from auth.schemas import NO_CONTROLS, Reason, problems
 from auth.visits import Visit
 from billing.errors import IdempotencyKeyReused
 from billing.idempotency import Once
-from store.entitlement.errors import FilmUnknown, IncidentNotFound, IncidentSpanInvalid
+from store.entitlement.errors import FilmUnknown
 from store.entitlement.incidents import Extent, Incident, Span, find_extent, note, preview
+from store.entitlement.remedy_errors import IncidentNotFound, IncidentSpanInvalid
 from store.entitlement.schemas import TitleSlug
 from store.errors import MalformedRequest
 

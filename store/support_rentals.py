@@ -13,7 +13,6 @@ from auth.errors import Refusal
 from auth.ports import Outbox
 from store.catalogue.models import Title, TitleText
 from store.entitlement.device_places import lock_account
-from store.entitlement.errors import RemedyLimitReached, RentalNotFound, RentalRemediesUsed
 from store.entitlement.models import Entitlement
 from store.entitlement.remedies import (
     REMEDIED_MAIL,
@@ -25,6 +24,7 @@ from store.entitlement.remedies import (
     find_remedy_limits,
     rearmed,
 )
+from store.entitlement.remedy_errors import RemedyLimitReached, RentalNotFound, RentalRemediesUsed
 from store.entitlement.rights import Standing, standing
 from store.support import CustomerDesk
 from store.support_money import NEWEST

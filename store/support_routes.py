@@ -17,11 +17,8 @@ from auth.schemas import NO_CONTROLS, problems
 from billing.errors import IdempotencyKeyReused
 from billing.idempotency import Once
 from store.entitlement.device_schemas import DevicesOut
-from store.entitlement.errors import (
-    DeviceResetLimitReached,
-    DeviceResetUsed,
-    FilmUnknown,
-    PlaybackNeverTried,
+from store.entitlement.errors import DeviceResetLimitReached, DeviceResetUsed, FilmUnknown, PlaybackNeverTried
+from store.entitlement.remedy_errors import (
     RemedyLimitReached,
     RemedyNotForThis,
     RemedyTooLarge,

@@ -24,7 +24,7 @@ from auth.sessions import SignedIn
 from auth.visits import Visit
 from store.database import Database
 from store.entitlement.device_schemas import DeviceName
-from store.entitlement.dpop import PublicKey, read_proof, use_once
+from store.entitlement.dpop import Proof, read_proof, use_once
 from store.entitlement.errors import ProofInvalid
 from store.entitlement.proved_requests import proof_header, public_url
 from store.settings import Settings
@@ -111,18 +111,16 @@ class DeviceTokenOut(Struct, frozen=True):
         )
 
 
-async def provide_tv_key(
-    request: Request[Any, Any, Any],
-    settings: NamedDependency[Settings],
-    database: NamedDependency[Database],
-    real_now: NamedDependency[datetime],
-) -> PublicKey:
-    """Dependency `tv_key`: the key that signed this request's proof, which is used up by that."""
-    proof = read_proof(
+async def provide_tv_proof(
+    request: Request[Any, Any, Any], settings: NamedDependency[Settings], real_now: NamedDependency[datetime]
+) -> Proof:
+    """Dependency `tv_proof`: the request's proof, verified but not used up yet.
+
+    Nobody is signed in here, and whoever likes makes keys and proofs: they are written down only for who is admitted.
+    """
+    return read_proof(
         proof_header(request), method=request.method, url=public_url(request, settings), real_now=real_now
     )
-    await use_once(database, proof)
-    return proof.key
 
 
 @post(
@@ -132,7 +130,8 @@ async def provide_tv_key(
 )
 async def ask_for_device(
     data: JSONBody[DeviceAuthorisationCreate],
-    tv_key: NamedDependency[PublicKey],
+    tv_proof: NamedDependency[Proof],
+    database: NamedDependency[Database],
     device_grants: NamedDependency[DeviceGrants],
     settings: NamedDependency[Settings],
     visit: NamedDependency[Visit],
@@ -140,7 +139,9 @@ async def ask_for_device(
     locale: NamedDependency[str],
 ) -> DeviceAuthorisationOut:
     """Show the code and the address; then poll `POST /v1/device-tokens` with a proof by the same key."""
-    asked = await device_grants.ask(jkt=tv_key.jkt, device_name=data.device_name, at=real_now, visit=visit)
+    await device_grants.admit(visit)
+    await use_once(database, tv_proof)
+    asked = await device_grants.ask(jkt=tv_proof.key.jkt, device_name=data.device_name, at=real_now, visit=visit)
     return DeviceAuthorisationOut.of(asked, base_url=settings.base_url, locale=locale)
 
 
@@ -159,14 +160,17 @@ async def ask_for_device(
 )
 async def exchange_device_code(
     data: JSONBody[DeviceTokenCreate],
-    tv_key: NamedDependency[PublicKey],
+    tv_proof: NamedDependency[Proof],
+    database: NamedDependency[Database],
     device_grants: NamedDependency[DeviceGrants],
     visit: NamedDependency[Visit],
     real_now: NamedDependency[datetime],
 ) -> DeviceTokenOut:
     """The session, once; until then `error` says in the words of RFC 8628 what to do."""
+    await device_grants.require_known(data.device_code, jkt=tv_proof.key.jkt)
+    await use_once(database, tv_proof)
     signed_in = await device_grants.exchange(
-        data.device_code, jkt=tv_key.jkt, at=real_now, visit=visit.on_device(data.device_token)
+        data.device_code, jkt=tv_proof.key.jkt, at=real_now, visit=visit.on_device(data.device_token)
     )
     return DeviceTokenOut.of(signed_in, at=real_now)
 
@@ -174,6 +178,6 @@ async def exchange_device_code(
 router = Router(
     "/v1",
     route_handlers=[ask_for_device, exchange_device_code],
-    dependencies={"tv_key": Provide(provide_tv_key)},
+    dependencies={"tv_proof": Provide(provide_tv_proof)},
     tags=["Sign-in on a TV"],
 )

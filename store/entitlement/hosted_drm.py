@@ -60,7 +60,8 @@ class Axinom:
                 "license": _axinom_limits(limits, real_now),
                 "content_keys_source": {"inline": [self._key(key) for key in licence.keys]},
                 "content_key_usage_policies": [_axinom_protection(track) for track in licence.tracks],
-                "license_server": {"access_control": {"prevent_drm_message_reuse": limits.renewed_after is None}},
+                # A renewal asks us for a message of its own: then the right is looked at again.
+                "license_server": {"access_control": {"prevent_drm_message_reuse": True}},
                 "session": {},
             },
         }

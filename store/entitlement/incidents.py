@@ -21,9 +21,10 @@ from store.catalogue.models import Base, Title
 from store.database import APP_ROLE, Database
 from store.entitlement.decision import find_title
 from store.entitlement.device_places import lock_account
-from store.entitlement.errors import EntitlementError, IncidentNotFound, IncidentSpanInvalid
+from store.entitlement.errors import EntitlementError
 from store.entitlement.models import Entitlement
 from store.entitlement.remedies import REMEDIED_MAIL, RentalRemedy, apply, extended, find_remedy_limits
+from store.entitlement.remedy_errors import IncidentNotFound, IncidentSpanInvalid
 
 log = structlog.get_logger("incidents")
 

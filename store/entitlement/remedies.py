@@ -13,8 +13,8 @@ from auth.ids import new_id
 from auth.models import Account
 from store.catalogue.models import Base
 from store.database import APP_ROLE
-from store.entitlement.errors import RemedyNotForThis, RemedyTooLarge, RemedyTooLate
 from store.entitlement.models import Entitlement, PlaybackSession, RentalReminder
+from store.entitlement.remedy_errors import RemedyNotForThis, RemedyTooLarge, RemedyTooLate
 from store.entitlement.rights import Terms, standing
 
 REMEDIED_MAIL: Final = "rental_remedied"

@@ -105,6 +105,7 @@ async def test_axinom_is_told_the_paid_keys_and_the_end_of_the_rental(
     assert datetime.fromisoformat(envelope["expiration_date"]) < datetime.now(UTC) + timedelta(minutes=3)
     message = envelope["message"]
     assert (message["type"], message["version"]) == ("entitlement_message", 2)
+    assert message["license_server"]["access_control"]["prevent_drm_message_reuse"] is True
     sent = {key["usage_policy"]: key for key in message["content_keys_source"]["inline"]}
     assert sent.keys() == {"AUDIO", "SD"}
     assert {name: key["id"] for name, key in sent.items()} == {name: str(KIDS[name]) for name in sent}

@@ -251,3 +251,20 @@ async def test_only_a_customer_who_has_just_proved_who_they_are_may_allow(
     form = {"csrf_token": token_in((await client.get("/de/step-up")).text), "password": PASSWORD, "next": page}
     assert (await client.post("/de/step-up", data=form, headers=OURS)).headers["location"] == page
     assert (await decide(client, asked["user_code"])).status_code == 303
+
+
+async def test_a_stranger_s_proofs_fill_no_table(
+    program: httpx.AsyncClient, tv: TestDevice, app: Litestar, owner: asyncpg.Connection
+) -> None:
+    with_unused_limits(app)
+    proofs = "SELECT count(*) FROM store.dpop_proofs"
+    asked = await ask(program, tv)
+    assert await owner.fetchval(proofs) == 1
+    for device_code in ("nonsense", asked["device_code"][:-1] + "_", asked["device_code"].replace("_tv_", "_session_")):
+        assert (await poll(program, tv, device_code)).json()["error"] == "invalid_grant"
+    assert await owner.fetchval(proofs) == 1
+    for _ in range(59):
+        await ask(program, tv)
+    body, headers = {"device_name": "TV"}, {"DPoP": tv.proof("POST", ASK)}
+    assert (await program.post(ASK, json=body, headers=headers)).status_code == 429
+    assert await owner.fetchval(proofs) == 60
