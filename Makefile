@@ -7,6 +7,8 @@ UV := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 ENVIRONMENT := .venv/.made-from-lock
 FRONTEND := .venv/bin/python -m store.web.frontend.build
+# Each process has engines of its own; a file's tests stay together, as they share what they set up.
+ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LOCK := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
@@ -21,7 +23,7 @@ run: $(ENVIRONMENT) ## the whole store on this machine (Ctrl-C stops it)
 
 test: $(ENVIRONMENT) ## the test suite on throw-away engines (T=path for a part of it)
 	@$(FRONTEND)
-	@.venv/bin/pytest $(T)
+	@.venv/bin/pytest $(or $(T),$(ON_ALL_CORES))
 
 check: $(ENVIRONMENT) ## lint, formatting, types, direction of imports
 	.venv/bin/ruff check .

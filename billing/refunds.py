@@ -174,6 +174,8 @@ class Refunds:
         when no answer came: the job is tried again with the same key.
         """
         async with self.database.sessions() as session:
+            # One view of both: between two, a twin could settle the refund, and it would be sent once more.
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             refund = await session.scalar(select(Refund).where(Refund.id == refund_id, ~is_waiting_for_bank()))
             if refund is None or refund.state not in (RefundState.REQUESTED, RefundState.PENDING):
                 return

@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
+import random
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -75,10 +78,17 @@ def sandbox_secret(name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback that nothing listens on at this moment.
+
+    It lies below those that outgoing connections get, and in a range of this test process alone, so that it is still
+    free when a server takes it.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = 20_000 + process * 1_000 + random.randrange(1_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 DUE_JOBS = """

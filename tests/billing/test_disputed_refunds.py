@@ -6,7 +6,10 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
+import billing.refunds
+from billing.disputed_refunds import left_of_lost_dispute
 from billing.errors import PaymentOutcomeUnknown, PaymentProviderRefused
 from billing.models import DisputeState, Order, Refund, RefundState
 from billing.money import Money
@@ -191,6 +194,26 @@ async def test_the_news_of_a_loss_and_the_job_at_once_settle_once(till: Till, ow
     await asyncio.gather(*(till.refunds.request(refund_id=refund.id, at=NOON) for _ in range(4)))
     assert await count(owner, "billing.journals", kind="refund_settled") == 1
     assert await sums(owner) == {"clearing:stripe": -1500, "fees:disputes": 1500}
+
+
+async def test_a_refund_that_a_twin_settles_while_it_is_read_is_not_sent(
+    till: Till, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, intent_id, refund = await withdrawn_then_disputed(till)
+    await till.note_dispute(till.gateway.dispute(intent_id, DisputeState.LOST))
+    till.gateway.calls.clear()
+    twins = [till.refunds.request(refund_id=refund.id, at=NOON)]
+
+    async def read_after_a_twin(session: AsyncSession, of: Refund) -> int:
+        while twins:
+            await twins.pop()
+        return await left_of_lost_dispute(session, of)
+
+    monkeypatch.setattr(billing.refunds, "left_of_lost_dispute", read_after_a_twin)
+    await till.refunds.request(refund_id=refund.id, at=NOON)
+    assert await state_of(owner, refund) == "settled"
+    assert "request_refund" not in till.gateway.calls
+    assert await count(owner, "billing.journals", kind="refund_settled") == 1
 
 
 async def lost_after_the_refund_arrived(till: Till, *, price: int = 399) -> tuple[Order, Refund, str]:
