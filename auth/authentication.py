@@ -12,8 +12,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from auth import audit
+from auth.age_gate import refuse_the_restricted
 from auth.errors import CustomersOnly, NotPermitted, NotSignedIn
 from auth.headers import header_of
+from auth.identity import ALL_AGES, HOLDER, Viewer
 from auth.identity import Identity as Identity
 from auth.known_devices import KEPT
 from auth.permissions import permissions_of
@@ -37,8 +39,10 @@ SESSION_QUERY: Final = """
            coalesce(s.step_up_at, s.auth_at) AS authenticated_at,
            a.id AS account_id, a.kind, a.locale, a.residence_country, a.pseudonym, a.email,
            CASE WHEN a.kind = 'staff'
-                THEN ARRAY(SELECT r.role FROM auth.role_assignments r WHERE r.account_id = a.id) END AS roles
+                THEN ARRAY(SELECT r.role FROM auth.role_assignments r WHERE r.account_id = a.id) END AS roles,
+           s.profile_id, p.name AS profile_name, p.age_limit, s.unlocked_until
       FROM auth.sessions s JOIN auth.accounts a ON a.id = s.account_id
+      LEFT JOIN auth.profiles p ON p.id = s.profile_id
      WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > $2 AND s.expires_at > $2
        AND s.epoch = a.auth_epoch AND a.status = 'active' AND (a.kind <> 'staff' OR 'mfa' = ANY (s.amr))
 """
@@ -89,6 +93,7 @@ async def _recognise(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     if identity is not None:
         connection.scope["user"] = identity
         connection.scope["auth"] = "cookie" if bearer_token(connection) is None else "bearer"
+        refuse_the_restricted(identity, connection.scope["route_handler"].opt)
 
 
 def session_hash_of(connection: ASGIConnection[Any, Any, Any, Any]) -> bytes | None:
@@ -116,7 +121,7 @@ async def identity_behind(
     if row is None:
         return None
     await note_seen(database, row, at=at)
-    return _identity_from(row, default_market=default_market)
+    return _identity_from(row, at=at, default_market=default_market)
 
 
 async def note_seen(database: OpenDatabase, row: asyncpg.Record, *, at: datetime) -> None:
@@ -125,7 +130,7 @@ async def note_seen(database: OpenDatabase, row: asyncpg.Record, *, at: datetime
         await database.reads.execute(_TOUCH, row["id"], at, IDLE[row["session_kind"]])
 
 
-def _identity_from(row: asyncpg.Record, *, default_market: str) -> Identity:
+def _identity_from(row: asyncpg.Record, *, at: datetime, default_market: str) -> Identity:
     roles = frozenset(row["roles"]) if row["kind"] == "staff" else _CUSTOMER
     return Identity(
         account_id=row["account_id"],
@@ -140,6 +145,20 @@ def _identity_from(row: asyncpg.Record, *, default_market: str) -> Identity:
         authenticated_at=row["authenticated_at"],
         csrf_secret=row["csrf_secret"],
         email=row["email"] or "",
+        viewer=_viewer_from(row, at=at),
+    )
+
+
+def _viewer_from(row: asyncpg.Record, *, at: datetime) -> Viewer:
+    if row["profile_id"] is None:
+        return HOLDER
+    until: datetime | None = row["unlocked_until"]
+    is_open = until is not None and until > at
+    return Viewer(
+        profile_id=row["profile_id"],
+        name=row["profile_name"],
+        age_limit=ALL_AGES if is_open else row["age_limit"],
+        unlocked_until=until if is_open else None,
     )
 
 

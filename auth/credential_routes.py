@@ -43,6 +43,7 @@ from auth.visits import Visit
 
 @post(
     "/step-ups",
+    for_every_age=True,
     summary="Prove anew who is there",
     tags=["Sessions"],
     guards=[signed_in],

@@ -13,6 +13,7 @@ from auth.models import (
     Account,
     EmailChange,
     KnownDevice,
+    ParentalPin,
     PasswordReset,
     Profile,
     Session,
@@ -44,9 +45,10 @@ def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
             Account.status,
             Account.created_at,
         ).where(Account.id == account_id),
-        "profiles": select(Profile.id, Profile.name, Profile.created_at)
+        "profiles": select(Profile.id, Profile.name, Profile.age_limit, Profile.created_at)
         .where(Profile.account_id == account_id)
         .order_by(Profile.id),
+        "parental_pin": select(ParentalPin.set_at).where(ParentalPin.account_id == account_id),
         "registration_consents": select(
             Consent.name,
             Consent.version,
@@ -71,6 +73,8 @@ def parts_of_account(account_id: UUID) -> Mapping[str, Executable]:
             Session.country,
             Session.ua_short.label("program"),
             Session.device_id,
+            Session.profile_id,
+            Session.unlocked_until,
         )
         .where(Session.account_id == account_id)
         .order_by(Session.id),

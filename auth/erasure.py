@@ -190,6 +190,7 @@ _ROWS: Final = (
     "DELETE FROM auth.caller_verifications WHERE account_id = :account_id",
     "DELETE FROM auth.known_devices WHERE account_id = :account_id",
     "DELETE FROM auth.profiles WHERE account_id = :account_id",
+    "DELETE FROM auth.parental_pins WHERE account_id = :account_id",
 )
 
 _ADDRESSES: Final = """

@@ -4,7 +4,34 @@ import base64
 import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
+
+ALL_AGES: Final = 18
+"""An age limit that shuts nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who watches in a session: one of the account's profiles."""
+
+    profile_id: UUID | None
+    """None: the account's holder."""
+    name: str | None
+    """Of the profile; None: the account's holder."""
+    age_limit: int
+    """Years up to which a title's age label may go now; 18: everything."""
+    unlocked_until: datetime | None
+    """Until when the PIN lifts the profile's own limit; None: it does not."""
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether some titles are shut."""
+        return self.age_limit < ALL_AGES
+
+
+HOLDER: Final = Viewer(None, None, ALL_AGES, None)
+"""The account's holder, who watches what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +55,7 @@ class Identity:
     """When they last proved who they are in this session."""
     csrf_secret: bytes = field(repr=False)
     email: str = field(repr=False)
+    viewer: Viewer
 
     @property
     def csrf_token(self) -> str:

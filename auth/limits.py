@@ -119,6 +119,9 @@ STEP_UP_PER_SESSION: Final = Rule("step_up.session", 10, timedelta(minutes=15))
 """By session, so that who stole one keeps the owner's others from nothing. Good ones count too."""
 PASSWORD_CHANGE_PER_ACCOUNT: Final = Rule("password_change.account", 10, timedelta(hours=1))
 
+PARENTAL_PIN_PER_ACCOUNT: Final = Rule("parental_pin.account", 5, timedelta(hours=1))
+"""Wrong PINs, wherever in the household they are tried: at five an hour, four digits last for a month and more."""
+
 TV_GRANT_PER_ADDRESS: Final = Rule("tv.ip", 60, timedelta(hours=1))
 """TVs that ask to be signed in: one that shows its code all evening asks six times an hour."""
 TV_CODE_PER_ACCOUNT: Final = Rule("tv_code.account", 5, timedelta(minutes=10))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     UniqueConstraint,
     text,
@@ -75,11 +76,24 @@ class Profile(Base):
     """A viewer within an account; the first is made with the account."""
 
     __tablename__ = "profiles"
+    __table_args__ = (CheckConstraint("age_limit IN (0, 6, 12, 16, 18)", name="age_limit"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"), index=True)
     name: Mapped[str]
+    age_limit: Mapped[int] = mapped_column(SmallInteger, default=18, server_default="18")
+    """Years up to which a title's age label may go; 18: everything. The first profile, the holder's own, has 18."""
     created_at: Mapped[datetime | None] = mapped_column(server_default=text("now()"))
+
+
+class ParentalPin(Base):
+    """The number by which an account's holder opens what a profile's age limit shuts."""
+
+    __tablename__ = "parental_pins"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id, ondelete="CASCADE"), primary_key=True)
+    pin_hash: Mapped[str]
+    set_at: Mapped[datetime]
 
 
 class RoleAssignment(Base):
@@ -109,6 +123,7 @@ class Session(Base):
         CheckConstraint("octet_length(token_hash) = 32", name="token_hash"),
         CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
         Index(None, "account_id", postgresql_where=text("revoked_at IS NULL")),
+        Index(None, "profile_id", postgresql_where=text("profile_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -138,6 +153,10 @@ class Session(Base):
     ua_short: Mapped[str]
     """The browser or app in a few words."""
     csrf_secret: Mapped[bytes]
+    profile_id: Mapped[UUID | None] = mapped_column(ForeignKey(Profile.id))
+    """Who watches here; None: the holder."""
+    unlocked_until: Mapped[datetime | None]
+    """Until when the PIN lifts the profile's age limit (exclusive)."""
     dpop_jkt: Mapped[str | None]
     """Thumbprint of a key that the session is bound to (RFC 9449); not used yet."""
     family_id: Mapped[UUID | None]

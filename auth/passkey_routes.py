@@ -144,6 +144,7 @@ async def remove_passkey(
 
 @post(
     "/passkey-challenges",
+    for_every_age=True,
     summary="Get something for a passkey to sign",
     tags=["Passkeys"],
     responses=problems(NotSignedIn, StepNotValid, CrossSiteRequest, TooManyAttempts),
@@ -280,6 +281,7 @@ async def add_first_passkey(
 
 @post(
     "/passkey-step-ups",
+    for_every_age=True,
     summary="Prove anew who is there by a passkey",
     tags=["Passkeys"],
     guards=[signed_in],

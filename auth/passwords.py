@@ -196,6 +196,10 @@ class PasswordHasher:
         normal = normalise(password)
         return await self._run(partial(self._check_and_hash, normal, kind, tuple(words)), urgent=urgent, place=place)
 
+    async def hash_pin(self, pin: str) -> str:
+        """Hash a number that no rule of passwords fits; raises `Overloaded`."""
+        return await self._run(partial(self._hash, pin), urgent=False)
+
     async def verify(
         self, password: str, stored: str | None, *, urgent: bool = False, place: "Place | None" = None
     ) -> tuple[bool, str | None]:
@@ -211,7 +215,10 @@ class PasswordHasher:
 
     def _check_and_hash(self, password: str, kind: str, words: tuple[str, ...]) -> str:
         check_new_password(password, kind=kind, words=words)
-        hashed: str = self._context.hash(password)
+        return self._hash(password)
+
+    def _hash(self, secret: str) -> str:
+        hashed: str = self._context.hash(secret)
         return hashed
 
     def _verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:

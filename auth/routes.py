@@ -42,6 +42,7 @@ from auth.models import Account
 from auth.passkey_routes import handlers as passkey_handlers
 from auth.password_reset import PasswordReset
 from auth.ports import AuthSettings
+from auth.profile_routes import handlers as profile_handlers
 from auth.recovery.errors import CallerNotProved
 from auth.registration import Registration
 from auth.schemas import (
@@ -179,6 +180,7 @@ async def show_sessions(
 
 @delete(
     "/sessions/current",
+    for_every_age=True,
     summary="Sign out",
     tags=["Sessions"],
     guards=[signed_in],
@@ -239,6 +241,7 @@ async def sign_out_everywhere(
 
 @get(
     "/account",
+    for_every_age=True,
     summary="The own account",
     tags=["Account"],
     guards=[signed_in],
@@ -347,6 +350,7 @@ router = Router(
         complete_password_reset,
         start_password_reset,
         *second_factor_handlers,
+        *profile_handlers,
         *passkey_handlers,
         *colleague_handlers,
     ],

@@ -323,6 +323,13 @@ class ProfileOut(Struct, frozen=True):
 
     id: UUID
     name: str
+    age_limit: int
+    """Years up to which a title's age label may go; 18: everything."""
+
+    @classmethod
+    def of(cls, profile: Profile) -> Self:
+        """From its row."""
+        return cls(id=profile.id, name=profile.name, age_limit=profile.age_limit)
 
 
 class AccountOut(Struct, frozen=True):
@@ -356,7 +363,7 @@ class AccountOut(Struct, frozen=True):
             residence_country=account.residence_country,
             roles=sorted(roles),
             permissions=sorted(permissions),
-            profiles=[ProfileOut(id=profile.id, name=profile.name) for profile in profiles],
+            profiles=[ProfileOut.of(profile) for profile in profiles],
             created_at=account.created_at,
         )
 

@@ -16,12 +16,14 @@ from auth.device_grants import DeviceGrants
 from auth.email_change import EmailChange
 from auth.erasure import Erasures
 from auth.headers import header_of
-from auth.identity import Identity
+from auth.identity import ALL_AGES, Identity
 from auth.invitations import Invitations
 from auth.own_passkeys import OwnPasskeys
+from auth.parental_pin import ParentalPin
 from auth.passkeys import Passkeys, RelyingParty
 from auth.password_change import PasswordChange
 from auth.password_reset import PasswordReset
+from auth.profiles import Profiles
 from auth.recovery.caller_codes import CODES, CallerCodes, CallerVerifications
 from auth.recovery.carrying_out import RecoveryCompletion
 from auth.recovery.requests import Recoveries
@@ -32,6 +34,7 @@ from auth.second_factor import SecondFactors
 from auth.sessions import Sessions
 from auth.sign_in import SignIn
 from auth.step_up import StepUp
+from auth.viewing import Viewing
 from auth.visits import Visit, provide_visit
 from billing.checkout import Checkout
 from billing.idempotency import provide_once
@@ -69,6 +72,7 @@ def dependencies() -> Mapping[str, Provide]:
     looked_up = {
         "locale": Provide(_locale, sync_to_thread=False),
         "market": Provide(_market, sync_to_thread=False),
+        "age_limit": Provide(_age_limit, sync_to_thread=False),
     }
     made: dict[str, Callable[..., Any]] = {
         "session": _session,
@@ -88,6 +92,9 @@ def dependencies() -> Mapping[str, Provide]:
         "device_grants": _device_grants,
         "caller_verifications": _caller_verifications,
         "support_actions": _support_actions,
+        "profiles": _profiles,
+        "parental_pin": _parental_pin,
+        "viewing": _viewing,
         "recoveries": _recoveries,
         "account_securing": _account_securing,
         "recovery_completion": _recovery_completion,
@@ -152,7 +159,8 @@ async def view_of(request: AnyRequest) -> CatalogueView:
     """The catalogue as whoever asks sees it."""
     state = request.app.state
     parts = parts_of(state)
-    return CatalogueView(parts.database, _market(request, state), _locale(request), await parts.clock.now())
+    at = await parts.clock.now()
+    return CatalogueView(parts.database, _market(request, state), _locale(request), at, _age_limit(request))
 
 
 async def playback_means_of(state: State) -> PlaybackMeans:
@@ -180,6 +188,12 @@ def _market(request: AnyRequest, state: State) -> str:
     if wanted is None and header_of(request.scope, b"cookie"):
         wanted = request.cookies.get("market")
     return wanted if wanted in parts.markets else parts.settings.default_market
+
+
+def _age_limit(request: AnyRequest) -> int:
+    """Years up to which a title's age label may go for whoever asks."""
+    identity = identity_of(request)
+    return identity.viewer.age_limit if identity is not None else ALL_AGES
 
 
 async def _sessions(state: State, session: Session) -> Sessions:
@@ -220,6 +234,19 @@ async def _registration(state: State, session: Session) -> Registration:
 async def _password_reset(state: State, session: Session) -> PasswordReset:
     parts = parts_of(state)
     return PasswordReset(session, parts.database, parts.hasher, parts.throttle, parts.outbox)
+
+
+async def _profiles(session: Session) -> Profiles:
+    return Profiles(session)
+
+
+async def _parental_pin(state: State, session: Session) -> ParentalPin:
+    parts = parts_of(state)
+    return ParentalPin(session, parts.database, parts.hasher, parts.throttle)
+
+
+async def _viewing(session: Session, parental_pin: NamedDependency[ParentalPin]) -> Viewing:
+    return Viewing(session, parental_pin)
 
 
 async def _device_grants(state: State, session: Session, sessions: NamedDependency[Sessions]) -> DeviceGrants:

@@ -194,6 +194,7 @@ async def save_confirmation(
 
 @get(
     "/legal-texts/{name:str}",
+    for_every_age=True,
     responses=problems(NotFound),
     summary="A legal text in its current version",
 )

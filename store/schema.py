@@ -22,6 +22,7 @@ import billing.provider_records
 import billing.refund_allowance
 import billing.withdrawals
 import store.cases.models
+import store.catalogue.age_labels
 import store.catalogue.models
 import store.catalogue.offer_records
 import store.catalogue.stored_pages
@@ -64,6 +65,7 @@ MODULES_WITH_TABLES = (
     billing.withdrawals,
     billing.books,
     store.catalogue.models,
+    store.catalogue.age_labels,
     store.catalogue.offer_records,
     store.catalogue.stored_pages,
     store.entitlement.models,

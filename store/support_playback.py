@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.identity import ALL_AGES
 from store.catalogue.models import Title, TitleText
 from store.entitlement.decision import Wish, decide, find_title
 from store.entitlement.errors import PlaybackNeverTried
@@ -69,7 +70,14 @@ class PlaybackDesk:
         await self.desk.record(CHECKED, customer.id, real_now=real_now, details={"title": title.slug})
         jkt = attempt.jkt if attempt is not None else await _last_used_key(session, customer.id)
         is_confirmed = attempt is not None and bool(attempt.start_confirmed)
-        wish = Wish(customer.id, title, jkt, is_confirmed)
+        wish = Wish(
+            account_id=customer.id,
+            title=title,
+            jkt=jkt,
+            start_confirmed=is_confirmed,
+            market=customer.residence_country or "",
+            age_limit=_age_limit_of(attempt),
+        )
         decision = await decide(session, wish, at=at, real_now=real_now)
         return PlaybackCheck(
             title=title.slug,
@@ -92,6 +100,11 @@ class PlaybackDesk:
             .limit(NEWEST)
         )
         return [(slug, title) for slug, title in rows]
+
+
+def _age_limit_of(attempt: LicenceEvent | None) -> int:
+    """Up to which age whoever tried could watch."""
+    return attempt.age_limit if attempt is not None and attempt.age_limit is not None else ALL_AGES
 
 
 async def _last_attempt(session: AsyncSession, account_id: UUID, title: Title | None) -> LicenceEvent | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from billing.money import MoneyOut
+from store.catalogue.age_labels import may_be_seen_sql
 from store.catalogue.posters import poster_of
 from store.catalogue.schemas import Named, Prices, TitleCard, TitleRef
 
@@ -42,6 +43,7 @@ _CARDS: Final = """
         JOIN store.offers o ON o.product_id = p.id
         WHERE o.market = $3 AND o.starts_at <= $4 AND (o.ends_at IS NULL OR o.ends_at > $4)
     ) price ON true
+    WHERE {may_be_seen}
     ORDER BY wanted.position
 """
 """Cards of the titles $1 in language $2, with the lowest prices on sale in market $3 at instant $4.
@@ -58,13 +60,14 @@ async def load_genre_names(connection: Connection, *, locale: str) -> dict[str, 
 
 
 async def load_cards(
-    connection: Connection, ids: Sequence[UUID], *, market: str, locale: str, at: datetime
+    connection: Connection, ids: Sequence[UUID], *, market: str, locale: str, at: datetime, age_limit: int
 ) -> list[TitleCard]:
-    """Cards of titles in the given order; unknown ids are left out."""
+    """Cards of titles in the given order; unknown ids are left out, and what the viewer may not see."""
     if not ids:
         return []
     genres = await load_genre_names(connection, locale=locale)
-    rows = await connection.fetch(_CARDS, ids, locale, market, at)
+    may_be_seen = may_be_seen_sql(age_limit, title="t.id", market="$3")
+    rows = await connection.fetch(_CARDS.format(may_be_seen=may_be_seen), ids, locale, market, at)
     return [_card(row, genres) for row in rows]
 
 

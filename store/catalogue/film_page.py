@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from auth.identity import ALL_AGES
 from store.catalogue.errors import TitleNotFound
 from store.catalogue.page_building import BuiltPage, build_pages
 from store.database import Database
@@ -47,15 +48,22 @@ class CatalogueView:
     locale: str
     at: datetime
     """Business time."""
+    age_limit: int
+    """Years up to which a title's age label may go; 18: everything."""
 
 
-async def load_film_page(database: Database, *, slug: str, market: str, locale: str, at: datetime) -> StoredPage:
+async def load_film_page(
+    database: Database, *, slug: str, market: str, locale: str, at: datetime, age_limit: int
+) -> StoredPage:
     """The page of a title; one query where it is stored and still holds, else it is built and stored.
 
-    Raises `TitleNotFound`, also of a title that may not be announced in the market yet.
+    What a viewer with an age limit sees is built anew each time. Raises `TitleNotFound`, also of a title that may not
+    be announced in the market yet or that the viewer may not see.
     """
     if not slug.isprintable():  # PostgreSQL cannot even look for a NUL
         raise TitleNotFound(slug="")
+    if age_limit < ALL_AGES:
+        return await _build_for(database, slug=slug, market=market, locale=locale, at=at, age_limit=age_limit)
     row = await database.reads.fetchrow(_READ, slug, market, locale, at)
     if row is not None:
         return StoredPage(row["document"], row["etag"])
@@ -87,7 +95,7 @@ async def prepare_pages(
             )
             await _store(
                 connection,
-                await build_pages(connection, batch, market=market, locale=locale, at=at),
+                await build_pages(connection, batch, market=market, locale=locale, at=at, age_limit=ALL_AGES),
                 market=market,
                 locale=locale,
             )
@@ -102,10 +110,23 @@ async def _build_and_store(database: Database, *, slug: str, market: str, locale
         title_id = await connection.fetchval("SELECT id FROM store.titles WHERE slug = $1 FOR SHARE", slug)
         if title_id is None:
             raise TitleNotFound(slug=slug)
-        built = await build_pages(connection, [title_id], market=market, locale=locale, at=at)
+        built = await build_pages(connection, [title_id], market=market, locale=locale, at=at, age_limit=ALL_AGES)
         if not built:
             raise TitleNotFound(slug=slug)
         return (await _store(connection, built, market=market, locale=locale))[0]
+
+
+async def _build_for(
+    database: Database, *, slug: str, market: str, locale: str, at: datetime, age_limit: int
+) -> StoredPage:
+    """The page as a viewer with an age limit sees it: without titles that are shut to them."""
+    async with database.reads.acquire() as connection:
+        ids = [row["id"] for row in await connection.fetch("SELECT id FROM store.titles WHERE slug = $1", slug)]
+        built = await build_pages(connection, ids, market=market, locale=locale, at=at, age_limit=age_limit)
+    if not built:
+        raise TitleNotFound(slug=slug)
+    document = msgspec.json.encode(built[0].page)
+    return StoredPage(document, tag_of(document))
 
 
 async def _store(

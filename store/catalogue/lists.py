@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import asyncpg
 
 from store.catalogue import cursors
+from store.catalogue.age_labels import may_be_seen_sql
 from store.catalogue.cards import load_cards
 from store.catalogue.errors import GenreNotFound, LimitNotValid
 from store.catalogue.folding import fold
@@ -85,6 +86,7 @@ async def list_titles(
     market: str,
     locale: str,
     at: datetime,
+    age_limit: int,
     q: str | None = None,
     genre: str | None = None,
     person: str | None = None,
@@ -95,9 +97,9 @@ async def list_titles(
 ) -> TitleList:
     """A page of a list, with the people found by the same words on the first page of a search.
 
-    Only what is on sale or announced in the market is listed. Without `kind`, searching finds films, series and
-    episodes; other lists hold films and series. `genre` is a code, `person` a slug. A search is sorted by how well
-    the title fits, then by popularity. Raises `LimitNotValid`, `CursorNotValid`, `GenreNotFound`.
+    Only what is on sale or announced in the market and may be seen by the viewer is listed. Without `kind`, searching
+    finds films, series and episodes; other lists hold films and series. `genre` is a code, `person` a slug. A search is
+    sorted by how well the title fits, then by popularity. Raises `LimitNotValid`, `CursorNotValid`, `GenreNotFound`.
     """
     if not 1 <= limit <= LARGEST_PAGE:
         raise LimitNotValid(largest=LARGEST_PAGE)
@@ -115,7 +117,15 @@ async def list_titles(
             return TitleList(titles=[], people=[], next_cursor=None)
 
         statement_of = partial(
-            _statement, market=market, locale=locale, at=at, genre=genre, person=person, kind=kind, order=order
+            _statement,
+            market=market,
+            locale=locale,
+            at=at,
+            age_limit=age_limit,
+            genre=genre,
+            person=person,
+            kind=kind,
+            order=order,
         )
 
         async def page(searched: str | None) -> list[_Row]:
@@ -133,9 +143,11 @@ async def list_titles(
             if corrected is not None:
                 rows, people = await page(corrected), await find_people(connection, corrected)
                 binding = (corrected, *others)
+                # The word may be one of a title that is not shown: then it is not told either.
+                corrected = corrected if rows or people else None
         shown = rows[:limit]
         ids = [row[0] for row in shown]
-        titles = await load_cards(connection, ids, market=market, locale=locale, at=at)
+        titles = await load_cards(connection, ids, market=market, locale=locale, at=at, age_limit=age_limit)
     return TitleList(
         titles=titles,
         people=people,
@@ -145,13 +157,13 @@ async def list_titles(
 
 
 async def suggest(
-    database: Database, *, q: str, market: str, locale: str, at: datetime, limit: int = 8
+    database: Database, *, q: str, market: str, locale: str, at: datetime, age_limit: int, limit: int = 8
 ) -> SuggestionList:
     """What the search field offers while one types: titles that fit, then people."""
     words = fold(q)
     if not words:
         return SuggestionList([])
-    found = await list_titles(database, market=market, locale=locale, at=at, q=q, limit=limit)
+    found = await list_titles(database, market=market, locale=locale, at=at, age_limit=age_limit, q=q, limit=limit)
     titles = [
         Suggestion(kind=card.kind, slug=card.slug, text=card.title, year=card.year)
         for card in found.titles
@@ -183,6 +195,7 @@ def _statement(
     market: str,
     locale: str,
     at: datetime,
+    age_limit: int,
     genre: str | None,
     person: str | None,
     kind: str | None,
@@ -198,7 +211,8 @@ def _statement(
     in_market = {"market": made.value(market), "at": made.value(at)}
     made.offered = (
         f"CASE t.kind WHEN 'series' THEN {_OFFERED.format(sold=_EDITIONS_OF_EPISODES, **in_market)} "
-        f"ELSE {_OFFERED.format(sold=_OWN_EDITIONS, **in_market)} END"
+        f"ELSE {_OFFERED.format(sold=_OWN_EDITIONS, **in_market)} END "
+        f"AND {may_be_seen_sql(age_limit, title='t.id', market=in_market['market'])}"
     )
     if kind is not None:
         made.conditions.append(f"t.kind = {made.value(kind)}")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +15,7 @@ import msgspec
 
 from billing.money import MoneyOut
 from store.catalogue import names
+from store.catalogue.age_labels import may_be_seen_sql
 from store.catalogue.cards import Connection, load_cards, load_genre_names, name_genres
 from store.catalogue.offers import MAY_BE_NAMED_SQL
 from store.catalogue.posters import poster_of
@@ -65,7 +66,7 @@ _TITLES: Final = f"""
         SELECT system, label, minimum_age FROM store.ratings
         WHERE title_id = t.id AND market = $3 ORDER BY minimum_age DESC, system LIMIT 1
     ) r ON true
-    WHERE t.id = ANY ($1::uuid[]) AND {MAY_BE_NAMED_SQL.format(market="$3", at="$4")}
+    WHERE t.id = ANY ($1::uuid[]) AND {MAY_BE_NAMED_SQL.format(market="$3", at="$4")} AND {{may_be_seen}}
     ORDER BY t.id
 """  # noqa: S608 - no value of a request in it
 """Where a market has several age labels, the strictest counts."""
@@ -90,7 +91,7 @@ _OTHER_FILMS: Final = f"""
             ORDER BY t.popularity DESC, t.id
             OFFSET 0
         ) AS t
-        WHERE {MAY_BE_NAMED_SQL.format(market="$4", at="$5")}
+        WHERE {MAY_BE_NAMED_SQL.format(market="$4", at="$5")} AND {{may_be_seen}}
         LIMIT $3
     ) other
 """  # noqa: S608 - no value of a request in it
@@ -127,19 +128,24 @@ _WINDOWS: Final = """
 
 
 async def build_pages(
-    connection: Connection, ids: Sequence[UUID], *, market: str, locale: str, at: datetime
+    connection: Connection, ids: Sequence[UUID], *, market: str, locale: str, at: datetime, age_limit: int
 ) -> list[BuiltPage]:
-    """The pages of titles in a market and a language at an instant; ids that may not be named there are left out."""
-    titles = await connection.fetch(_TITLES, ids, locale, market, at)
+    """The pages of titles in a market and a language at an instant, for viewers with an age limit.
+
+    Ids that may not be named there, or not be seen by them, are left out.
+    """
+    in_market: dict[str, Any] = {"market": market, "locale": locale, "at": at, "age_limit": age_limit}
+    seen = may_be_seen_sql(age_limit, title="t.id", market="$3")
+    titles = await connection.fetch(_TITLES.format(may_be_seen=seen), ids, locale, market, at)
     genres = await load_genre_names(connection, locale=locale)
     credits = _by(await connection.fetch(_CREDITS, ids), "title_id")
     people = {row["person_id"] for rows in credits.values() for row in rows}
-    others = _by(await connection.fetch(_OTHER_FILMS, list(people), locale, OTHER_FILMS + 1, market, at), "person_id")
-    families = await load_families(connection, titles, market=market, locale=locale, at=at)
+    others = await _other_films(connection, list(people), **in_market)
+    families = await load_families(connection, titles, **in_market)
     offers = _by(await connection.fetch(_OFFERS, ids, market), "title_id")
     candidates = await find_candidates(connection, ids)
     wanted = list({candidate.title_id for found in candidates.values() for candidate in found})
-    cards = {card.id: card for card in await load_cards(connection, wanted, market=market, locale=locale, at=at)}
+    cards = {card.id: card for card in await load_cards(connection, wanted, **in_market)}
     similar = {title_id: choose(found, sold=_sold(cards)) for title_id, found in candidates.items()}
     shown = list({candidate.title_id for found in similar.values() for candidate in found})
     windows = _by(await connection.fetch(_WINDOWS, shown, market), "title_id")
@@ -170,6 +176,14 @@ async def build_pages(
             )
         )
     return pages
+
+
+async def _other_films(
+    connection: Connection, people: Sequence[UUID], *, market: str, locale: str, at: datetime, age_limit: int
+) -> Rows:
+    """What else people made, by their ids."""
+    query = _OTHER_FILMS.format(may_be_seen=may_be_seen_sql(age_limit, title="t.id", market="$4"))
+    return _by(await connection.fetch(query, people, locale, OTHER_FILMS + 1, market, at), "person_id")
 
 
 def _page(

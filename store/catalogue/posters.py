@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from store.catalogue import names
+from store.catalogue.age_labels import may_be_seen_sql
 from store.catalogue.errors import PosterNotFound
 from store.catalogue.poster_art import BY_GENRE, DEFAULT
 from store.catalogue.poster_colours import Palette, palettes_of
@@ -79,10 +80,16 @@ class Subject:
         return Random(self._seed)  # noqa: S311 - a drawing, no secret
 
 
-async def load_subject(database: Database, *, title_id: UUID) -> Subject:
-    """What the poster of a title is drawn from; raises `PosterNotFound`."""
+_SUBJECT: Final = """
+    SELECT t.id, t.original_title, t.year, t.countries, t.genres, t.kind
+    FROM store.titles t CROSS JOIN store.markets m WHERE t.id = $1 AND m.code = $2 AND {may_be_seen}
+"""
+
+
+async def load_subject(database: Database, *, title_id: UUID, market: str, age_limit: int) -> Subject:
+    """What the poster of a title is drawn from; raises `PosterNotFound`, also where the viewer may not see it."""
     row = await database.reads.fetchrow(
-        "SELECT id, original_title, year, countries, genres, kind FROM store.titles WHERE id = $1", title_id
+        _SUBJECT.format(may_be_seen=may_be_seen_sql(age_limit, title="t.id", market="m.code")), title_id, market
     )
     if row is None:
         raise PosterNotFound(title_id=str(title_id))

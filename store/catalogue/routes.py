@@ -64,6 +64,7 @@ def _responses(shape: type[msgspec.Struct], *refusals: type[Refusal]) -> dict[in
 
 @get(
     "/v1/titles",
+    for_every_age=True,
     summary="List and search titles",
     responses=_responses(TitleList, CursorNotValid, LimitNotValid, GenreNotFound),
 )
@@ -73,6 +74,7 @@ async def show_titles(
     market: NamedDependency[str],
     locale: NamedDependency[str],
     at: NamedDependency[datetime],
+    age_limit: NamedDependency[int],
     q: Annotated[str | None, Typed] = None,
     genre: Annotated[str | None, GenreCode] = None,
     person: Annotated[str | None, PersonSlug] = None,
@@ -87,6 +89,7 @@ async def show_titles(
         market=market,
         locale=locale,
         at=at,
+        age_limit=age_limit,
         q=q,
         genre=genre,
         person=person,
@@ -100,18 +103,22 @@ async def show_titles(
 
 @get(
     "/v1/titles/{slug:str}",
+    for_every_age=True,
     summary="Read a film page",
     responses=_responses(FilmPage, TitleNotFound),
 )
 async def show_title(request: AnyRequest, slug: FromPath[str]) -> ASGIApp:
     """The stored page as it is."""
     view: CatalogueView = await request.app.state.view_of(request)
-    page = await load_film_page(view.database, slug=slug, market=view.market, locale=view.locale, at=view.at)
+    page = await load_film_page(
+        view.database, slug=slug, market=view.market, locale=view.locale, at=view.at, age_limit=view.age_limit
+    )
     return _answer(request, page.document, page.etag, view.locale)
 
 
 @get(
     "/v1/suggestions",
+    for_every_age=True,
     summary="Suggest titles and people while one types",
     responses=_responses(SuggestionList),
 )
@@ -121,14 +128,15 @@ async def show_suggestions(
     market: NamedDependency[str],
     locale: NamedDependency[str],
     at: NamedDependency[datetime],
+    age_limit: NamedDependency[int],
     q: Annotated[str, Typed],
 ) -> ASGIApp:
     """At most eight lines."""
-    found = await lists.suggest(database, q=q, market=market, locale=locale, at=at)
+    found = await lists.suggest(database, q=q, market=market, locale=locale, at=at, age_limit=age_limit)
     return _encoded(request, found, locale)
 
 
-@get("/v1/genres", summary="List the genres", responses=_responses(GenreList))
+@get("/v1/genres", for_every_age=True, summary="List the genres", responses=_responses(GenreList))
 async def show_genres(
     request: AnyRequest,
     database: NamedDependency[Database],
@@ -144,7 +152,12 @@ async def show_genres(
     return _encoded(request, found, locale)
 
 
-@get("/v1/people/{slug:str}", summary="Read a person's films", responses=_responses(PersonPage, PersonNotFound))
+@get(
+    "/v1/people/{slug:str}",
+    for_every_age=True,
+    summary="Read a person's films",
+    responses=_responses(PersonPage, PersonNotFound),
+)
 async def show_person(
     request: AnyRequest,
     database: NamedDependency[Database],
@@ -152,21 +165,29 @@ async def show_person(
     market: NamedDependency[str],
     locale: NamedDependency[str],
     at: NamedDependency[datetime],
+    age_limit: NamedDependency[int],
 ) -> ASGIApp:
     """What someone made, newest first in each role."""
-    person = await load_person(database, slug=slug, market=market, locale=locale, at=at)
+    person = await load_person(database, slug=slug, market=market, locale=locale, at=at, age_limit=age_limit)
     return _encoded(request, person, locale)
 
 
-@get("/posters/{title_id:uuid}/{version:str}", summary="Draw a poster", responses=problems(PosterNotFound))
+@get(
+    "/posters/{title_id:uuid}/{version:str}",
+    for_every_age=True,
+    summary="Draw a poster",
+    responses=problems(PosterNotFound),
+)
 async def show_poster(
     request: AnyRequest,
     database: NamedDependency[Database],
     title_id: FromPath[UUID],
     version: FromPath[str],
+    market: NamedDependency[str],
+    age_limit: NamedDependency[int],
 ) -> Response[Any]:
     """The drawing; an address of an older drawing leads to today's."""
-    subject = await load_subject(database, title_id=title_id)
+    subject = await load_subject(database, title_id=title_id, market=market, age_limit=age_limit)
     name, etag = f"{subject.version}.svg", f'"{subject.version}"'
     if version != name:
         return Redirect(f"/posters/{title_id}/{name}", status_code=302)

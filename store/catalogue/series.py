@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from store.catalogue.age_labels import may_be_seen_sql
 from store.catalogue.cards import Connection, lowest
 from store.catalogue.schemas import Episode, EpisodePlace, Prices, Season, TitleRef
 from store.catalogue.wording import say
@@ -46,7 +47,7 @@ _EPISODES: Final = """
         CROSS JOIN LATERAL (SELECT o.starts_at <= $4 AND (o.ends_at IS NULL OR o.ends_at > $4) AS holds) span
         WHERE e.title_id = episode.id
     ) price ON true
-    WHERE season.parent_id = ANY ($1::uuid[])
+    WHERE season.parent_id = ANY ($1::uuid[]) AND {may_be_seen}
     ORDER BY season.parent_id, season.number, episode.number
 """
 
@@ -58,9 +59,15 @@ _SERIES: Final = """
 
 
 async def load_families(
-    connection: Connection, titles: Sequence[asyncpg.Record], *, market: str, locale: str, at: datetime
+    connection: Connection,
+    titles: Sequence[asyncpg.Record],
+    *,
+    market: str,
+    locale: str,
+    at: datetime,
+    age_limit: int,
 ) -> dict[UUID, Family]:
-    """The families of those titles that belong to a series, by the title's id."""
+    """The families of those titles that belong to a series, by the title's id; of episodes, those that may be seen."""
     serial = [row["id"] for row in titles if row["kind"] != "film"]
     if not serial:
         return {}
@@ -78,7 +85,8 @@ async def load_families(
         for row in await connection.fetch(_SERIES, series_ids, locale)
     }
     episodes: dict[UUID, list[asyncpg.Record]] = defaultdict(list)
-    for row in await connection.fetch(_EPISODES, series_ids, locale, market, at):
+    query = _EPISODES.format(may_be_seen=may_be_seen_sql(age_limit, title="episode.id", market="$3"))
+    for row in await connection.fetch(query, series_ids, locale, market, at):
         episodes[row["series_id"]].append(row)
     families: dict[UUID, Family] = {}
     for row in above:

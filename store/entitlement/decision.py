@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.identity import ALL_AGES
+from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title
 from store.entitlement.device_places import find_limits, obstacles_to_registration
 from store.entitlement.errors import (
+    AgeRestricted,
     ConfirmationOutstanding,
     DeviceNotRegistered,
     DeviceRemoved,
@@ -43,6 +46,10 @@ class Wish:
     """Thumbprint of the device's key; None: no device is known."""
     start_confirmed: bool
     """Whether the customer agrees that a rental's hours begin."""
+    market: str
+    """Whose age labels count."""
+    age_limit: int
+    """Years up to which the title's age label may go; 18: everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,8 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
     reasons: list[EntitlementError] = obstacles(right, at=at) if right is not None else [NotEntitled()]
     if film is None:
         reasons.append(FilmNotReady())
+    if not await _may_be_seen(session, wish):
+        reasons.append(AgeRestricted(age_limit=wish.age_limit))
     if device is None or device.removed_at is not None:
         reasons += await obstacles_to_registration(session, account_id=account_id, is_new=device is None, at=at)
         removed_at = device.removed_at if device is not None else None
@@ -114,6 +123,14 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
         confirmation=confirmation,
         reasons=reasons,
     )
+
+
+async def _may_be_seen(session: AsyncSession, wish: Wish) -> bool:
+    """Whether the title is for whoever watches; asked of nobody where there is no limit."""
+    if wish.age_limit >= ALL_AGES:
+        return True
+    seen = may_be_seen(Title.id, market=wish.market, age_limit=wish.age_limit)
+    return bool(await session.scalar(select(exists().where(Title.id == wish.title.id, seen))))
 
 
 async def _rights(session: AsyncSession, account_id: UUID, title: Title) -> Sequence[Entitlement]:

@@ -28,6 +28,7 @@ from store.entitlement.proved_requests import CUSTOMER, PROVED
 
 @get(
     "/v1/devices",
+    for_every_age=True,
     guards=[customer_only],
     summary="The customer's devices",
     tags=["Devices"],
@@ -45,6 +46,7 @@ async def read_devices(
 
 @post(
     "/v1/devices",
+    for_every_age=True,
     guards=[customer_only],
     summary="Register this device",
     tags=["Devices"],

@@ -13,6 +13,7 @@ Way = Literal[
     "wait",
     "remove_device",
     "replace_device",
+    "enter_pin",
     "register_device",
     "stop_stream",
     "save_confirmation",
@@ -286,6 +287,14 @@ class ConfirmationOutstanding(EntitlementError):
     )
 
 
+class AgeRestricted(EntitlementError):
+    """The profile that watches here has an age limit below the title's label, or the title has no label."""
+
+    status, code, way = 403, "age_restricted", "enter_pin"
+    de = "In diesem Profil sind nur Filme bis {age_limit} Jahre frei. Mit der Jugendschutz-PIN geht es weiter."
+    en = "This profile is for films up to the age of {age_limit}. Go on with the parental PIN."
+
+
 class FilmNotReady(EntitlementError):
     """There is a right, but no encrypted film to play yet."""
 
@@ -381,16 +390,3 @@ class KeysUnreadable(EntitlementError):
     status, code = 503, "keys_unreadable"
     de = "Der Film kann gerade nicht freigegeben werden. Es liegt an uns; Ihre Leihzeit hat nicht begonnen."
     en = "The film cannot be unlocked right now. It is our fault; your rental time has not begun."
-
-
-class CallbackNotVerified(EntitlementError):
-    """A call that says it is a DRM service's, without its secret."""
-
-    status, code = 401, "callback_not_verified"
-    de = "Der Aufruf kommt nicht von dem DRM-Dienst, mit dem wir verbunden sind."
-    en = "The call does not come from the DRM service that we are connected to."
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The scheme that the service uses (RFC 7617)."""
-        return {"WWW-Authenticate": 'Basic realm="drm"'}

@@ -1,5 +1,6 @@
 """HTTP for licences of hosted DRM services: what the player passes on to them, and their own questions to us."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -12,8 +13,8 @@ from litestar.types import ASGIApp
 from auth.headers import header_of
 from auth.schemas import NO_CONTROLS, problems
 from store.entitlement.errors import (
-    CallbackNotVerified,
     DeviceNotRegistered,
+    EntitlementError,
     KeysUnreadable,
     NotEntitled,
     NothingGranted,
@@ -87,6 +88,19 @@ class LicenceCallback(msgspec.Struct, frozen=True, rename="camel"):
     variant: Short | None = None
     """The picture that is asked for: `SD`, `HD` or `UHD`."""
     client_info: ClientInfo | None = None
+
+
+class CallbackNotVerified(EntitlementError):
+    """A call that says it is a DRM service's, without its secret."""
+
+    status, code = 401, "callback_not_verified"
+    de = "Der Aufruf kommt nicht von dem DRM-Dienst, mit dem wir verbunden sind."
+    en = "The call does not come from the DRM service that we are connected to."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The scheme that the service uses (RFC 7617)."""
+        return {"WWW-Authenticate": 'Basic realm="drm"'}
 
 
 @post(

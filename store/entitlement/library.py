@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
 from store.entitlement.models import Entitlement
 from store.entitlement.rights import Standing, choose, ending, holds, needs_start, standing
@@ -72,8 +73,10 @@ class Ownership:
     """When it ends, or would end if it were first played now; None: never."""
 
 
-async def list_library(session: AsyncSession, *, account_id: UUID, at: datetime, locale: str = "de") -> Library:
-    """Everything that an account has or had, with titles in `locale`."""
+async def list_library(
+    session: AsyncSession, *, account_id: UUID, market: str, age_limit: int, at: datetime, locale: str = "de"
+) -> Library:
+    """What an account has or had and a viewer with an age limit may see, with titles in `locale`."""
     rows = await session.execute(
         select(
             Entitlement,
@@ -84,7 +87,10 @@ async def list_library(session: AsyncSession, *, account_id: UUID, at: datetime,
         )
         .join(Title, Title.id == Entitlement.title_id)
         .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
-        .where(Entitlement.account_id == account_id)
+        .where(
+            Entitlement.account_id == account_id,
+            may_be_seen(Title.id, market=market, age_limit=age_limit),
+        )
         .order_by(Entitlement.granted_at.desc(), Entitlement.id.desc())
     )
     entries = [

@@ -4,7 +4,18 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -290,6 +301,8 @@ class LicenceEvent(Base):
     """Whether this licence began a rental's hours."""
     system: Mapped[str | None]
     """Licences: `clearkey`, or the hosted service that was told to issue it; None: an older one, of Clear Key."""
+    age_limit: Mapped[int | None] = mapped_column(SmallInteger)
+    """Playbacks: years up to which titles were open to whoever watched; None: one from before there were limits."""
 
 
 DDL: tuple[str, ...] = (

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.identity import Identity
 from auth.sessions import bind_device
 from store.catalogue.models import Title, TitleText
 from store.database import Database
@@ -65,8 +66,7 @@ class Playback:
     async def open(
         self,
         *,
-        account_id: UUID,
-        session_id: UUID,
+        identity: Identity,
         key: PublicKey,
         title_slug: str,
         start_confirmed: bool,
@@ -79,9 +79,17 @@ class Playback:
         refusals are recorded. Opening begins no rental: the first licence does, if `start_confirmed` says that the
         customer agreed.
         """
-        question = Question("playback", at, real_now, account_id, jkt=key.jkt, start_confirmed=start_confirmed)
+        question = Question(
+            "playback",
+            at,
+            real_now,
+            identity.account_id,
+            jkt=key.jkt,
+            start_confirmed=start_confirmed,
+            age_limit=identity.viewer.age_limit,
+        )
         try:
-            showing = await self._open(question, session_id, key, title_slug, start_confirmed=start_confirmed)
+            showing = await self._open(question, identity, key, title_slug, start_confirmed=start_confirmed)
         except EntitlementError as refusal:
             await self.session.rollback()
             await question.refused(self.database, refusal)
@@ -92,7 +100,7 @@ class Playback:
     async def check(
         self,
         *,
-        account_id: UUID,
+        identity: Identity,
         key: PublicKey,
         title_slug: str,
         start_confirmed: bool,
@@ -104,17 +112,17 @@ class Playback:
         Raises `FilmUnknown`.
         """
         title = await find_title(self.session, title_slug)
-        wish = Wish(account_id, title, key.jkt, start_confirmed)
+        wish = _wish(identity, title, key, start_confirmed=start_confirmed)
         return await decide(self.session, wish, at=at, real_now=real_now)
 
     async def _open(
-        self, question: Question, session_id: UUID, key: PublicKey, title_slug: str, *, start_confirmed: bool
+        self, question: Question, identity: Identity, key: PublicKey, title_slug: str, *, start_confirmed: bool
     ) -> Showing:
         account_id, at, real_now = question.account_id, question.at, question.real_now
         title = await find_title(self.session, title_slug)
         question.title_id = title.id
         await lock_account(self.session, account_id)
-        wish = Wish(account_id, title, key.jkt, start_confirmed)
+        wish = _wish(identity, title, key, start_confirmed=start_confirmed)
         decision = await decide(self.session, wish, at=at, real_now=real_now)
         right, film, device = decision.right, decision.film, decision.device
         question.entitlement_id = right.id if right is not None else None
@@ -129,7 +137,7 @@ class Playback:
             await keep_confirmed(self.session, confirmation.order_id, at=confirmation.at)
         await self._replace_own(device, title.id, real_now=real_now)
         device.last_used_at = at
-        await bind_device(self.session, session_id=session_id, device_id=device.id)
+        await bind_device(self.session, session_id=identity.session_id, device_id=device.id)
         playback = PlaybackSession(
             account_id=account_id,
             entitlement_id=right.id,
@@ -237,6 +245,17 @@ class Playback:
             at=at,
             real_now=real_now,
         )
+
+
+def _wish(identity: Identity, title: Title, key: PublicKey, *, start_confirmed: bool) -> Wish:
+    return Wish(
+        account_id=identity.account_id,
+        title=title,
+        jkt=key.jkt,
+        start_confirmed=start_confirmed,
+        market=identity.market,
+        age_limit=identity.viewer.age_limit,
+    )
 
 
 async def list_streams(

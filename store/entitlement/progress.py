@@ -18,6 +18,7 @@ from sqlalchemy import and_, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
 from store.entitlement.decision import find_title
 from store.entitlement.dpop import PublicKey
@@ -174,8 +175,13 @@ async def forget_progress(session: AsyncSession, *, account_id: UUID, title_slug
     )
 
 
-async def list_begun(session: AsyncSession, *, account_id: UUID, at: datetime, locale: str = "de") -> list[Begun]:
-    """Films that were begun and can be gone on with by a right that holds, the last watched first."""
+async def list_begun(
+    session: AsyncSession, *, account_id: UUID, market: str, age_limit: int, at: datetime, locale: str = "de"
+) -> list[Begun]:
+    """Films that were begun and can be gone on with by a right that holds, the last watched first.
+
+    Without those that a viewer with an age limit may not see.
+    """
     season = aliased(Title)
     rows = await session.execute(
         select(WatchProgress, Title, season.parent_id, func.coalesce(TitleText.title, Title.original_title))
@@ -186,6 +192,7 @@ async def list_begun(session: AsyncSession, *, account_id: UUID, at: datetime, l
             WatchProgress.account_id == account_id,
             ~WatchProgress.finished,
             WatchProgress.position >= RESUME_FROM,
+            may_be_seen(Title.id, market=market, age_limit=age_limit),
         )
         .order_by(WatchProgress.seen_at.desc())
         .limit(5 * ROW)

@@ -28,6 +28,7 @@ from store.entitlement.proved_requests import CUSTOMER, PROVED
 
 @post(
     "/v1/playback-sessions/{playback_session_id:uuid}/progress-reports",
+    for_every_age=True,
     guards=[customer_only],
     status_code=200,
     summary="Report what was watched offline",
@@ -55,6 +56,7 @@ async def report_progress(
 
 @get(
     "/v1/watch-progress",
+    for_every_age=True,
     guards=[customer_only],
     summary="Films to go on with",
     tags=["Library"],
@@ -67,7 +69,15 @@ async def read_progress(
     at: NamedDependency[datetime],
 ) -> BegunListOut:
     """Films that were begun and may still be watched, the last watched first."""
-    return BegunListOut.of(await list_begun(session, account_id=identity.account_id, at=at, locale=locale))
+    begun = await list_begun(
+        session,
+        account_id=identity.account_id,
+        market=identity.market,
+        age_limit=identity.viewer.age_limit,
+        at=at,
+        locale=locale,
+    )
+    return BegunListOut.of(begun)
 
 
 @delete(
@@ -86,6 +96,7 @@ async def remove_progress(
 
 @get(
     "/v1/track-choice",
+    for_every_age=True,
     guards=[customer_only],
     summary="Languages chosen last",
     tags=["Playback"],
@@ -100,6 +111,7 @@ async def read_track_choice(
 
 @put(
     "/v1/track-choice",
+    for_every_age=True,
     guards=[customer_only],
     summary="Keep the languages",
     tags=["Playback"],

@@ -48,6 +48,7 @@ _WAYS: Final[Mapping[Way, tuple[str | None, str | None, str]]] = {
     "wait": ("POST", "/v1/playback-decisions", "{film}"),
     "remove_device": ("DELETE", "/v1/devices/{id}", "/account/devices"),
     "replace_device": ("POST", "/v1/devices/{id}/emergency-removals", "/account/devices"),
+    "enter_pin": ("POST", "/v1/viewer/unlocks", "/viewer"),
     "register_device": ("POST", "/v1/devices", "/watch/{slug}"),
     "stop_stream": ("DELETE", "/v1/playback-sessions/{id}", "/account/streams"),
     "save_confirmation": ("POST", "/v1/orders/{id}/confirmations", "/watch/{slug}"),

@@ -35,6 +35,8 @@ class Question:
     start_confirmed: bool | None = None
     system: System | None = None
     """Licences: whose."""
+    age_limit: int | None = None
+    """Playbacks: that of whoever watched."""
 
     def granted(self, session: AsyncSession) -> None:
         """Record the grant in the transaction that makes it."""
@@ -64,4 +66,5 @@ class Question:
             start_confirmed=self.start_confirmed,
             kids=[],
             system=self.system,
+            age_limit=self.age_limit,
         )

@@ -18,6 +18,7 @@ from store.entitlement import device_routes, hosted_licence_routes, progress_rou
 from store.entitlement.base64url import encode
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import (
+    AgeRestricted,
     DeviceLimitReached,
     DeviceNotRegistered,
     DeviceRemoved,
@@ -80,6 +81,7 @@ AGAINST_THE_RIGHT = (NotEntitled, RightRevoked, RightPaused, RentalOver, RentalN
 
 @get(
     "/v1/library",
+    for_every_age=True,
     guards=[customer_only],
     summary="What the customer may watch",
     tags=["Library"],
@@ -92,7 +94,14 @@ async def read_library(
     at: NamedDependency[datetime],
 ) -> LibraryOut:
     """Films to watch, with their deadlines and the server's time, and those that are over."""
-    library = await list_library(session, account_id=identity.account_id, at=at, locale=locale)
+    library = await list_library(
+        session,
+        account_id=identity.account_id,
+        market=identity.market,
+        age_limit=identity.viewer.age_limit,
+        at=at,
+        locale=locale,
+    )
     return LibraryOut.of(library)
 
 
@@ -116,6 +125,7 @@ async def read_streams(
 
 @post(
     "/v1/playback-sessions",
+    for_every_age=True,
     guards=[customer_only],
     summary="Play a title",
     tags=["Playback"],
@@ -124,6 +134,7 @@ async def read_streams(
         FilmUnknown,
         *AGAINST_THE_RIGHT,
         FilmNotReady,
+        AgeRestricted,
         DeviceLimitReached,
         NewDevicesExhausted,
         DeviceNotRegistered,
@@ -144,8 +155,7 @@ async def open_playback(
 ) -> PlaybackOut:
     """Allow or deny playing a title on the device that signed the proof, with every reason against it."""
     showing = await playback.open(
-        account_id=identity.account_id,
-        session_id=identity.session_id,
+        identity=identity,
         key=device_key,
         title_slug=data.title,
         start_confirmed=data.start_confirmed,
@@ -158,6 +168,7 @@ async def open_playback(
 
 @post(
     "/v1/playback-decisions",
+    for_every_age=True,
     guards=[customer_only],
     status_code=200,
     summary="May this title be played?",
@@ -174,7 +185,7 @@ async def check_playback(
 ) -> DecisionOut:
     """Decide as `POST /v1/playback-sessions` would, without taking a place, beginning or recording anything."""
     decision = await playback.check(
-        account_id=identity.account_id,
+        identity=identity,
         key=device_key,
         title_slug=data.title,
         start_confirmed=data.start_confirmed,
@@ -219,6 +230,7 @@ async def beat_playback(
 
 @post(
     "/v1/playback-sessions/{playback_session_id:uuid}/failures",
+    for_every_age=True,
     guards=[customer_only],
     status_code=200,
     summary="The player failed",
@@ -246,6 +258,7 @@ async def report_playback_failure(
 
 @delete(
     "/v1/playback-sessions/{playback_session_id:uuid}",
+    for_every_age=True,
     guards=[customer_only],
     summary="Stop a playback",
     tags=["Playback"],

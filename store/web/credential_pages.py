@@ -34,7 +34,7 @@ class PasswordForm(msgspec.Struct, frozen=True):
     password: Text = ""
 
 
-@get("/step-up", guards=[signed_in])
+@get("/step-up", for_every_age=True, guards=[signed_in])
 async def show_step_up(
     frame: NamedDependency[Frame],
     identity: NamedDependency[Identity],
@@ -46,7 +46,7 @@ async def show_step_up(
     return frame.page("account/step_up.html", onward=onward, ways=await step_up.ways(identity), errors={})
 
 
-@post("/step-up", guards=[signed_in])
+@post("/step-up", for_every_age=True, guards=[signed_in])
 async def step_up(
     visit: NamedDependency[Visit],
     frame: NamedDependency[Frame],

@@ -13,13 +13,13 @@ from store.legal_texts import current_text
 from store.web.pages import Frame
 
 
-@get("/legal/imprint")
+@get("/legal/imprint", for_every_age=True)
 async def show_imprint(frame: NamedDependency[Frame]) -> Response[str]:
     """Who sells and answers for these pages (DDG 5), from the settings."""
     return frame.page("imprint.html")
 
 
-@get("/legal/{name:str}")
+@get("/legal/{name:str}", for_every_age=True)
 async def show_legal_text(frame: NamedDependency[Frame], name: FromPath[str]) -> Response[str]:
     """A legal text in its current version."""
     try:

@@ -1,6 +1,7 @@
 """Meine Filme: what can be watched now, with the time that is left."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -15,7 +16,7 @@ from store.web.pages import Frame
 from store.web.titles import cards_by_id
 
 
-@get("/library", guards=[customer_only])
+@get("/library", for_every_age=True, guards=[customer_only])
 async def show_library(
     frame: NamedDependency[Frame],
     identity: NamedDependency[Identity],
@@ -23,10 +24,16 @@ async def show_library(
     database: NamedDependency[Database],
 ) -> Response[str]:
     """Rentals by what ends first, then purchases; what is over is folded away."""
-    library = await list_library(session, account_id=identity.account_id, at=frame.at, locale=frame.locale)
+    shown: dict[str, Any] = {
+        "account_id": identity.account_id,
+        "market": frame.market,
+        "age_limit": frame.age_limit,
+        "at": frame.at,
+    }
+    library = await list_library(session, locale=frame.locale, **shown)
     entries = [*library.watchable, *library.history]
     cards = await cards_by_id(frame, database, [entry.title_id for entry in entries])
-    begun = {one.title_id: one for one in await list_begun(session, account_id=identity.account_id, at=frame.at)}
+    begun = {one.title_id: one for one in await list_begun(session, **shown)}
     lines = {
         entry.entitlement_id: _line(frame, entry, cards[entry.title_id], begun.get(entry.title_id))
         for entry in entries

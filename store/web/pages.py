@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from auth.authentication import Identity
 from auth.errors import Refusal
+from auth.identity import ALL_AGES
 from auth.passkeys import RelyingParty
 from store.problems import locale_of
 from store.settings import Settings
@@ -86,6 +87,11 @@ class Frame:
     """Business time."""
     video_count: int
     """How many videos the store offers in this market."""
+
+    @property
+    def age_limit(self) -> int:
+        """Years up to which a title's age label may go for whoever asks; 18: everything."""
+        return self.visitor.viewer.age_limit if self.visitor is not None else ALL_AGES
 
     @property
     def w(self) -> Wording:
@@ -222,6 +228,8 @@ def error_page(request: AnyRequest, refusal: Refusal) -> Response[Any]:
     }
     if refusal.code == "step_up_required":
         return frame.go("/step-up?" + urlencode({"next": _page_before(frame)}))
+    if refusal.code == "pin_required":
+        return frame.go("/viewer?" + urlencode({"next": _page_before(frame)}))
     if frame.is_fragment:
         response = frame.page("_sorry.html", status=refusal.status, **values)
         response.headers.update({"HX-Retarget": "#sorry-body", "HX-Reswap": "innerHTML"})
@@ -248,6 +256,8 @@ def _page_before(frame: Frame) -> str:
 
 def _ways_on(frame: Frame, refusal: Refusal) -> list[tuple[str, str]]:
     """Where to go from a refusal, the best way first: addresses, each with the key of its words."""
+    if frame.visitor is not None and frame.visitor.viewer.is_restricted:
+        return [(frame.url("/viewer", next=frame.path), "viewer.unlock"), (frame.url(), "sorry.home")]
     is_staff = frame.visitor is not None and not frame.visitor.is_customer
     elsewhere = (frame.url("/staff"), "staff.nav") if is_staff else (frame.url("/search"), "sorry.search")
     home = (frame.url(), "sorry.home")

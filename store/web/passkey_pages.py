@@ -211,7 +211,7 @@ async def finish_sign_in_by_first_passkey(
     return response
 
 
-@post("/step-up/passkey", guards=[signed_in])
+@post("/step-up/passkey", for_every_age=True, guards=[signed_in])
 async def step_up_by_passkey(
     visit: NamedDependency[Visit],
     frame: NamedDependency[Frame],

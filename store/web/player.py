@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import customer_only
+from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
 from store.entitlement.errors import FilmUnknown
 from store.web.pages import Frame
@@ -35,7 +36,7 @@ _SPOKEN_BY_SCRIPT: Final = (
 """Texts `player.*` that the page's script fills in by itself."""
 
 
-@get("/watch/{title_slug:str}", guards=[customer_only], include_in_schema=False)
+@get("/watch/{title_slug:str}", for_every_age=True, guards=[customer_only], include_in_schema=False)
 async def show_player(
     frame: NamedDependency[Frame], session: NamedDependency[AsyncSession], title_slug: FromPath[str]
 ) -> Response[str]:
@@ -44,7 +45,7 @@ async def show_player(
         select(func.coalesce(TitleText.title, Title.original_title))
         .select_from(Title)
         .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == frame.locale))
-        .where(Title.slug == title_slug)
+        .where(Title.slug == title_slug, may_be_seen(Title.id, market=frame.market, age_limit=frame.age_limit))
     )
     if title is None:
         raise FilmUnknown

@@ -127,7 +127,7 @@ async def sign_in(
     return response
 
 
-@post("/sign-out")
+@post("/sign-out", for_every_age=True)
 async def sign_out(
     visit: NamedDependency[Visit],
     frame: NamedDependency[Frame],

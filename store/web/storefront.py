@@ -45,11 +45,13 @@ def _first_sentences(text: str, longest: int = 220) -> str:
 
 
 async def _film(frame: Frame, database: Database, slug: str) -> FilmPage:
-    page = await load_film_page(database, slug=slug, market=frame.market, locale=frame.locale, at=frame.at)
+    page = await load_film_page(
+        database, slug=slug, market=frame.market, locale=frame.locale, at=frame.at, age_limit=frame.age_limit
+    )
     return msgspec.json.decode(page.document, type=FilmPage)
 
 
-@get("/")
+@get("/", for_every_age=True)
 async def show_start(
     frame: NamedDependency[Frame],
     database: NamedDependency[Database],
@@ -63,7 +65,13 @@ async def show_start(
     lead = await _film(frame, database, chosen.slug) if chosen else None
     continued: list[dict[str, object]] = []
     if frame.visitor is not None and frame.visitor.is_customer:
-        begun = await list_begun(session, account_id=frame.visitor.account_id, at=frame.at)
+        begun = await list_begun(
+            session,
+            account_id=frame.visitor.account_id,
+            market=frame.market,
+            age_limit=frame.age_limit,
+            at=frame.at,
+        )
         cards = await cards_by_id(frame, database, [one.title_id for one in begun[:6]])
         continued = [_continued(frame, one, cards[one.title_id]) for one in begun[:6] if one.title_id in cards]
     return frame.page(
@@ -86,7 +94,7 @@ def _continued(frame: Frame, begun: Begun, film: TitleCard) -> dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class StartRows:
-    """What the start page shows to everyone of a market and a language, as of one minute of business time."""
+    """What the start page shows to everyone of a market, a language and an age limit, as of one minute."""
 
     opinions: Sequence[TitleCard]
     new: Sequence[TitleCard]
@@ -97,23 +105,25 @@ class StartRows:
 async def _start_rows(frame: Frame, database: Database) -> StartRows:
     """The rows, read at most once a minute per process: each of them costs a walk through all that is on sale."""
     place: dict[str, Any] = {"market": frame.market, "locale": frame.locale, "at": frame.at}
+    shown: dict[str, Any] = {**place, "age_limit": frame.age_limit}
 
     async def read() -> StartRows:
-        opinions = (await list_titles(database, order="opinions", limit=ROW, **place)).titles
+        opinions = (await list_titles(database, order="opinions", limit=ROW, **shown)).titles
         # What has an opinion is popular too: without this the two rows would show the same films.
-        popular = (await list_titles(database, order="popularity", limit=2 * ROW, **place)).titles
+        popular = (await list_titles(database, order="popularity", limit=2 * ROW, **shown)).titles
         return StartRows(
             opinions=opinions,
-            new=(await list_titles(database, order="new", kind="film", limit=ROW, **place)).titles,
+            new=(await list_titles(database, order="new", kind="film", limit=ROW, **shown)).titles,
             popular=[card for card in popular if card not in opinions][:ROW],
             genres=(await list_genres(frame.request.app.state, database, **place)).genres,
         )
 
     minute = frame.at.replace(second=0, microsecond=0)
-    return await keep(frame.request.app.state, ("start_rows", frame.market, frame.locale), as_of=minute, read=read)
+    name = ("start_rows", frame.market, frame.locale, str(frame.age_limit))
+    return await keep(frame.request.app.state, name, as_of=minute, read=read)
 
 
-@get(["/films/{slug:str}", "/series/{slug:str}"])
+@get(["/films/{slug:str}", "/series/{slug:str}"], for_every_age=True)
 async def show_film(
     frame: NamedDependency[Frame],
     slug: FromPath[str],
@@ -196,7 +206,7 @@ def _description(frame: Frame, film: FilmPage) -> str:
     return ", ".join(filter(None, facts)) + ". " + frame.w.text("site.description")
 
 
-@get("/films")
+@get("/films", for_every_age=True)
 async def show_films(
     frame: NamedDependency[Frame],
     database: NamedDependency[Database],
@@ -209,7 +219,7 @@ async def show_films(
     )
 
 
-@get("/series")
+@get("/series", for_every_age=True)
 async def show_all_series(
     frame: NamedDependency[Frame],
     database: NamedDependency[Database],
@@ -222,14 +232,14 @@ async def show_all_series(
     )
 
 
-@get("/genres")
+@get("/genres", for_every_age=True)
 async def show_genres(frame: NamedDependency[Frame], database: NamedDependency[Database]) -> Response[str]:
     """All genres."""
     found = await list_genres(frame.request.app.state, database, market=frame.market, locale=frame.locale, at=frame.at)
     return frame.page("storefront/genres.html", genres=found.genres)
 
 
-@get("/genres/{code:str}")
+@get("/genres/{code:str}", for_every_age=True)
 async def show_genre(
     frame: NamedDependency[Frame],
     code: FromPath[str],
@@ -264,6 +274,7 @@ async def _shelf(
         market=frame.market,
         locale=frame.locale,
         at=frame.at,
+        age_limit=frame.age_limit,
         **only,
     )
     t = frame.w.text
@@ -279,12 +290,14 @@ async def _shelf(
     )
 
 
-@get("/people/{slug:str}")
+@get("/people/{slug:str}", for_every_age=True)
 async def show_person(
     frame: NamedDependency[Frame], slug: FromPath[str], database: NamedDependency[Database]
 ) -> Response[str]:
     """A person's films, by what the person did in them."""
-    person = await load_person(database, slug=slug, market=frame.market, locale=frame.locale, at=frame.at)
+    person = await load_person(
+        database, slug=slug, market=frame.market, locale=frame.locale, at=frame.at, age_limit=frame.age_limit
+    )
     # What someone did most comes first.
     roles = sorted(person.films, key=lambda role: len(role.titles), reverse=True)
     return frame.page(
@@ -299,7 +312,7 @@ async def show_person(
     )
 
 
-@get("/search")
+@get("/search", for_every_age=True)
 async def show_search(
     frame: NamedDependency[Frame],
     database: NamedDependency[Database],
@@ -318,6 +331,7 @@ async def show_search(
             market=frame.market,
             locale=frame.locale,
             at=frame.at,
+            age_limit=frame.age_limit,
         )
         values |= {"films": found.titles, "people": found.people, "corrected": found.corrected}
         if found.next_cursor:

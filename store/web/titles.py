@@ -10,7 +10,14 @@ from store.web.pages import Frame
 
 
 async def cards_by_id(frame: Frame, database: Database, ids: Sequence[UUID]) -> dict[UUID, TitleCard]:
-    """The cards of titles by their id, in the given order; unknown ids are left out."""
+    """The cards of titles by their id, in the given order; without unknown ids, and what the viewer may not see."""
     unique = list(dict.fromkeys(ids))
-    cards = await load_cards(database.reads, unique, market=frame.market, locale=frame.locale, at=frame.at)
+    cards = await load_cards(
+        database.reads,
+        unique,
+        market=frame.market,
+        locale=frame.locale,
+        at=frame.at,
+        age_limit=frame.age_limit,
+    )
     return {card.id: card for card in cards}

@@ -9,7 +9,7 @@ from litestar import Litestar
 
 from auth.colleagues import Colleagues
 from auth.errors import LastAdmin
-from auth.identity import Identity
+from auth.identity import HOLDER, Identity
 from tests.auth.people import (
     GOOD_PASSWORD,
     HOME,
@@ -235,6 +235,7 @@ async def test_an_admin_whose_role_was_taken_meanwhile_cannot_leave_the_staff_wi
         csrf_secret=b"",
         email="",
         authenticated_at=datetime.now(UTC),
+        viewer=HOLDER,
     )
     database = parts_of(app).database
     at = datetime.now(UTC)

@@ -8,6 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
+from auth.identity import ALL_AGES
 from store.catalogue.film_page import load_film_page, prepare_pages
 from store.catalogue.models import Rating, TitleText
 from store.database import Database
@@ -264,12 +265,12 @@ async def test_a_market_with_two_age_labels_shows_the_stricter_one(
 
 async def test_a_stored_page_costs_one_statement(database: Database) -> None:
     await make_title(database, "Her")
-    await load_film_page(database, slug="her", market="DE", locale="de", at=NOON)
+    await load_film_page(database, slug="her", market="DE", locale="de", at=NOON, age_limit=ALL_AGES)
     statements: list[str] = []
     async with database.reads.acquire() as connection:
         with connection.query_logger(lambda query: statements.append(query.query)):
             one = type(database)(database.engine, database.sessions, connection)
-            await load_film_page(one, slug="her", market="DE", locale="de", at=NOON)
+            await load_film_page(one, slug="her", market="DE", locale="de", at=NOON, age_limit=ALL_AGES)
     assert len(statements) == 1
 
 

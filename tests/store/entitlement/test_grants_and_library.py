@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from auth.identity import ALL_AGES
 from auth.ids import new_id
 from billing.models import Order, OrderLine
 from store.database import Database
@@ -140,7 +141,7 @@ async def test_the_library_puts_what_ends_first_on_top_and_what_is_over_aside(
     await owner.execute("UPDATE store.entitlements SET revoked_at = $1 WHERE id = $2", AT, right)
     await make_right(database, await make_customer(database), fresh)
     async with database.sessions.begin() as session:
-        library = await list_library(session, account_id=customer.account_id, at=AT)
+        library = await list_library(session, account_id=customer.account_id, market="DE", age_limit=ALL_AGES, at=AT)
     watchable = [(entry.slug, entry.state) for entry in library.watchable]
     assert watchable == [("c", "running"), ("b", "ready"), ("a", "ready")]
     assert {entry.slug: entry.state for entry in library.history} == {"d": "over", "e": "missed", "f": "revoked"}

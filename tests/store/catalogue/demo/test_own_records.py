@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from auth.identity import ALL_AGES
 from store.catalogue.demo.records import LOCALES, OwnRecord, own_records
 from store.catalogue.film_page import load_film_page
 from store.catalogue.lists import list_titles
@@ -17,7 +18,7 @@ EVERY_RECORD = pytest.mark.parametrize("record", own_records(), ids=lambda recor
 
 
 async def film_page(demo: LoadedCatalogue, slug: str, locale: str) -> FilmPage:
-    page = await load_film_page(demo.database, slug=slug, market="DE", locale=locale, at=AT)
+    page = await load_film_page(demo.database, slug=slug, market="DE", locale=locale, at=AT, age_limit=ALL_AGES)
     return msgspec.json.decode(page.document, type=FilmPage)
 
 
@@ -55,7 +56,7 @@ def test_both_languages_are_texts_of_their_own(record: OwnRecord) -> None:
 @EVERY_RECORD
 async def test_it_is_found_first_by_each_of_its_titles(demo: LoadedCatalogue, record: OwnRecord) -> None:
     for title in {record.original_title, *record.titles.values()}:
-        found = await list_titles(demo.database, q=title, market="DE", locale="de", at=AT, limit=3)
+        found = await list_titles(demo.database, q=title, market="DE", locale="de", at=AT, age_limit=ALL_AGES, limit=3)
 
         assert found.titles[0].slug == record.slug
 
@@ -72,7 +73,9 @@ async def test_it_stands_in_for_wikidatas_film_of_that_name_and_year(demo: Loade
 
 
 async def test_people_are_one_with_those_of_wikidatas_films(demo: LoadedCatalogue) -> None:
-    person = await load_person(demo.database, slug="sigourney-weaver", market="DE", locale="de", at=AT)
+    person = await load_person(
+        demo.database, slug="sigourney-weaver", market="DE", locale="de", at=AT, age_limit=ALL_AGES
+    )
 
     played = next(role.titles for role in person.films if role.role == "actor")
     assert {"alien-1979", "wall-e-2008", "gorillas-in-the-mist-1988"} <= {film.slug for film in played}
@@ -86,7 +89,7 @@ async def test_records_lead_to_each_other_by_who_plays_in_them(demo: LoadedCatal
 
 
 async def test_a_film_without_a_text_says_so(demo: LoadedCatalogue) -> None:
-    found = await list_titles(demo.database, q="Casablanca", market="DE", locale="de", at=AT)
+    found = await list_titles(demo.database, q="Casablanca", market="DE", locale="de", at=AT, age_limit=ALL_AGES)
     page = await film_page(demo, found.titles[0].slug, "de")
 
     assert page.synopsis is None
