@@ -161,7 +161,7 @@ async def test_what_customers_see_hinders_nobody(
     paths += ["/withdrawal", "/step-up", "/account/password/change", "/account/email", "/account/email/confirm"]
     paths += ["/account/cases", "/account/cases/new", "/tv"]
     paths += ["/account/privacy", "/account/keep", "/account/support/cancel", "/account/recovery"]
-    paths += ["/account/passkeys", "/account/second-factor"]
+    paths += ["/account/passkeys", "/account/second-factor", "/viewer", "/account/profiles"]
     assert await read_all(chromium, live_server, paths, axe_script, cookie_of(person)) == []
 
 
@@ -204,7 +204,7 @@ async def test_the_pages_of_accounts_hinder_nobody_in_either_language(
     visitors = [*above, *more, "/register/sent", "/join"]
     person = await a_person(database)
     await some_history(database, person.account, at=datetime.now(UTC))
-    own = ["/account/second-factor"]
+    own = ["/account/second-factor", "/account/parental-pin"]
     if locale == "en":
         own += ["/account", "/account/devices", "/account/streams", "/account/privacy", "/account/cases", "/step-up"]
         own += ["/account/cases/new", "/account/password/change", "/account/email", "/account/email/confirm"]
