@@ -70,8 +70,8 @@ async def while_a_request_waits(
     holder = await asyncpg.connect(owner_url)
     try:
         async with holder.transaction():
-            await holder.execute("LOCK TABLE auth.profiles IN ACCESS EXCLUSIVE MODE")
-            slow = asyncio.create_task(client.get("/v1/account", headers=bearer.headers))
+            await holder.execute("LOCK TABLE auth.parental_pins IN ACCESS EXCLUSIVE MODE")
+            slow = asyncio.create_task(client.get("/v1/viewer", headers=bearer.headers))
             await eventually(lambda: holder.fetchval("SELECT true FROM pg_locks WHERE NOT granted LIMIT 1"))
             await do()
             assert not slow.done()

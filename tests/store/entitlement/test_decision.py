@@ -246,8 +246,8 @@ def test_every_reason_with_a_way_out_says_where() -> None:
     title = Title(slug="her-2013", kind="film")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EntitlementError)]
     with_ways = [kind for kind in kinds if kind.way is not None]
-    assert len(with_ways) == 14
-    details = {"limit": 2, "days": 30, "next_free_at": AT, "ends_at": AT, "removed_at": AT}
+    assert len(with_ways) == 15
+    details = {"limit": 2, "age_limit": 12, "days": 30, "next_free_at": AT, "ends_at": AT, "removed_at": AT}
     for kind in with_ways:
         reason = tell(kind(**details), title)
         assert reason.action is not None

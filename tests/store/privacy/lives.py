@@ -44,6 +44,7 @@ SECOND_FACTOR = """
     INSERT INTO auth.passkeys (id, account_id, credential_id, public_key, sign_count, can_be_backed_up, is_backed_up,
                                transports, name, created_at)
     VALUES (gen_random_uuid(), '{account_id}', 'c', 'k', 0, true, true, '{{}}', 'Annegrets Telefon', now());
+    INSERT INTO auth.parental_pins (account_id, pin_hash, set_at) VALUES ('{account_id}', 'h', now());
     INSERT INTO auth.recovery_codes (code_hash, account_id, created_at)
     VALUES (sha256('{account_id}'), '{account_id}', now());
 """

@@ -48,6 +48,7 @@ HELD_BUT_NOT_EXPORTED = {
 
 EXPORTED = {
     "auth.profiles.account_id": "profiles",
+    "auth.parental_pins.account_id": "parental_pin",
     "auth.consents.account_id": "registration_consents",
     "auth.sessions.account_id": "sessions",
     "auth.known_devices.account_id": "known_devices",
