@@ -46,6 +46,7 @@ from store.catalogue.film_page import CatalogueView
 from store.composition import Parts
 from store.data_export import DataExports
 from store.entitlement.devices import Devices
+from store.entitlement.downloads import Downloads
 from store.entitlement.playback import Playback
 from store.entitlement.proved_requests import PlaybackMeans
 from store.legal_texts import texts_of_registration
@@ -114,6 +115,7 @@ def dependencies() -> Mapping[str, Provide]:
         "withdrawals": _withdrawals,
         "purchase": _purchase,
         "devices": _devices,
+        "downloads": _downloads,
         "playback": _playback,
         "customer_cases": _customer_cases,
         "case_desk": _case_desk,
@@ -352,6 +354,11 @@ async def _purchase(state: State, session: Session, checkout: NamedDependency[Ch
 
 async def _devices(session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]) -> Devices:
     return Devices(session, identity, visit)
+
+
+async def _downloads(state: State, session: Session) -> Downloads:
+    parts = parts_of(state)
+    return Downloads(session, parts.database, parts.seal)
 
 
 async def _playback(state: State, session: Session) -> Playback:

@@ -114,6 +114,7 @@ def _for_sale(found: SellableOffer, fit: Mapping[str, Any]) -> ForSale:
             "start_days": offer.start_days,
             "watch_hours": offer.watch_hours,
             "near_end": offer.near_end,
+            "may_download": offer.may_download,
             "title_id": str(found.title_id),
             "offer_id": str(offer.id),
             "words": explain_terms(offer),
@@ -140,8 +141,30 @@ def describe(found: SellableOffer) -> Mapping[str, str]:
     }
 
 
+_DOWNLOAD: Final[Mapping[str, Mapping[str, str]]] = {
+    "rent": {
+        "de": "Statt dessen können Sie ihn auf ein Gerät herunterladen, dessen App das kann; er läuft dann nur dort, "
+        "bis Sie ihn zurückgeben.",
+        "en": "Instead you can download it to one device whose app is able to; it then plays there only, until you "
+        "return it.",
+    },
+    "buy": {
+        "de": "Auf zwei Geräte, deren App das kann, können Sie ihn herunterladen.",
+        "en": "You can download it to two devices whose app is able to.",
+    },
+}
+
+
 def explain_terms(offer: Offer) -> dict[str, Any]:
-    """What the offer allows, in a sentence or two, by locale; part of the contract."""
+    """What the offer allows, in a few sentences, by locale; part of the contract."""
+    words = _time_of(offer)
+    if offer.may_download:
+        more = _DOWNLOAD[offer.kind]
+        words = {locale: f"{sentence} {more[locale]}" for locale, sentence in words.items()}
+    return words
+
+
+def _time_of(offer: Offer) -> dict[str, str]:
     if offer.kind == "buy":
         return {
             "de": "Sie können den Film auf Dauer ansehen, so oft Sie wollen.",

@@ -64,6 +64,8 @@ class TermsOut(msgspec.Struct, frozen=True):
     words: str
     title_id: UUID
     offer_id: UUID
+    may_download: bool = False
+    """Whether it may be kept on a device, where its DRM can."""
 
     @classmethod
     def of(cls, terms: dict[str, Any], locale: str) -> Self:

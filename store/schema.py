@@ -26,6 +26,7 @@ import store.catalogue.age_labels
 import store.catalogue.models
 import store.catalogue.offer_records
 import store.catalogue.stored_pages
+import store.entitlement.download_records
 import store.entitlement.incidents
 import store.entitlement.models
 import store.entitlement.remedies
@@ -71,6 +72,7 @@ MODULES_WITH_TABLES = (
     store.entitlement.models,
     store.entitlement.remedies,
     store.entitlement.incidents,
+    store.entitlement.download_records,
     store.cases.models,
     store.forward_clock,
     store.invariants,

@@ -105,6 +105,8 @@ BY_OWN_RULE = {
     "POST /v1/playback-licences/axinom": SECRET,
     "POST /v1/playback-licences/drmtoday": SECRET,
     "POST /v1/callbacks/drmtoday": SECRET,
+    "POST /v1/offline-licences": "its answer holds a secret; a device that asks again gets the same licence",
+    "POST /v1/offline-licences/{download_id}/returns": STATE,
     "POST /v1/devices": "a device is its key: the same one is registered once",
     "PATCH /v1/devices/{device_id}": STATE,
     "DELETE /v1/devices/{device_id}": STATE,

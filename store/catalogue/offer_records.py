@@ -96,6 +96,8 @@ class Offer(Base):
     """Rentals: hours from the first play to the end."""
     near_end: Mapped[str] = mapped_column(String(4), default="full")
     """Rentals started late: `full` keeps all their hours, `cut` ends them with the days to start."""
+    may_download: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether the licensor allows licences that stay on a device."""
 
     __table_args__ = (
         CheckConstraint("kind IN ('rent', 'buy')", "kind"),

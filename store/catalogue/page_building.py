@@ -99,7 +99,7 @@ _OTHER_FILMS: Final = f"""
 
 _OFFERS: Final = """
     SELECT e.title_id, o.id, o.kind, o.quality, o.languages, o.gross, o.currency, o.start_days, o.watch_hours,
-           o.near_end, o.starts_at, o.ends_at, o.visible_from, o.playable_from, l.invented,
+           o.near_end, o.may_download, o.starts_at, o.ends_at, o.visible_from, o.playable_from, l.invented,
            e.subtitle_languages, m.time_zone
     FROM store.editions e
     JOIN store.products p ON p.edition_id = e.id
@@ -262,6 +262,7 @@ def _offer(row: asyncpg.Record, locale: str) -> OfferOut:
         playable_from=row["playable_from"],
         sentence=sentence,
         starts=starting(row["starts_at"], zone=row["time_zone"], locale=locale),
+        may_download=row["may_download"],
     )
 
 

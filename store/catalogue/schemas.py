@@ -134,6 +134,8 @@ class OfferOut(msgspec.Struct, frozen=True):
     """What it means, in words."""
     starts: str
     """From when on it is sold, in words and in the market's time."""
+    may_download: bool = False
+    """Whether it may be kept on a device, where its DRM can."""
 
 
 class Episode(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Executable, select
 
 from store.catalogue.models import Title
+from store.entitlement.download_records import OfflineLicence
 from store.entitlement.models import (
     Device,
     DeviceLimit,
@@ -79,6 +80,20 @@ def parts_of_viewer(account_id: UUID) -> Mapping[str, Executable]:
         .join(Title, Title.id == PlaybackSession.title_id)
         .where(PlaybackSession.account_id == account_id)
         .order_by(PlaybackSession.id),
+        "offline_licences": select(
+            OfflineLicence.id,
+            _TITLE,
+            OfflineLicence.device_id,
+            OfflineLicence.issued_at,
+            OfflineLicence.lasts_until,
+            OfflineLicence.first_played_at,
+            OfflineLicence.ended_at,
+            OfflineLicence.end_reason,
+        )
+        .join(Entitlement, Entitlement.id == OfflineLicence.entitlement_id)
+        .join(Title, Title.id == Entitlement.title_id)
+        .where(OfflineLicence.account_id == account_id)
+        .order_by(OfflineLicence.id),
         "watch_progress": select(_TITLE, WatchProgress.position, WatchProgress.finished, WatchProgress.seen_at)
         .join(Title, Title.id == WatchProgress.title_id)
         .where(WatchProgress.account_id == account_id)

@@ -13,6 +13,7 @@ from auth.identity import ALL_AGES
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title
 from store.entitlement.device_places import find_limits, obstacles_to_registration
+from store.entitlement.download_places import against_download, against_streaming
 from store.entitlement.errors import (
     AgeRestricted,
     ConfirmationOutstanding,
@@ -50,6 +51,8 @@ class Wish:
     """Whose age labels count."""
     age_limit: int
     """Years up to which the title's age label may go; 18: everything."""
+    to_keep: bool = False
+    """Whether it is asked for a licence that stays on the device, and not to stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +109,19 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
         removed_at = device.removed_at if device is not None else None
         reasons.append(DeviceRemoved(removed_at=removed_at) if removed_at else DeviceNotRegistered())
     reasons += await _busy(session, wish, right, device, real_now=real_now)
+    if right is not None and holds(right, at=at):
+        if wish.to_keep:
+            reasons += await against_download(session, right, device, at=at)
+        else:
+            reasons += await against_streaming(session, right, at=at)
     confirmation = None
     if right is not None and right.order_line_id is not None and holds(right, at=at):
         confirmation = await confirmation_of_line(session, right.order_line_id)
         if confirmation.at is None:
             reasons.append(ConfirmationOutstanding(id=str(confirmation.order_id)))
-    if right is not None and needs_start(right) and holds(right, at=at) and not wish.start_confirmed:
+    # What is kept begins when it is first played on the device: the app asks there.
+    is_asked = not wish.to_keep and not wish.start_confirmed
+    if right is not None and needs_start(right) and holds(right, at=at) and is_asked:
         reasons.append(_start_question(right, at=at))
     return Decision(
         title=title,
@@ -174,9 +184,11 @@ async def _busy(
     ]
     same_right = [(playback, name) for playback, name in others if right and playback.entitlement_id == right.id]
     found: list[EntitlementError] = []
-    if right is not None and right.kind == "rent" and len(same_right) >= limits.streams_per_rental:
-        found.append(RentalStreamBusy(limit=limits.streams_per_rental, sessions=_named(same_right)))
-    if len(others) >= limits.streams:
+    # What is kept takes no place among the streams, but a rental's hours run in one place only.
+    most_of_rental = 1 if wish.to_keep else limits.streams_per_rental
+    if right is not None and right.kind == "rent" and len(same_right) >= most_of_rental:
+        found.append(RentalStreamBusy(limit=most_of_rental, sessions=_named(same_right)))
+    if len(others) >= limits.streams and not wish.to_keep:
         found.append(StreamsBusy(limit=limits.streams, sessions=_named(others)))
     return found
 

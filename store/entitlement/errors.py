@@ -14,6 +14,7 @@ Way = Literal[
     "remove_device",
     "replace_device",
     "enter_pin",
+    "return_download",
     "register_device",
     "stop_stream",
     "save_confirmation",

@@ -33,8 +33,9 @@ _RIGHTS: Final = f"""
 
 _GRANT: Final = """
     INSERT INTO store.entitlements
-           (id, account_id, order_line_id, title_id, kind, quality, source, granted_at, start_by, watch_hours, near_end)
-    VALUES ($1, $2, $3, $4, $5, $6, 'sale', $7, $8, $9, $10)
+           (id, account_id, order_line_id, title_id, kind, quality, source, granted_at, start_by, watch_hours, near_end,
+            may_download)
+    VALUES ($1, $2, $3, $4, $5, $6, 'sale', $7, $8, $9, $10, $11)
     ON CONFLICT (order_line_id, title_id) DO NOTHING
 """
 
@@ -50,6 +51,7 @@ class SoldTerms(msgspec.Struct, frozen=True):
     watch_hours: int | None = None
     """Rentals: hours from the first play to the end."""
     near_end: Literal["full", "cut"] = "full"
+    may_download: bool = False
 
     @classmethod
     def of(cls, terms: dict[str, Any]) -> "SoldTerms":
@@ -112,6 +114,7 @@ class Grants:
                 at + timedelta(days=sold.start_days or 0) if is_rental else None,
                 sold.watch_hours if is_rental else None,
                 sold.near_end,
+                sold.may_download,
             )
 
     async def may_withdraw(self, session: AsyncSession, *, lines: Sequence[OrderLine], at: datetime) -> Refusal | None:

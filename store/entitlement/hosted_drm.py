@@ -87,8 +87,8 @@ class DrmToday:
     def token(self, licence: Licence, *, real_now: datetime) -> str:
         """The value of the header `x-dt-auth-token`: a JWT (HS256) that the service takes once."""
         # Of who watches the service learns nothing.
-        playback = str(licence.playback_session_id)
-        who = {"merchant": self.access.merchant, "userId": playback, "sessionId": playback}
+        reference = str(licence.reference)
+        who = {"merchant": self.access.merchant, "userId": reference, "sessionId": reference}
         claims = {
             "jti": str(new_id()),
             "iat": int(real_now.timestamp()),

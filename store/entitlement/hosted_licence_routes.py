@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import post
@@ -27,7 +27,8 @@ from store.entitlement.errors import (
     StartNotConfirmed,
     TokenInvalid,
 )
-from store.entitlement.hosted_drm import MESSAGE_LIVES, Axinom, DrmToday, is_strong
+from store.entitlement.hosted_drm import DrmToday, is_strong
+from store.entitlement.hosted_schemas import HostedLicenceOut, hosted_licence
 from store.entitlement.licences import HostedDevice, Licence, LicenceQuestion, Licences
 from store.entitlement.proved_requests import AnyRequest, PlaybackMeans, proof_header, public_url
 from store.entitlement.record import System
@@ -48,21 +49,6 @@ LICENCE = (
     KeysUnreadable,
 )
 """Why there is no licence."""
-
-
-class HostedLicenceOut(msgspec.Struct, frozen=True):
-    """What the player sends with its licence request to the service."""
-
-    system: Literal["axinom", "drmtoday"]
-    header: str
-    """Name of the header."""
-    value: str
-    """The header's value: a secret, good for `expires_in` seconds."""
-    expires_in: int
-    licence_servers: dict[str, str]
-    """By key system: `widevine`, `playready`, `fairplay`."""
-    tracks: list[str]
-    """Tracks whose keys are granted: `AUDIO`, `SD`, `HD`, `UHD`."""
 
 
 Short = Annotated[str, msgspec.Meta(max_length=200, pattern=NO_CONTROLS)]
@@ -122,13 +108,7 @@ async def tell_axinom(request: AnyRequest) -> ASGIApp:
         raise NotFound
     real_now = datetime.now(UTC)
     licence = await _issue(request, means, "axinom", None, real_now=real_now)
-    return _answer(
-        "axinom",
-        "X-AxDRM-Message",
-        Axinom(means.settings.axinom).message(licence, real_now=real_now),
-        licence,
-        dict(means.settings.axinom.licence_servers),
-    )
+    return _answer(hosted_licence(means.settings, "axinom", licence, real_now=real_now))
 
 
 @post(
@@ -150,13 +130,7 @@ async def tell_drmtoday(request: AnyRequest) -> ASGIApp:
         raise NotFound
     real_now = datetime.now(UTC)
     licence = await _issue(request, means, "drmtoday", HostedDevice(is_strong=False), real_now=real_now)
-    return _answer(
-        "drmtoday",
-        "x-dt-auth-token",
-        DrmToday(means.settings.drmtoday).token(licence, real_now=real_now),
-        licence,
-        dict(means.settings.drmtoday.licence_servers),
-    )
+    return _answer(hosted_licence(means.settings, "drmtoday", licence, real_now=real_now))
 
 
 @post(
@@ -203,11 +177,7 @@ async def _issue(
     return await licences.issue(asked, device, at=means.at, real_now=real_now)
 
 
-def _answer(
-    system: Literal["axinom", "drmtoday"], header: str, value: str, licence: Licence, servers: dict[str, str]
-) -> ASGIApp:
-    expires_in = int(MESSAGE_LIVES.total_seconds())
-    told = HostedLicenceOut(system, header, value, expires_in, servers, list(licence.tracks))
+def _answer(told: HostedLicenceOut) -> ASGIApp:
     return ReadyAnswer.of_json(told, [(b"cache-control", b"no-store")])
 
 

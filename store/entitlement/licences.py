@@ -136,7 +136,8 @@ class LicensedKey:
 class Licence:
     """What a device may be given, and under which limits."""
 
-    playback_session_id: UUID
+    reference: UUID
+    """Of the playback, or of the licence that stays on the device."""
     asset_id: UUID
     keys: Sequence[LicensedKey]
     policy: LicencePolicy

@@ -73,6 +73,8 @@ class Entitlement(Base):
     """Rentals: hours from the first play to the end."""
     near_end: Mapped[str] = mapped_column(default="full")
     """Rentals started late: `full` keeps all their hours, `cut` ends them at `start_by`."""
+    may_download: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether the offer that was bought includes licences that stay on a device."""
     first_played_at: Mapped[datetime | None]
     """When the first licence was issued; set once."""
     ends_at: Mapped[datetime | None]
@@ -118,6 +120,10 @@ class DeviceLimit(Base):
     """Films at a time per account."""
     streams_per_rental: Mapped[int]
     """Streams at a time of one rental."""
+    download_devices: Mapped[int] = mapped_column(default=2, server_default="2")
+    """Devices that a purchase may be downloaded to at a time; a rental to one."""
+    downloads_per_rental: Mapped[int] = mapped_column(default=3, server_default="3")
+    """How often a rental may be downloaded in all: what a device says of its clock can only be believed so often."""
 
 
 class Device(Base):

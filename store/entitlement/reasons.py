@@ -49,6 +49,7 @@ _WAYS: Final[Mapping[Way, tuple[str | None, str | None, str]]] = {
     "remove_device": ("DELETE", "/v1/devices/{id}", "/account/devices"),
     "replace_device": ("POST", "/v1/devices/{id}/emergency-removals", "/account/devices"),
     "enter_pin": ("POST", "/v1/viewer/unlocks", "/viewer"),
+    "return_download": ("POST", "/v1/offline-licences/{id}/returns", "/account/devices"),
     "register_device": ("POST", "/v1/devices", "/watch/{slug}"),
     "stop_stream": ("DELETE", "/v1/playback-sessions/{id}", "/account/streams"),
     "save_confirmation": ("POST", "/v1/orders/{id}/confirmations", "/watch/{slug}"),

@@ -1,5 +1,6 @@
 """The record of what was granted and refused: with the grant, or in a transaction of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -38,9 +39,9 @@ class Question:
     age_limit: int | None = None
     """Playbacks: that of whoever watched."""
 
-    def granted(self, session: AsyncSession) -> None:
-        """Record the grant in the transaction that makes it."""
-        session.add(self._event("granted", None))
+    def granted(self, session: AsyncSession, *, kids: Sequence[UUID] = ()) -> None:
+        """Record the grant (of keys with these ids) in the transaction that makes it."""
+        session.add(self._event("granted", None, kids=kids))
 
     async def refused(self, database: Database, refusal: Refusal) -> None:
         """Record the refusal in a short transaction of its own.
@@ -50,7 +51,7 @@ class Question:
         async with database.sessions.begin() as own:
             own.add(self._event("refused", refusal.code))
 
-    def _event(self, outcome: str, reason: str | None) -> LicenceEvent:
+    def _event(self, outcome: str, reason: str | None, *, kids: Sequence[UUID] = ()) -> LicenceEvent:
         return LicenceEvent(
             at=self.at,
             recorded_at=self.real_now,
@@ -64,7 +65,7 @@ class Question:
             playback_session_id=self.playback_session_id,
             jkt=self.jkt,
             start_confirmed=self.start_confirmed,
-            kids=[],
+            kids=list(kids),
             system=self.system,
             age_limit=self.age_limit,
         )

@@ -14,8 +14,9 @@ from auth.authentication import Identity, customer_only
 from auth.errors import CrossSiteRequest
 from auth.headers import header_of
 from auth.schemas import problems
-from store.entitlement import device_routes, hosted_licence_routes, progress_routes
+from store.entitlement import device_routes, download_routes, hosted_licence_routes, progress_routes
 from store.entitlement.base64url import encode
+from store.entitlement.download_errors import RentalDownloaded
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import (
     AgeRestricted,
@@ -140,6 +141,7 @@ async def read_streams(
         DeviceNotRegistered,
         DeviceRemoved,
         RentalStreamBusy,
+        RentalDownloaded,
         StreamsBusy,
         StartConfirmationNeeded,
     ),
@@ -323,6 +325,7 @@ router = Router(
         read_library,
         *device_routes.handlers,
         *progress_routes.handlers,
+        *download_routes.handlers,
         read_streams,
         check_playback,
         open_playback,

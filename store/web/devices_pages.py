@@ -15,6 +15,7 @@ from auth.models import Session
 from auth.schemas import NO_CONTROLS
 from store.entitlement.device_places import find_limits, list_devices
 from store.entitlement.devices import Devices
+from store.entitlement.downloads import list_downloads
 from store.entitlement.playback import Playback, list_streams
 from store.web.pages import Frame
 
@@ -31,7 +32,7 @@ async def show_devices(
     identity: NamedDependency[Identity],
     session: NamedDependency[AsyncSession],
 ) -> Response[str]:
-    """The registered devices, how many there may be, and when the next new one fits."""
+    """The registered devices, how many there may be, when the next new one fits, and what is kept on them."""
     places = await list_devices(session, account_id=identity.account_id, at=frame.at)
     here = await session.get_one(Session, identity.session_id)
     devices = [
@@ -51,6 +52,14 @@ async def show_devices(
         new_left=places.new_devices_left,
         next_new_at=places.next_new_device_at,
         emergency_possible=places.emergency_possible,
+        downloads=await list_downloads(
+            session,
+            account_id=identity.account_id,
+            market=frame.market,
+            age_limit=frame.age_limit,
+            at=frame.at,
+            locale=frame.locale,
+        ),
     )
 
 

@@ -33,7 +33,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "offers": (
         *("id", "product_id", "supersedes_id", "market", "kind", "quality", "languages", "starts_at", "ends_at"),
         *("visible_from", "playable_from", "gross", "currency", "cost", "minimum_price", "start_days"),
-        *("watch_hours", "near_end"),
+        *("watch_hours", "near_end", "may_download"),
     ),
     "search_words": ("word", "frequency"),
 }
@@ -290,7 +290,7 @@ class CatalogueRows:
                 (
                     *(ids[-1], product_id, before, offer.market, offer.kind, offer.quality, audio),
                     *(offer.starts_at, offer.ends_at, offer.visible_from, offer.starts_at, offer.gross, "EUR"),
-                    *(offer.cost, offer.minimum_price, offer.start_days, offer.watch_hours, offer.near_end),
+                    *(offer.cost, offer.minimum_price, offer.start_days, offer.watch_hours, offer.near_end, True),
                 )
             )
 

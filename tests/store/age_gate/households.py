@@ -1,7 +1,7 @@
 """A household: a holder, a child's profile up to 12 on a device of its own, and films that are and are not for it."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +11,7 @@ from litestar import Litestar
 from auth.ids import new_id
 from store.catalogue.models import Opinion, Rating, Title, TitleText
 from store.database import Database
+from store.entitlement.download_records import OfflineLicence
 from store.entitlement.models import Device, MediaAsset, PlaybackSession, WatchProgress
 from tests.auth.people import Bearer, a_customer, parts_of, sign_in
 from tests.fakes import FakeGateway
@@ -102,7 +103,7 @@ async def _films(database: Database) -> tuple[list[Title], list[Title]]:
 
 
 async def _watched(database: Database, account_id: UUID, title: Title) -> None:
-    """The film was begun, and plays at this moment on another device."""
+    """The film was begun, and is kept and plays at this moment on another device."""
     now = datetime.now(UTC)
     async with database.sessions.begin() as session:
         device = Device(
@@ -123,7 +124,17 @@ async def _watched(database: Database, account_id: UUID, title: Title) -> None:
             beat_at=now,
             position=31.0,
         )
-        session.add(playback)
+        kept = OfflineLicence(
+            account_id=account_id,
+            entitlement_id=right,
+            kind="buy",
+            device_id=device.id,
+            asset_id=asset.id,
+            system="axinom",
+            issued_at=now,
+            lasts_until=now + timedelta(days=30),
+        )
+        session.add_all([playback, kept])
         await session.flush()
         session.add(
             WatchProgress(

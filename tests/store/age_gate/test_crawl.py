@@ -26,6 +26,7 @@ SHOW_TITLES = {
     "/v1/library",
     "/v1/watch-progress",
     "/v1/playback-sessions",
+    "/v1/offline-licences",
     "/v1/orders",
     "/v1/orders/{order_id}",
     "/posters/{title_id}/{version}",
@@ -46,6 +47,7 @@ SHOW_TITLES = {
     "/de/account/cases/new",
     "/de/checkout/{offer_id}",
     "/de/account/streams",
+    "/de/account/devices",
 }
 """Routes at which the holder of this household sees a title that the child must not. A new one belongs here."""
 

@@ -27,6 +27,8 @@ FOR_EVERY_AGE = {
     ("POST", "/v1/viewer/unlocks"),
     ("DELETE", "/v1/viewer/unlocks"),
     ("POST", "/v1/devices"),
+    ("POST", "/v1/offline-licences"),
+    ("POST", "/v1/offline-licences/{download_id}/returns"),
     ("POST", "/v1/playback-decisions"),
     ("POST", "/v1/playback-sessions"),
     ("DELETE", "/v1/playback-sessions/{playback_session_id}"),

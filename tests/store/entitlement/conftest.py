@@ -1,11 +1,18 @@
 """A customer with a registered device and the test film in place."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
 import httpx
 import pytest
+from litestar import Litestar
 
+from store.app import attach
 from store.catalogue.models import Title
 from store.database import Database
 from store.settings import Settings
+from tests.auth.people import parts_of
+from tests.store.entitlement.drm_contracts import AXINOM, DRMTODAY
 from tests.store.entitlement.parts import Customer, TestDevice, load_test_film, make_customer, make_title
 
 
@@ -32,3 +39,12 @@ async def device(client: httpx.AsyncClient, customer: Customer, settings: Settin
     device = TestDevice(settings.base_url)
     assert (await device.register(client, customer)).status_code == 201
     return device
+
+
+@pytest.fixture
+async def contracts(app: Litestar) -> AsyncIterator[None]:
+    """The store has contracts with both services."""
+    parts = parts_of(app)
+    attach(app, replace(parts, settings=replace(parts.settings, axinom=AXINOM, drmtoday=DRMTODAY)))
+    yield
+    attach(app, parts)

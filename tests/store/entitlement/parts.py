@@ -141,6 +141,7 @@ async def make_right(
     watch_hours: int = 48,
     near_end: str = "full",
     first_played_at: datetime | None = None,
+    may_download: bool = False,
 ) -> UUID:
     granted_at = granted_at or datetime.now(UTC) - timedelta(seconds=1)
     is_rental = kind == "rent"
@@ -154,6 +155,7 @@ async def make_right(
         start_by=granted_at + timedelta(days=start_days) if is_rental else None,
         watch_hours=watch_hours if is_rental else None,
         near_end=near_end,
+        may_download=may_download,
         first_played_at=first_played_at,
         ends_at=first_played_at + timedelta(hours=watch_hours) if first_played_at else None,
     )

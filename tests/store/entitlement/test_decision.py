@@ -9,7 +9,7 @@ import pytest
 
 from store.catalogue.models import Title
 from store.database import Database
-from store.entitlement import errors
+from store.entitlement import download_errors, errors
 from store.entitlement.errors import EntitlementError
 from store.entitlement.reasons import tell
 from store.settings import Settings
@@ -244,10 +244,23 @@ async def test_the_console_shows_support_the_reasons_in_both_languages(
 
 def test_every_reason_with_a_way_out_says_where() -> None:
     title = Title(slug="her-2013", kind="film")
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EntitlementError)]
+    kinds = [
+        kind
+        for module in (errors, download_errors)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, EntitlementError)
+    ]
     with_ways = [kind for kind in kinds if kind.way is not None]
-    assert len(with_ways) == 15
-    details = {"limit": 2, "age_limit": 12, "days": 30, "next_free_at": AT, "ends_at": AT, "removed_at": AT}
+    assert len(with_ways) == 18
+    details = {
+        "limit": 2,
+        "age_limit": 12,
+        "device": "TV",
+        "days": 30,
+        "next_free_at": AT,
+        "ends_at": AT,
+        "removed_at": AT,
+    }
     for kind in with_ways:
         reason = tell(kind(**details), title)
         assert reason.action is not None

@@ -1,7 +1,6 @@
 """What hosted DRM services are told, and what they are answered: the same decision as for Clear Key."""
 
 import base64
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,39 +12,18 @@ import jwt
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from litestar import Litestar
 
-from store.app import attach
 from store.catalogue.models import Title
 from store.database import Database
-from store.drm_settings import AxinomAccess, DrmTodayAccess
 from store.entitlement.hosted_drm import Axinom, is_strong
 from store.entitlement.licence_policy import streaming_policy
 from store.entitlement.licences import Licence, LicensedKey
 from store.entitlement.rights import RightRow
-from tests.auth.people import parts_of
+from tests.store.entitlement.drm_contracts import AXINOM, DRMTODAY, TODAY
 from tests.store.entitlement.parts import KEYS, KIDS, TEST_FILM, Customer, TestDevice, make_right, make_title
 
-TODAY = "a secret of today"
-AXINOM = AxinomAccess(UUID(int=7), bytes(range(32)), {"widevine": "https://widevine.example/AcquireLicense"})
-DRMTODAY = DrmTodayAccess(
-    "kino",
-    "key-1",
-    bytes(range(32, 64)),
-    (TODAY, "the one before it"),
-    {"widevine": "https://lic.example"},
-)
 TO_AXINOM, TO_DRMTODAY = "/v1/playback-licences/axinom", "/v1/playback-licences/drmtoday"
 CALLBACK = "/v1/callbacks/drmtoday"
-
-
-@pytest.fixture
-async def contracts(app: Litestar) -> AsyncIterator[None]:
-    """The store has contracts with both services."""
-    parts = parts_of(app)
-    attach(app, replace(parts, settings=replace(parts.settings, axinom=AXINOM, drmtoday=DRMTODAY)))
-    yield
-    attach(app, parts)
 
 
 async def play(

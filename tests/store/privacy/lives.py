@@ -11,6 +11,7 @@ from auth.ids import new_id
 from auth.models import Account
 from auth.recovery.caller_codes import CallerVerification
 from auth.recovery.records import Recovery
+from store.entitlement.download_records import OfflineLicence
 from store.entitlement.models import (
     Device,
     DeviceLimit,
@@ -188,7 +189,17 @@ async def _watch(app: Litestar, person: Account) -> None:
             beat_at=now,
             position=31.0,
         )
-        session.add(showing)
+        kept = OfflineLicence(
+            account_id=person.id,
+            entitlement_id=right.id,
+            kind="buy",
+            device_id=device.id,
+            asset_id=asset.id,
+            system="axinom",
+            issued_at=now,
+            lasts_until=now,
+        )
+        session.add_all([showing, kept])
         await session.flush()
         session.add_all(
             [

@@ -66,6 +66,7 @@ EXPORTED = {
     "store.devices.account_id": "devices",
     "store.device_resets.account_id": "device_resets",
     "store.rental_remedies.account_id": "rental_remedies",
+    "store.offline_licences.account_id": "offline_licences",
     "store.playback_sessions.account_id": "playbacks",
     "store.watch_progress.account_id": "watch_progress",
     "store.track_choices.account_id": "track_choices",
