@@ -24,6 +24,8 @@ DEVICES_REMOVE: Final = "customer.devices.remove"
 """Remove a customer's device."""
 RENTAL_REMEDY: Final = "customer.rental.remedy"
 """Give a customer's rental more time, or let it begin anew, within limits."""
+FILM_GIVE: Final = "customer.film.give"
+"""Give a customer a film without a price, within limits."""
 INCIDENT_COMPENSATE: Final = "incident.compensate"
 """Make an incident good for everybody whom it met."""
 REFUND_REQUEST: Final = "finance.refund.request"
@@ -56,6 +58,7 @@ _SUPPORT: Final = frozenset(
         SESSIONS_END,
         DEVICES_REMOVE,
         RENTAL_REMEDY,
+        FILM_GIVE,
         REFUND_REQUEST,
     }
 )

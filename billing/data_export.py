@@ -7,6 +7,7 @@ from sqlalchemy import Executable, select
 
 from billing.books import Document
 from billing.declined_tries import DeclinedTry
+from billing.gifts import Gift
 from billing.models import Dispute, Order, OrderLine, Payment, Quote, Refund
 from billing.withdrawals import WithdrawalDeclaration
 
@@ -37,6 +38,10 @@ def parts_of_buyer(account_id: UUID, email_key: str | None) -> Mapping[str, Exec
         )
         .where(Order.account_id == account_id)
         .order_by(Order.id),
+        "gifts": select(Order.order_number, Gift.reason, Gift.given_at)
+        .join(Order, Order.id == Gift.order_id)
+        .where(Order.account_id == account_id)
+        .order_by(Gift.given_at),
         "order_lines": select(
             Order.order_number,
             OrderLine.kind,

@@ -62,6 +62,10 @@ _ROWS: Final = (
      WHERE order_id IN (SELECT id FROM billing.orders WHERE account_id = :account_id)
     """,
     """
+    UPDATE billing.gifts SET reason = ''
+     WHERE order_id IN (SELECT id FROM billing.orders WHERE account_id = :account_id)
+    """,
+    """
     UPDATE billing.refunds SET note = NULL
      WHERE order_id IN (SELECT id FROM billing.orders WHERE account_id = :account_id)
     """,

@@ -182,8 +182,8 @@ class Order(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
     customer_pseudonym: Mapped[UUID]
     """The only customer key that goes into the books."""
-    quote_id: Mapped[UUID] = mapped_column(ForeignKey(Quote.id), unique=True)
-    """A quote opens at most one order."""
+    quote_id: Mapped[UUID | None] = mapped_column(ForeignKey(Quote.id), unique=True)
+    """A quote opens at most one order; None: it was given, and has no price (`billing.gifts`)."""
     market: Mapped[str] = mapped_column(String(8))
     channel: Mapped[str] = mapped_column(String(16))
     """`web` or `api`: the interface on which the contract was made."""
@@ -222,11 +222,17 @@ class Order(Base):
     """Only where the query asked for them."""
 
     __table_args__ = (
-        CheckConstraint("gross > 0 AND net + tax = gross AND tax >= 0", name="amounts"),
+        CheckConstraint("gross >= 0 AND net + tax = gross AND tax >= 0", name="amounts"),
+        CheckConstraint("(quote_id IS NULL) = (gross = 0)", name="given"),
         CheckConstraint("state <> 'paid' OR paid_at IS NOT NULL", name="paid"),
         Index("ix_orders_account_id_created_at", "account_id", "created_at"),
         Index("ix_orders_expires_at_open", "expires_at", postgresql_where=text("state = 'open'")),
     )
+
+    @property
+    def is_gift(self) -> bool:
+        """Whether it was given by the store: nothing is to be paid, and nothing can go back."""
+        return self.quote_id is None
 
     @property
     def price(self) -> Money:

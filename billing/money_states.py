@@ -13,6 +13,8 @@ class MoneyState(StrEnum):
     """Where the money of an order is."""
 
     UNPAID = "unpaid"
+    GIVEN = "given"
+    """There never was any: the store gave it."""
     PAID = "paid"
     PARTLY_REFUNDED = "partly_refunded"
     """A part of the price went back or is on its way; what was bought stays."""
@@ -29,6 +31,7 @@ class MoneyState(StrEnum):
 
 SENTENCES: Final[dict[MoneyState, dict[str, str]]] = {
     MoneyState.UNPAID: {"de": "Es ist nichts abgebucht.", "en": "Nothing was charged."},
+    MoneyState.GIVEN: {"de": "Es ist ein Geschenk: Es kostet nichts.", "en": "It is a gift: it costs nothing."},
     MoneyState.PAID: {"de": "Die Bestellung ist bezahlt.", "en": "The order is paid."},
     MoneyState.PARTLY_REFUNDED: {
         "de": "Die Bestellung ist bezahlt; einen Teil des Preises erstatten wir.",
@@ -82,6 +85,8 @@ def _is_of(refund: Refund, order: Order) -> bool:
 
 
 def _state_of(order: Order, decided: Sequence[Refund], disputes: set[DisputeState]) -> MoneyState:
+    if order.is_gift:
+        return MoneyState.GIVEN
     if DisputeState.OPEN in disputes:
         return MoneyState.DISPUTED
     if DisputeState.LOST in disputes:

@@ -48,7 +48,7 @@ class OrderMoneyOut(msgspec.Struct, frozen=True):
     """What became of the money of an order; it changes after the order is paid, the order's own state need not."""
 
     state: str
-    """`unpaid`, `paid`, `partly_refunded`, `refunding`, `refund_delayed`, `refunded`, `disputed` or
+    """`unpaid`, `given`, `paid`, `partly_refunded`, `refunding`, `refund_delayed`, `refunded`, `disputed` or
     `lost_by_dispute`."""
     sentence: str
     given_back: MoneyOut

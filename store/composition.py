@@ -14,6 +14,7 @@ import auth.erasure_letters
 import auth.letters
 import auth.recovery.letters
 import store.anchor_letters
+import store.gift_letters
 import store.mail_delivery
 import store.payment_letters
 import store.refund_letters
@@ -178,6 +179,7 @@ async def assemble(
         **store.payment_letters.composers(settings.base_url, settings.sepa_creditor_id),
         **store.refund_letters.composers(settings.base_url),
         **store.rental_letters.composers(settings.base_url),
+        **store.gift_letters.composers(settings.base_url),
         ANSWERED: ComposeCaseAnswer(settings.base_url),
         "devices_reset": ComposeDevicesReset(settings.base_url),
         **store.mail_delivery.composers(settings.base_url),

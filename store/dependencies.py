@@ -57,6 +57,7 @@ from store.replays import Replays
 from store.returned_mail import ReturnedMail
 from store.support import CustomerDesk
 from store.support_devices import DeviceDesk
+from store.support_gifts import GiftDesk
 from store.support_playback import PlaybackDesk
 from store.support_rentals import RentalDesk
 
@@ -124,6 +125,7 @@ def dependencies() -> Mapping[str, Provide]:
         "replays": _replays,
         "device_desk": _device_desk,
         "rental_desk": _rental_desk,
+        "gift_desk": _gift_desk,
     }
     return {**from_parts, **looked_up, **{name: Provide(provider) for name, provider in made.items()}}
 
@@ -404,3 +406,8 @@ async def _device_desk(state: State, customer_desk: NamedDependency[CustomerDesk
 
 async def _rental_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> RentalDesk:
     return RentalDesk(customer_desk, parts_of(state).outbox)
+
+
+async def _gift_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> GiftDesk:
+    parts = parts_of(state)
+    return GiftDesk(customer_desk, parts.grants, parts.outbox)

@@ -75,8 +75,16 @@ INVARIANTS: Final = (
         """
         SELECT count(*) FROM store.entitlements AS e
           JOIN billing.order_lines AS l ON l.id = e.order_line_id JOIN billing.orders AS o ON o.id = l.order_id
-         WHERE e.revoked_at IS NULL AND (o.state <> 'paid' OR NOT EXISTS (
+         WHERE e.revoked_at IS NULL AND (o.state <> 'paid' OR o.gross > 0 AND NOT EXISTS (
             SELECT FROM billing.payments AS p WHERE p.order_id = o.id AND p.state = 'succeeded'))
+        """,
+    ),
+    Invariant(
+        "given_by_nobody",
+        {"de": "Ohne Preis, aber von niemandem geschenkt", "en": "Without a price, but given by nobody"},
+        """
+        SELECT count(*) FROM billing.orders AS o WHERE o.gross = 0
+           AND NOT EXISTS (SELECT FROM billing.gifts AS g WHERE g.order_id = o.id)
         """,
     ),
     Invariant(

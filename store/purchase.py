@@ -49,7 +49,7 @@ class Purchase:
         found = await find_sellable_offer(self.session, offer_id=offer_id, market=market, at=at)
         device_name = await self._name_of_device(device_id, account_id) if device_id is not None else None
         fit = await fit_of(self.session, offered=found, capabilities=capabilities, device_name=device_name)
-        sale = _for_sale(found, fit)
+        sale = for_sale(found, fit)
         await self._require_deliverable(account_id, sale, at)
         return await write_quote(
             self.session, account_id=account_id, market=market, device_id=device_id, sale=sale, at=at
@@ -98,7 +98,8 @@ class Purchase:
             raise refusal
 
 
-def _for_sale(found: SellableOffer, fit: Mapping[str, Any]) -> ForSale:
+def for_sale(found: SellableOffer, fit: Mapping[str, Any] | None) -> ForSale:
+    """An offer in billing's words, with what is said of the buyer's device."""
     offer = found.offer
     return ForSale(
         item=f"offer:{offer.id}",

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from sqlalchemy import ScalarSelect, SQLColumnExpression, func, literal, select, update
+from sqlalchemy import ScalarSelect, SQLColumnExpression, exists, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ports import Letter
@@ -109,11 +109,16 @@ class Confirmation:
     """Whether the order itself knows."""
 
 
-async def confirmation_of_line(session: AsyncSession, order_line_id: UUID) -> Confirmation:
-    """How the confirmation of a line's contract stands."""
+async def confirmation_of_line(session: AsyncSession, order_line_id: UUID) -> Confirmation | None:
+    """How the confirmation of a line's contract stands; None for a gift: nobody owes a price for it (BGB 312(1))."""
     kept = select(Order.confirmed_at).where(Order.id == OrderLine.order_id).scalar_subquery()
-    asked = select(OrderLine.order_id, kept.label("kept_at"), _sent_at(OrderLine.order_id).label("sent_at"))
+    given = exists().where(Order.id == OrderLine.order_id, Order.quote_id.is_(None))
+    asked = select(
+        OrderLine.order_id, kept.label("kept_at"), _sent_at(OrderLine.order_id).label("sent_at"), given.label("given")
+    )
     row = (await session.execute(asked.where(OrderLine.id == order_line_id))).one()
+    if row.given:
+        return None
     return Confirmation(row.order_id, row.kept_at or row.sent_at, is_kept=row.kept_at is not None)
 
 

@@ -211,7 +211,7 @@ async def _detail(session: AsyncSession, order: Order, locale: str) -> OrderDeta
     was_paid = order.paid_at is not None
     return OrderDetailOut.of(
         order,
-        await latest_payment(session, order.id),
+        await latest_payment(session, order.id) if not order.is_gift else None,
         money=(await money_by_order(session, [order]))[order.id],
         invoice=await invoice_of(session, order.id) if was_paid else None,
         confirmed_at=await confirmed_at(session, order.id) if was_paid else None,

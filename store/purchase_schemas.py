@@ -227,7 +227,8 @@ class OrderDetailOut(msgspec.Struct, frozen=True):
     """An order with its payment, invoice and contract."""
 
     order: OrderOut
-    payment: PaymentOut
+    payment: PaymentOut | None
+    """Null: it was given, and there is nothing to pay."""
     invoice_number: str | None
     consents: ConsentTimesOut
     texts: list[LegalTextOut]
@@ -237,7 +238,7 @@ class OrderDetailOut(msgspec.Struct, frozen=True):
     def of(
         cls,
         order: Order,
-        payment: Payment,
+        payment: Payment | None,
         *,
         money: OrderMoney,
         invoice: Document | None,
@@ -247,7 +248,7 @@ class OrderDetailOut(msgspec.Struct, frozen=True):
         """The answer's form of an order that was read with its lines."""
         return cls(
             order=OrderOut.of(order, money, locale),
-            payment=PaymentOut.of(payment, locale),
+            payment=PaymentOut.of(payment, locale) if payment is not None else None,
             invoice_number=invoice.document_number if invoice else None,
             consents=ConsentTimesOut(
                 ordered_at=order.ordered_at,

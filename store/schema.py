@@ -16,6 +16,7 @@ import auth.models
 import auth.recovery.caller_codes
 import auth.recovery.records
 import billing.books
+import billing.gifts
 import billing.idempotency
 import billing.models
 import billing.provider_records
@@ -34,6 +35,7 @@ import store.forward_clock
 import store.invariants
 import store.mail
 import store.returned_mail
+import store.support_gifts
 import store.suppressions
 from store.database import APP_ROLE, FINANCE_ROLE
 from store.jobs import JOBS_SCHEMA, WAKE_UPS, queue_settings
@@ -60,6 +62,7 @@ MODULES_WITH_TABLES = (
     auth.consents,
     auth.device_grants,
     billing.models,
+    billing.gifts,
     billing.idempotency,
     billing.provider_records,
     billing.refund_allowance,
@@ -79,6 +82,7 @@ MODULES_WITH_TABLES = (
     store.mail,
     store.returned_mail,
     store.suppressions,
+    store.support_gifts,
 )
 """Every module that declares tables: importing them fills the metadata."""
 

@@ -12,13 +12,22 @@ from auth.authentication import requires
 from auth.email_addresses import LONGEST
 from auth.errors import AccountNotFound, CrossSiteRequest, NotPermitted, NotSignedIn
 from auth.ids import new_id
-from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE, RENTAL_REMEDY
+from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE, FILM_GIVE, RENTAL_REMEDY
 from auth.schemas import NO_CONTROLS, problems
 from billing.errors import IdempotencyKeyReused
 from billing.idempotency import Once
+from store.catalogue.errors import OfferNotOnSale, TitleNotFound
 from store.entitlement.device_schemas import DevicesOut
-from store.entitlement.errors import DeviceResetLimitReached, DeviceResetUsed, FilmUnknown, PlaybackNeverTried
+from store.entitlement.errors import (
+    AlreadyEntitled,
+    DeviceResetLimitReached,
+    DeviceResetUsed,
+    FilmUnknown,
+    PlaybackNeverTried,
+)
 from store.entitlement.remedy_errors import (
+    GiftLimitReached,
+    GiftsUsed,
     RemedyLimitReached,
     RemedyNotForThis,
     RemedyTooLarge,
@@ -29,6 +38,7 @@ from store.entitlement.remedy_errors import (
 from store.errors import MalformedRequest
 from store.support import CustomerDesk, Key
 from store.support_devices import DeviceDesk
+from store.support_gifts import GiftDesk, GiftOut, Wanted
 from store.support_playback import PlaybackCheck, PlaybackDesk
 from store.support_rentals import RemediedOut, RentalDesk
 from store.support_schemas import (
@@ -37,6 +47,7 @@ from store.support_schemas import (
     CustomerFile,
     CustomersFound,
     DeviceResetCreate,
+    GiftCreate,
     RentalRemedyCreate,
 )
 
@@ -194,6 +205,43 @@ async def reset_devices(
 
 
 @post(
+    "/staff/customers/{customer_id:uuid}/gifts",
+    guards=[requires(FILM_GIVE)],
+    summary="Give a customer a film",
+    description=(
+        "An order without a price, on the terms of the offer that is on sale where the customer lives; within limits, "
+        "with a reason that stays in the audit trail, and the customer is told by mail."
+    ),
+    responses=problems(
+        MalformedRequest,
+        NotSignedIn,
+        NotPermitted,
+        CrossSiteRequest,
+        AccountNotFound,
+        TitleNotFound,
+        OfferNotOnSale,
+        AlreadyEntitled,
+        GiftsUsed,
+        GiftLimitReached,
+        IdempotencyKeyReused,
+    ),
+)
+async def give_film(
+    customer_id: FromPath[UUID],
+    data: JSONBody[GiftCreate],
+    once: NamedDependency[Once],
+    gift_desk: NamedDependency[GiftDesk],
+    at: NamedDependency[datetime],
+    real_now: NamedDependency[datetime],
+) -> GiftOut:
+    """Answer with the order's number."""
+    await once.claim()
+    wanted = Wanted(data.title, data.kind, data.quality)
+    given = await gift_desk.give(customer_id, wanted, reason=data.reason, at=at, real_now=real_now, order_id=new_id())
+    return await once.keep(given)
+
+
+@post(
     "/staff/customers/{customer_id:uuid}/rental-remedies",
     guards=[requires(RENTAL_REMEDY)],
     summary="Extend a rental, or let it begin anew",
@@ -241,6 +289,14 @@ async def remedy_rental(
 
 router = Router(
     "/v1",
-    route_handlers=[find_customer, open_customer, show_address, check_playback, reset_devices, remedy_rental],
+    route_handlers=[
+        find_customer,
+        open_customer,
+        show_address,
+        check_playback,
+        reset_devices,
+        remedy_rental,
+        give_film,
+    ],
     tags=["Support"],
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from auth.recovery.schemas import RecoveryOut
-from auth.schemas import Reason
+from auth.schemas import NO_CONTROLS, Reason
 from billing.money import MoneyOut
 from store.mail_delivery import MailDelivery
 
@@ -246,6 +246,16 @@ class RentalRemedyCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     reason: Reason
     hours: Annotated[int, msgspec.Meta(ge=1, le=10_000, examples=[24])] | None = None
     """Extensions: how many."""
+
+
+class GiftCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A film for a customer, without a price."""
+
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_CONTROLS, examples=["her-2013"])]
+    """The title's slug."""
+    kind: Literal["rent", "buy"]
+    quality: Literal["SD", "HD", "UHD"]
+    reason: Reason
 
 
 class DeviceResetCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

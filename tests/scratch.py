@@ -24,6 +24,7 @@ REFERENCE_TABLES = frozenset(
         "store.case_kinds",
         "store.genres",
         "store.device_limits",
+        "store.gift_limits",
         "store.remedy_limits",
     }
 )

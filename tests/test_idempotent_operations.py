@@ -22,6 +22,7 @@ BY_KEY = {
     "POST /v1/withdrawals",
     "POST /v1/staff/incidents",
     "POST /v1/staff/customers/{customer_id}/rental-remedies",
+    "POST /v1/staff/customers/{customer_id}/gifts",
     "POST /v1/refunds",
     "POST /v1/refunds/{refund_id}/approvals",
     "POST /v1/refunds/{refund_id}/rejections",

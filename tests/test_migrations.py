@@ -44,6 +44,7 @@ FACTS = {
         SELECT 'refund_limits', to_jsonb(t)::text FROM billing.refund_limits AS t UNION ALL
         SELECT 'try_limits', to_jsonb(t)::text FROM billing.try_limits AS t UNION ALL
         SELECT 'debit_rules', to_jsonb(t)::text FROM billing.debit_rules AS t UNION ALL
+        SELECT 'gift_limits', to_jsonb(t)::text FROM store.gift_limits AS t UNION ALL
         SELECT 'remedy_limits', to_jsonb(t)::text FROM store.remedy_limits AS t UNION ALL
         SELECT 'markets', to_jsonb(t)::text FROM store.markets AS t UNION ALL
         SELECT 'case_kinds', to_jsonb(t)::text FROM store.case_kinds AS t

@@ -117,7 +117,7 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
     confirmation = None
     if right is not None and right.order_line_id is not None and holds(right, at=at):
         confirmation = await confirmation_of_line(session, right.order_line_id)
-        if confirmation.at is None:
+        if confirmation is not None and confirmation.at is None:
             reasons.append(ConfirmationOutstanding(id=str(confirmation.order_id)))
     # What is kept begins when it is first played on the device: the app asks there.
     is_asked = not wish.to_keep and not wish.start_confirmed

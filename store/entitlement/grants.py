@@ -35,7 +35,7 @@ _GRANT: Final = """
     INSERT INTO store.entitlements
            (id, account_id, order_line_id, title_id, kind, quality, source, granted_at, start_by, watch_hours, near_end,
             may_download)
-    VALUES ($1, $2, $3, $4, $5, $6, 'sale', $7, $8, $9, $10, $11)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT (order_line_id, title_id) DO NOTHING
 """
 
@@ -110,6 +110,7 @@ class Grants:
                 sold.title_id,
                 sold.kind,
                 sold.quality,
+                "goodwill" if order.is_gift else "sale",
                 at,
                 at + timedelta(days=sold.start_days or 0) if is_rental else None,
                 sold.watch_hours if is_rental else None,

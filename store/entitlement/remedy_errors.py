@@ -65,3 +65,19 @@ class RemedyLimitReached(EntitlementError):
     status, code = 429, "remedy_limit_reached"
     de = "Sie haben das heute schon {limit}-mal getan, mehr geht nicht."
     en = "You have done so {limit} times today, which is the most."
+
+
+class GiftsUsed(EntitlementError):
+    """So much was given to this customer within a month."""
+
+    status, code = 409, "gifts_used"
+    de = "In diesem Konto wurde in den letzten 30 Tagen schon {limit}-mal etwas geschenkt."
+    en = "Within the last 30 days {limit} films were given to this account already."
+
+
+class GiftLimitReached(EntitlementError):
+    """The agent gave away so many films within a day."""
+
+    status, code = 409, "gift_limit_reached"
+    de = "Sie haben heute schon {limit} Filme geschenkt. Bitten Sie eine Kollegin oder einen Kollegen."
+    en = "You gave away {limit} films today already. Ask a colleague."

@@ -82,6 +82,7 @@ SAMPLES: Final[Mapping[str, object]] = {
     "creditor_id": "DE98ZZZ09999999999",
     "order_page": "https://videothek.example/de/orders/1",
     "film": "Her",
+    "terms": "Starten Sie den Film innerhalb von 30 Tagen.",
     "hours": 48,
     "is_cut": False,
     "is_begun": True,

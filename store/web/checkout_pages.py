@@ -126,6 +126,8 @@ async def show_payment(
 ) -> Response[Any]:
     """Pay an order that was left unpaid; its consents were given with it."""
     order = await find_order(session, order_id=order_id, account_id=identity.account_id)
+    if order.is_gift:
+        return frame.go(f"/orders/{order_id}")
     payment = await latest_payment(session, order_id)
     is_over = order.state is not OrderState.OPEN or frame.at >= order.expires_at
     if is_over or payment.state is PaymentState.PROCESSING:

@@ -24,6 +24,7 @@ from store.web.wording import Wording
 _CHECKING: Final = (PaymentState.PROCESSING, PaymentState.REQUIRES_CONFIRMATION)
 _UNDECIDED: Final = (RefundState.AWAITING_APPROVAL, RefundState.REJECTED)
 _KINDS: Final = {
+    MoneyState.GIVEN: "good",
     MoneyState.PAID: "good",
     MoneyState.PARTLY_REFUNDED: "good",
     MoneyState.REFUND_DELAYED: "warn",
@@ -65,7 +66,7 @@ def _of_payment(payments: list[Payment]) -> Standing:
 
 def story_of(order: Order, history: OrderHistory, w: Wording) -> list[Step]:
     """Every step in words, the oldest first."""
-    steps = [Step(order.ordered_at, w.text("orders.story.ordered"))]
+    steps = [Step(order.ordered_at, w.text("orders.story.given" if order.is_gift else "orders.story.ordered"))]
     steps += _payments(history, w)
     steps += [Step(refund.updated_at, _refund(refund, w)) for refund in history.refunds]
     steps += [Step(dispute.updated_at, _dispute(dispute, w)) for dispute in history.disputes]

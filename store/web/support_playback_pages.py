@@ -12,14 +12,15 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 from auth.authentication import Identity, requires
 from auth.errors import Refusal
 from auth.ids import new_id
-from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE, RENTAL_REMEDY
+from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE, FILM_GIVE, RENTAL_REMEDY
 from store.entitlement.errors import PlaybackNeverTried
 from store.support_devices import DeviceDesk
+from store.support_gifts import GiftDesk, Wanted
 from store.support_playback import PlaybackDesk
 from store.support_rentals import RentalDesk
 from store.web.forms import Prose
 from store.web.pages import Frame
-from store.web.support_pages import LONGEST_REASON, SHORTEST_REASON, ReasonForm
+from store.web.support_pages import LONGEST_REASON, SHORTEST_REASON, Line, ReasonForm
 
 
 class RemedyForm(msgspec.Struct, frozen=True):
@@ -29,6 +30,17 @@ class RemedyForm(msgspec.Struct, frozen=True):
     """Of the form: sent again it is the same wish."""
     rental: UUID
     what: Literal["24", "48", "72", "anew"]
+    reason: Prose = ""
+
+
+class GiftForm(msgspec.Struct, frozen=True):
+    """Which film is to be given, and why."""
+
+    request: UUID
+    """Of the form: sent again it is the same wish."""
+    title: Line = ""
+    kind: Literal["rent", "buy"] = "rent"
+    quality: Literal["SD", "HD", "UHD"] = "HD"
     reason: Prose = ""
 
 
@@ -62,10 +74,12 @@ async def show_playback(
         check=check,
         titles=titles,
         may_reset=DEVICES_REMOVE in identity.permissions,
-        errors={} if of == "rental" else errors,
+        errors=errors if not of else {},
         may_remedy=RENTAL_REMEDY in identity.permissions,
         rentals=rentals,
         remedy_errors=errors if of == "rental" else {},
+        may_give=FILM_GIVE in identity.permissions,
+        gift_errors={"reason" if refused == "no_reason" else "title": sentence} if sentence and of == "gift" else {},
         request=new_id(),
         longest=LONGEST_REASON,
     )
@@ -122,4 +136,26 @@ async def remedy_rental(
     return frame.go(page, done="rental_remedied")
 
 
-handlers = [show_playback, reset_devices, remedy_rental]
+@post("/support/customers/{customer_id:uuid}/gifts", guards=[requires(FILM_GIVE)])
+async def give_film(
+    customer_id: FromPath[UUID],
+    frame: NamedDependency[Frame],
+    data: URLEncodedBody[GiftForm],
+    gift_desk: NamedDependency[GiftDesk],
+    real_now: NamedDependency[datetime],
+) -> Response[Any]:
+    """Give a film; sent twice, it is given once. The title may be the whole address of its page."""
+    page, reason = f"/support/customers/{customer_id}/playback", data.reason.strip()
+    if len(reason) < SHORTEST_REASON:
+        return frame.go(frame.url(page, refused="no_reason", of="gift"))
+    wanted = Wanted(data.title.strip().rstrip("/").rpartition("/")[2].partition("?")[0], data.kind, data.quality)
+    try:
+        await gift_desk.give(customer_id, wanted, reason=reason, at=frame.at, real_now=real_now, order_id=data.request)
+    except Refusal as refusal:
+        if f"support.refused_{refusal.code}" not in frame.w.texts:
+            raise
+        return frame.go(frame.url(page, refused=refusal.code, of="gift"))
+    return frame.go(f"/support/customers/{customer_id}", done="film_given")
+
+
+handlers = [show_playback, reset_devices, remedy_rental, give_film]

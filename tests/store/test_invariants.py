@@ -18,6 +18,7 @@ FORGED = "SET session_replication_role = replica; {}; SET session_replication_ro
 BROKEN_BY = {
     "paid_without_access": "DELETE FROM store.entitlements",
     "access_without_payment": "UPDATE billing.orders SET state = 'cancelled'",
+    "given_by_nobody": "UPDATE billing.orders SET gross = 0, net = 0, tax = 0, quote_id = NULL",
     "unbalanced_journals": "UPDATE billing.postings SET minor = minor + 1 WHERE line = 1",
     "paid_without_sale_or_invoice": "DELETE FROM billing.journals",
     "returned_without_refund": "UPDATE billing.payments SET state = 'returned'",

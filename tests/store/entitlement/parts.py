@@ -175,7 +175,7 @@ async def make_order(
     owner: asyncpg.Connection, customer: Customer, title: Title, **terms: Any
 ) -> tuple[Order, OrderLine]:
     """An order and its line, as far as granting looks at them; the line is really stored."""
-    order = Order(id=new_id(), account_id=customer.account_id)
+    order = Order(id=new_id(), account_id=customer.account_id, quote_id=new_id())
     line = OrderLine(
         id=new_id(), order_id=order.id, account_id=customer.account_id, terms=terms_of(title, **terms), position=1
     )

@@ -33,6 +33,7 @@ HELD_BUT_NOT_EXPORTED = {
     "auth.recoveries.ended_by",
     "auth.role_assignments.account_id",
     "auth.invitations.invited_by",
+    "billing.gifts.agent_id",
     "billing.refunds.decided_by",
     "billing.refunds.requested_by",
     "billing.resolutions.decided_by",

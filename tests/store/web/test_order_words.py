@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 25, 19, 15, tzinfo=UTC)
 
 
 def an_order(state: OrderState) -> Order:
-    return Order(state=state, ordered_at=AT, closed_at=AT, gross=399, currency="EUR")
+    return Order(state=state, quote_id=uuid4(), ordered_at=AT, closed_at=AT, gross=399, currency="EUR")
 
 
 def a_payment(state: PaymentState, decline: str | None = None) -> Payment:
@@ -133,3 +133,10 @@ def test_the_list_says_what_matters_most(state: OrderState, history: OrderHistor
     standing = standing_of(an_order(state), history)
     assert standing.key == key
     assert all(f"orders.standing.{standing.key}" in load_texts(locale) for locale in ("de", "en"))
+
+
+def test_a_gift_is_told_as_one() -> None:
+    gift = Order(state=OrderState.PAID, quote_id=None, ordered_at=AT, closed_at=AT, gross=0, currency="EUR")
+    assert standing_of(gift, OrderHistory()).key == "given"
+    [step] = story_of(gift, OrderHistory(), wording("de", "DE"))
+    assert step.sentence == "Der Kundendienst hat Ihnen das geschenkt."
