@@ -34,7 +34,14 @@ TOUCH_AFTER: Final = {"web": timedelta(minutes=10), "app": timedelta(minutes=10)
 """A session's `last_seen_at` is written at most this often, by its kind: a small part of `IDLE`, so that a customer who
 watches a film does not write with every other heartbeat."""
 
-SESSION_QUERY: Final = """
+LIVING: Final = """
+    s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > $2 AND s.expires_at > $2
+       AND s.epoch = a.auth_epoch AND a.status = 'active' AND (a.kind <> 'staff' OR 'mfa' = ANY (s.amr))
+"""
+"""Whether session `s` of account `a` is the one with a hash ($1), and lives at an instant ($2). One of staff counts
+only if a second factor opened it, whatever else may be in the table. Part of a heartbeat's statement as well."""
+
+_SESSION: Final = f"""
     SELECT s.id, s.kind AS session_kind, s.csrf_secret, s.last_seen_at, s.expires_at,
            coalesce(s.step_up_at, s.auth_at) AS authenticated_at,
            a.id AS account_id, a.kind, a.locale, a.residence_country, a.pseudonym, a.email,
@@ -43,11 +50,8 @@ SESSION_QUERY: Final = """
            s.profile_id, p.name AS profile_name, p.age_limit, s.unlocked_until
       FROM auth.sessions s JOIN auth.accounts a ON a.id = s.account_id
       LEFT JOIN auth.profiles p ON p.id = s.profile_id
-     WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > $2 AND s.expires_at > $2
-       AND s.epoch = a.auth_epoch AND a.status = 'active' AND (a.kind <> 'staff' OR 'mfa' = ANY (s.amr))
-"""
-"""A session by its hash ($1) at an instant ($2). One of staff counts only if a second factor opened it, whatever else
-may be in the table. Part of a heartbeat's statement as well."""
+     WHERE {LIVING}
+"""  # noqa: S608
 
 _TOUCH: Final = """
     UPDATE auth.sessions SET last_seen_at = $2, idle_expires_at = least($2 + $3, expires_at)
@@ -117,7 +121,7 @@ async def identity_behind(
     database: OpenDatabase, session_hash: bytes, *, at: datetime, default_market: str
 ) -> Identity | None:
     """The identity behind a session whose token has this hash, as `find_identity` gives it."""
-    row = await database.reads.fetchrow(SESSION_QUERY, session_hash, at)
+    row = await database.reads.fetchrow(_SESSION, session_hash, at)
     if row is None:
         return None
     await note_seen(database, row, at=at)

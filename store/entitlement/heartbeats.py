@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from auth.authentication import SESSION_QUERY, note_seen, refuse_all_but_customers
+from auth.authentication import LIVING, note_seen, refuse_all_but_customers
 from store.database import Database
 from store.entitlement.decision import SILENCE, is_live
 from store.entitlement.dpop import Proof, forgotten_at, refuse_copy
@@ -31,7 +31,8 @@ _BEAT: Final = f"""
     WITH unhurried AS MATERIALIZED (
         SELECT set_config('synchronous_commit', 'off', true)
     ), who AS (
-        {SESSION_QUERY}
+        SELECT s.id, s.kind AS session_kind, s.last_seen_at, a.id AS account_id, a.kind
+          FROM auth.sessions s JOIN auth.accounts a ON a.id = s.account_id WHERE {LIVING}
     ), ground AS (
         SELECT playback.id AS playback_id, playback.beat_at, playback.ended_at, playback.end_reason, {RIGHT_COLUMNS}
           FROM who
