@@ -1,7 +1,7 @@
 """Attacks on rights, devices, streams and keys: which tests hold each of them, and those that fit nowhere else.
 
-Not in the table is what this store does not have: licences that stay on a device, keys handed out to packagers, and
-levels of devices, which Clear Key cannot tell (every device counts as the weakest).
+Not in the table is what this store does not have: keys handed out to packagers. Levels of devices are told by hosted
+services only; for Clear Key every device counts as the weakest.
 """
 
 import asyncio
@@ -56,6 +56,16 @@ ATTACKS: Final[Mapping[str, tuple[str, ...]]] = {
         "test_licences.py::test_an_sd_right_never_gets_the_hd_key",
         "test_playback_in_chromium.py::test_a_right_in_sd_never_shows_hd",
     ),
+    "a better quality than the device's protection": (
+        "test_hosted_drm.py::test_a_callback_is_answered_by_what_the_device_is_and_the_right_allows",
+        "test_hosted_drm.py::test_drmtoday_is_told_upfront_no_more_than_every_device_may_have",
+        "test_downloads.py::test_drmtoday_keeps_what_needs_no_hardware",
+    ),
+    "codes of TVs: guessing, polling, another key": (
+        "../web/test_tv_sign_in.py::test_guesses_are_limited_for_the_account_and_right_codes_are_not_counted",
+        "../web/test_tv_sign_in.py::test_who_polls_too_fast_waits_longer_for_the_rest_of_it",
+        "../web/test_tv_sign_in.py::test_a_device_code_is_worthless_to_another_key",
+    ),
     "many first plays at once": (
         "test_licences.py::test_sixty_four_first_licences_at_once_begin_one_clock",
         "test_attacks.py::test_sixty_four_first_licences_at_once_on_two_devices_begin_one_clock",
@@ -103,6 +113,27 @@ ATTACKS: Final[Mapping[str, tuple[str, ...]]] = {
         "test_device_removal.py::test_nobody_names_or_replaces_the_device_of_another",
         "test_licences.py::test_another_account_cannot_use_a_device_or_playback_of_this_one",
         "test_attacks.py::test_a_foreign_playback_and_one_that_never_was_are_refused_alike",
+    ),
+    "a rental on several devices offline, kept and streamed, or begun anew by returning it": (
+        "test_downloads.py::test_of_many_devices_at_once_as_many_get_it_as_may",
+        "test_downloads.py::test_a_rental_is_streamed_or_kept_and_never_both_at_once",
+        "test_downloads.py::test_a_lost_answer_is_given_once_more_and_a_second_beginning_is_not",
+        "test_downloads.py::test_what_a_device_says_is_believed_three_times",
+        "test_downloads.py::test_only_the_device_itself_returns_a_film",
+    ),
+    "an offline start in the future or long ago": (
+        "test_downloads.py::test_a_returned_rental_began_when_the_device_says_within_the_time_that_it_was_out",
+    ),
+    "a download and the money back": (
+        "test_downloads.py::test_after_a_download_there_is_no_withdrawal",
+        "test_downloads.py::test_a_withdrawal_and_a_download_at_once_come_one_after_the_other",
+        "test_downloads.py::test_a_right_that_was_taken_back_is_on_the_list_of_what_to_delete",
+    ),
+    "films above a profile's age by lists, search, links, images, the player, or a guessed PIN": (
+        "../age_gate/test_crawl.py::test_no_address_shows_a_restricted_profile_what_is_shut",
+        "../age_gate/test_gate.py::test_whatever_is_not_for_every_age_is_shut",
+        "../age_gate/test_gate.py::test_the_player_is_told_of_the_age_limit_among_all_reasons",
+        "../age_gate/test_pin.py::test_wrong_pins_are_limited_for_the_household_and_the_password_is_the_way_out",
     ),
     "a licence kept by a cache on the way": (
         "test_licences.py::test_a_bought_film_in_hd_gets_its_three_keys",
