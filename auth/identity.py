@@ -23,6 +23,8 @@ class Viewer:
     """Years up to which a title's age label may go now; 18: everything."""
     unlocked_until: datetime | None
     """Until when the PIN lifts the profile's own limit; None: it does not."""
+    locked_since: datetime | None
+    """Restricted viewers: since when. Who proved before who they are has handed the device to somebody else."""
 
     @property
     def is_restricted(self) -> bool:
@@ -30,7 +32,7 @@ class Viewer:
         return self.age_limit < ALL_AGES
 
 
-HOLDER: Final = Viewer(None, None, ALL_AGES, None)
+HOLDER: Final = Viewer(None, None, ALL_AGES, None, None)
 """The account's holder, who watches what there is."""
 
 

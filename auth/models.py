@@ -156,7 +156,7 @@ class Session(Base):
     profile_id: Mapped[UUID | None] = mapped_column(ForeignKey(Profile.id))
     """Who watches here; None: the holder."""
     unlocked_until: Mapped[datetime | None]
-    """Until when the PIN lifts the profile's age limit (exclusive)."""
+    """Until when the PIN lifts the profile's age limit (exclusive); once that is past, since when the limit holds."""
     dpop_jkt: Mapped[str | None]
     """Thumbprint of a key that the session is bound to (RFC 9449); not used yet."""
     family_id: Mapped[UUID | None]

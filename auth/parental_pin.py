@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.identity import ALL_AGES, Identity
 from auth.limits import PARENTAL_PIN_PER_ACCOUNT, Count
-from auth.models import Account, Profile
+from auth.models import Account, Profile, Session
 from auth.models import ParentalPin as Row
 from auth.passwords import PasswordHasher
 from auth.ports import OpenDatabase, Throttle
@@ -39,6 +39,9 @@ class ParentalPin:
             .values(account_id=identity.account_id, **values)
             .on_conflict_do_update(index_elements=[Row.account_id], set_=values)
         )
+        if identity.viewer.is_restricted:
+            # Who proved who they are did so for this; the device goes back to whom it is restricted for.
+            await lock_session(self.session, identity, at=at)
         await _note(self.session, identity, "parental_pin.set", at=at, visit=visit)
 
     async def remove(self, *, identity: Identity, at: datetime, visit: Visit) -> None:
@@ -66,6 +69,11 @@ class ParentalPin:
                 await _note(own, identity, "parental_pin.check", at=at, visit=visit, reason="wrong_pin")
             raise PinWrong
         await tried.give_back(self.throttle)
+
+
+async def lock_session(session: AsyncSession, identity: Identity, *, at: datetime) -> None:
+    """Let the age limit of the session's profile hold from now on; no proof of before counts any more."""
+    await session.execute(update(Session).where(Session.id == identity.session_id).values(unlocked_until=at))
 
 
 async def has_pin(session: AsyncSession, account_id: UUID) -> bool:

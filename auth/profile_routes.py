@@ -203,9 +203,11 @@ async def unlock_viewer(
     for_every_age=True,
     responses=problems(*_CUSTOMER, CrossSiteRequest),
 )
-async def lock_viewer(identity: NamedDependency[Identity], viewing: NamedDependency[Viewing]) -> None:
+async def lock_viewer(
+    identity: NamedDependency[Identity], viewing: NamedDependency[Viewing], real_now: NamedDependency[datetime]
+) -> None:
     """Let the age limit hold again at once."""
-    await viewing.lock(identity=identity)
+    await viewing.lock(identity=identity, at=real_now)
 
 
 handlers = [

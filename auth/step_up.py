@@ -39,8 +39,10 @@ async def recently_authenticated(connection: ASGIConnection[Any, Any, Any, Any],
 
 
 def require_fresh(identity: Identity, *, at: datetime) -> None:
-    """Raise `StepUpRequired` unless the last proof is fresh."""
-    if at - identity.authenticated_at > FRESH:
+    """Raise `StepUpRequired` unless the last proof is fresh, and was not given before a restricted viewer took over."""
+    locked_since = identity.viewer.locked_since
+    is_of_another = locked_since is not None and identity.authenticated_at <= locked_since
+    if is_of_another or at - identity.authenticated_at > FRESH:
         raise StepUpRequired(max_age=int(FRESH.total_seconds()))
 
 

@@ -12,7 +12,7 @@ from auth import audit
 from auth.accounts import list_profiles
 from auth.identity import Identity
 from auth.models import Session
-from auth.parental_pin import ParentalPin
+from auth.parental_pin import ParentalPin, lock_session
 from auth.profile_errors import PinRequired, ProfileNotFound
 from auth.profiles import find_profile
 from auth.visits import Visit
@@ -48,7 +48,7 @@ class Viewing:
         profile = await find_profile(self.session, account_id=identity.account_id, profile_id=profile_id)
         first, *_ = await list_profiles(self.session, account_id=identity.account_id)
         chosen = None if profile.id == first.id else profile.id
-        await self._set(identity, profile_id=chosen, unlocked_until=None)
+        await self._set(identity, profile_id=chosen, unlocked_until=at if chosen else None)
         await self._note("viewer.choose", identity, at=at, visit=visit)
 
     async def unlock(self, *, identity: Identity, pin: str, at: datetime, visit: Visit) -> None:
@@ -57,9 +57,9 @@ class Viewing:
         await self._set(identity, unlocked_until=at + UNLOCKED)
         await self._note("viewer.unlock", identity, at=at, visit=visit)
 
-    async def lock(self, *, identity: Identity) -> None:
+    async def lock(self, *, identity: Identity, at: datetime) -> None:
         """Let the profile's age limit hold again at once."""
-        await self._set(identity, unlocked_until=None)
+        await lock_session(self.session, identity, at=at)
 
     async def _set(self, identity: Identity, **changes: UUID | datetime | None) -> None:
         await self.session.execute(update(Session).where(Session.id == identity.session_id).values(**changes))

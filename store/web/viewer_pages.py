@@ -116,10 +116,13 @@ async def unlock_viewer(
 
 @post("/viewer/lock", guards=[customer_only], for_every_age=True)
 async def lock_viewer(
-    frame: NamedDependency[Frame], identity: NamedDependency[Identity], viewing: NamedDependency[Viewing]
+    frame: NamedDependency[Frame],
+    identity: NamedDependency[Identity],
+    viewing: NamedDependency[Viewing],
+    real_now: NamedDependency[datetime],
 ) -> Response[Any]:
     """Let the age limit hold again at once."""
-    await viewing.lock(identity=identity)
+    await viewing.lock(identity=identity, at=real_now)
     return frame.go("/viewer", done="viewer_locked")
 
 

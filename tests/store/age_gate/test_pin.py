@@ -53,6 +53,35 @@ async def test_what_is_changed_needs_a_fresh_proof(
         assert await code_of(answer) == (403, "step_up_required"), path
 
 
+async def test_a_proof_that_the_holder_gave_before_is_none_for_the_child(
+    client: httpx.AsyncClient, owner: asyncpg.Connection, holder: Bearer
+) -> None:
+    """Who signs the TV in and hands it over has just proved who they are; the child would set a PIN of its own."""
+    await as_child(client, holder, holder)
+    headers = holder.headers
+
+    async def set_pin() -> tuple[int, str]:
+        return await code_of(await client.put("/v1/parental-pin", json={"pin": "0815"}, headers=headers))
+
+    async def prove() -> dict[str, str]:
+        proved = await client.post("/v1/step-ups", json={"password": GOOD_PASSWORD}, headers=headers)
+        return {"Authorization": f"Bearer {proved.json()['token']}"}
+
+    assert await set_pin() == (403, "step_up_required")
+    headers = await prove()
+    assert await set_pin() == (204, "")
+    assert await set_pin() == (403, "step_up_required"), "it was given for that one"
+
+    await client.post("/v1/viewer/unlocks", json={"pin": "0815"}, headers=headers)
+    headers = await prove()
+    await client.delete("/v1/viewer/unlocks", headers=headers)
+    assert await set_pin() == (403, "step_up_required"), "given while it was unlocked"
+    await client.post("/v1/viewer/unlocks", json={"pin": "0815"}, headers=headers)
+    headers = await prove()
+    await owner.execute("UPDATE auth.sessions SET unlocked_until = now()")
+    assert await set_pin() == (403, "step_up_required"), "also where the time ran out by itself"
+
+
 async def test_an_age_limit_needs_a_pin_and_keeps_it(client: httpx.AsyncClient, holder: Bearer) -> None:
     child = {"name": "Kinder", "age_limit": 6}
     assert await code_of(await client.post("/v1/profiles", json=child, headers=holder.headers)) == (409, "pin_missing")
