@@ -58,12 +58,12 @@ _TITLES: Final = f"""
            t.rights_line, t.invented, t.source, t.cast_order,
            coalesce(x.title, t.original_title) AS title, x.synopsis::text AS synopsis,
            o.heading, o.text, o.author, o.published_on,
-           r.system, r.label, r.minimum_age
+           r.system, r.label, r.minimum_age, r.method = 'invented' AS is_invented_label
     FROM store.titles t
     LEFT JOIN store.title_texts x ON x.title_id = t.id AND x.locale = $2
     LEFT JOIN store.opinions o ON o.title_id = t.id AND o.locale = $2
     LEFT JOIN LATERAL (
-        SELECT system, label, minimum_age FROM store.ratings
+        SELECT system, label, minimum_age, method FROM store.ratings
         WHERE title_id = t.id AND market = $3 ORDER BY minimum_age DESC, system LIMIT 1
     ) r ON true
     WHERE t.id = ANY ($1::uuid[]) AND {MAY_BE_NAMED_SQL.format(market="$3", at="$4")} AND {{may_be_seen}}
@@ -227,7 +227,7 @@ def _page(
         synopsis=synopsis,
         opinion=_opinion(title),
         rights_line=_rights(title, locale),
-        age_label=AgeLabel(title["system"], title["label"], title["minimum_age"]) if title["system"] else None,
+        age_label=_age_label(title),
         poster=poster_of(title),
         prices=_prices(offers) if title["kind"] in ("film", "episode") else family.prices,
         offers=offers,
@@ -293,6 +293,12 @@ def _similar(
     else:
         sentence = say(f"similar.{candidate.reason}", locale, names=enumerate_names(list(candidate.shared), locale))
     return SimilarTitle(cards[candidate.title_id], candidate.reason, sentence)
+
+
+def _age_label(title: asyncpg.Record) -> AgeLabel | None:
+    if title["system"] is None:
+        return None
+    return AgeLabel(title["system"], title["label"], title["minimum_age"], bool(title["is_invented_label"]))
 
 
 def _opinion(title: asyncpg.Record) -> OpinionOut | None:

@@ -109,6 +109,8 @@ class AgeLabel(msgspec.Struct, frozen=True):
     system: str
     label: str
     minimum_age: int
+    invented: bool = False
+    """Made up for the demonstration."""
 
 
 class OfferOut(msgspec.Struct, frozen=True):

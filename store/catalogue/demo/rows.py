@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from store.catalogue import folding
+from store.catalogue.demo.age_labels import INVENTED, invent_age_label
 from store.catalogue.demo.draws import demo_id, draw
 from store.catalogue.demo.invented_series import InventedSeason, InventedSeries
 from store.catalogue.demo.packing import PackedFilm
@@ -26,7 +27,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "title_texts": ("title_id", "locale", "title", "synopsis"),
     "opinions": ("title_id", "locale", "heading", "text", "author", "published_on"),
-    "ratings": ("title_id", "market", "system", "label", "minimum_age"),
+    "ratings": ("title_id", "market", "system", "label", "minimum_age", "method"),
     "credits": ("title_id", "role", "position", "person_id", "character"),
     "editions": ("id", "title_id", "runtime_minutes", "audio_languages", "subtitle_languages"),
     "products": ("id", "edition_id", "licensor_id", "alid"),
@@ -88,7 +89,7 @@ class CatalogueRows:
                 (title_id, locale, praise.heading, praise.text, AUTHORS[locale], record.reviewed_on)
             )
         if record.fsk is not None:
-            self.tables["ratings"].append((title_id, "DE", "FSK", str(record.fsk), record.fsk))
+            self.tables["ratings"].append((title_id, "DE", "FSK", str(record.fsk), record.fsk, None))
         self._add_offers(
             title_id,
             record.imdb,
@@ -119,6 +120,7 @@ class CatalogueRows:
         )
         for role, places in (("actor", film.cast), ("director", film.directors), ("writer", film.writers)):
             self._add_credits(title_id, role, [(people[place], None) for place in places])
+        self._add_invented_label(title_id, film.imdb, film.genres)
         original = film.languages[:1] or ["en"]
         self._add_offers(
             title_id,
@@ -135,6 +137,7 @@ class CatalogueRows:
         added_at = invent_arrival(series.key, popularity=series.popularity)
         slug = folding.slug(f"{series.original_title}")
         self._add_serial(title_id, None, None, series, slug, series.titles, series.seasons[0].year, None, added_at)
+        self._add_invented_label(title_id, series.key, series.genres)
         in_austria = draw(f"austria/{series.key}", 100) < 45
         for season in series.seasons:
             season_id = demo_id("season", f"{series.key}/{season.number}")
@@ -190,6 +193,11 @@ class CatalogueRows:
                 subtitles=["de"],
                 offers=invent_episode_offers(year=season.year, in_austria=in_austria),
             )
+
+    def _add_invented_label(self, title_id: UUID, key: str, genres: Sequence[str]) -> None:
+        age = invent_age_label(key, genres)
+        if age is not None:
+            self.tables["ratings"].append((title_id, "DE", "FSK", str(age), age, INVENTED))
 
     def _add_serial(
         self,

@@ -260,7 +260,12 @@ async def test_a_market_with_two_age_labels_shows_the_stricter_one(
     async with database.sessions.begin() as session:
         session.add(Rating(title_id=film.id, market="DE", system="FSF", label="12", minimum_age=12))
         session.add(Rating(title_id=film.id, market="DE", system="FSK", label="16", minimum_age=16))
-    assert (await read(client, "her"))["age_label"] == {"system": "FSK", "label": "16", "minimum_age": 16}
+    assert (await read(client, "her"))["age_label"] == {
+        "system": "FSK",
+        "label": "16",
+        "minimum_age": 16,
+        "invented": False,
+    }
 
 
 async def test_a_stored_page_costs_one_statement(database: Database) -> None:

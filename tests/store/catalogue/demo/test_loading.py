@@ -1,6 +1,9 @@
 """The demonstration's catalogue is as large as promised, says what is invented, and loads wholly or not at all."""
 
+from datetime import UTC, datetime
+
 from store.catalogue.demo.rows import COLUMNS, CatalogueRows
+from store.catalogue.lists import list_titles
 from tests.store.catalogue.demo.conftest import LoadedCatalogue, load
 
 
@@ -59,6 +62,29 @@ async def test_only_the_records_have_texts_and_opinions(demo: LoadedCatalogue) -
     )
 
     assert strangers == 0
+
+
+async def test_every_age_label_but_the_records_own_is_said_to_be_invented(demo: LoadedCatalogue) -> None:
+    labels = await demo.database.reads.fetch(
+        """
+        SELECT t.source, r.method, count(*), array_agg(DISTINCT r.minimum_age ORDER BY r.minimum_age) AS ages
+          FROM store.ratings r JOIN store.titles t ON t.id = r.title_id GROUP BY 1, 2
+        """
+    )
+    by_source = {(row["source"], row["method"]): row for row in labels}
+
+    assert by_source.keys() == {("editors", None), ("wikidata", "invented"), ("invented", "invented")}
+    assert by_source["wikidata", "invented"]["ages"] == [0, 6, 12, 16, 18]
+    assert 0.94 < by_source["wikidata", "invented"]["count"] / 15_641 < 0.98, "some have none, and count as 18"
+
+
+async def test_a_profile_of_six_finds_enough_to_watch_and_nothing_for_grown_ups(demo: LoadedCatalogue) -> None:
+    at = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    found = await list_titles(demo.database, market="DE", locale="de", at=at, age_limit=6, limit=100)
+    ages = "SELECT minimum_age FROM store.ratings WHERE title_id = ANY ($1)"
+
+    assert len(found.titles) == 100
+    assert max(row[0] for row in await demo.database.reads.fetch(ages, [card.id for card in found.titles])) == 6
 
 
 async def test_a_crash_in_the_middle_leaves_nothing_and_the_next_start_loads_all(demo: LoadedCatalogue) -> None:
