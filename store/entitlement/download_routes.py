@@ -38,7 +38,7 @@ from store.entitlement.errors import (
     RightPaused,
     RightRevoked,
 )
-from store.entitlement.hosted_schemas import hosted_licence
+from store.entitlement.hosted_schemas import has_contract, hosted_licence
 from store.entitlement.proved_requests import CUSTOMER, PROVED
 from store.errors import NotFound
 from store.settings import Settings
@@ -93,7 +93,7 @@ async def keep_title(
     """
     if data.system == "clearkey":
         raise CannotPersist
-    if (settings.axinom if data.system == "axinom" else settings.drmtoday) is None:
+    if not has_contract(settings, data.system):
         raise NotFound
     issued = await downloads.issue(
         identity=identity, key=device_key, title_slug=data.title, system=data.system, at=at, real_now=real_now

@@ -8,7 +8,6 @@ was out, and only so often (`DeviceLimit.downloads_per_rental`).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select, update
@@ -24,6 +23,7 @@ from store.entitlement.download_errors import DownloadNotFound
 from store.entitlement.download_records import OfflineLicence
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError, NothingGranted
+from store.entitlement.hosted_schemas import Hosted
 from store.entitlement.keys import KeySeal
 from store.entitlement.licence_policy import PROTECTIONS, stored_policy
 from store.entitlement.licences import Licence, LicensedKey
@@ -31,9 +31,6 @@ from store.entitlement.models import ContentKey, Device, Entitlement, PlaybackSe
 from store.entitlement.record import Question
 from store.entitlement.rights import TRACKS, ending, needs_start, obstacles
 from store.purchase_confirmation import keep_confirmed
-
-Hosted = Literal["axinom", "drmtoday"]
-"""Systems whose licences can stay on a device."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,9 @@ from store.entitlement.errors import (
     TokenInvalid,
 )
 from store.entitlement.hosted_drm import DrmToday, is_strong
-from store.entitlement.hosted_schemas import HostedLicenceOut, hosted_licence
-from store.entitlement.licences import HostedDevice, Licence, LicenceQuestion, Licences
+from store.entitlement.hosted_schemas import Hosted, HostedLicenceOut, has_contract, hosted_licence
+from store.entitlement.licences import HostedDevice, LicenceQuestion, Licences
 from store.entitlement.proved_requests import AnyRequest, PlaybackMeans, proof_header, public_url
-from store.entitlement.record import System
 from store.errors import NotFound
 from store.ready_answer import ReadyAnswer
 
@@ -103,12 +102,7 @@ class CallbackNotVerified(EntitlementError):
 )
 async def tell_axinom(request: AnyRequest) -> ASGIApp:
     """All keys that the right opens, encrypted for the service: token and proof as for a Clear Key licence."""
-    means: PlaybackMeans = await request.app.state.playback_means()
-    if means.settings.axinom is None:
-        raise NotFound
-    real_now = datetime.now(UTC)
-    licence = await _issue(request, means, "axinom", None, real_now=real_now)
-    return _answer(hosted_licence(means.settings, "axinom", licence, real_now=real_now))
+    return await _tell(request, "axinom", None)
 
 
 @post(
@@ -125,12 +119,7 @@ async def tell_axinom(request: AnyRequest) -> ASGIApp:
 )
 async def tell_drmtoday(request: AnyRequest) -> ASGIApp:
     """For a device of whose hardware nothing is known yet, so that only SD is granted; the callback grants more."""
-    means: PlaybackMeans = await request.app.state.playback_means()
-    if means.settings.drmtoday is None:
-        raise NotFound
-    real_now = datetime.now(UTC)
-    licence = await _issue(request, means, "drmtoday", HostedDevice(is_strong=False), real_now=real_now)
-    return _answer(hosted_licence(means.settings, "drmtoday", licence, real_now=real_now))
+    return await _tell(request, "drmtoday", HostedDevice(is_strong=False))
 
 
 @post(
@@ -163,9 +152,12 @@ async def answer_drmtoday(request: AnyRequest, data: JSONBody[LicenceCallback]) 
     return drmtoday.rights(licence, picture=data.variant, real_now=real_now)
 
 
-async def _issue(
-    request: AnyRequest, means: PlaybackMeans, system: System, device: HostedDevice | None, *, real_now: datetime
-) -> Licence:
+async def _tell(request: AnyRequest, system: Hosted, device: HostedDevice | None) -> ASGIApp:
+    """Decide, and tell the player what to send to the service; nothing begins where there is no contract with it."""
+    means: PlaybackMeans = await request.app.state.playback_means()
+    if not has_contract(means.settings, system):
+        raise NotFound
+    real_now = datetime.now(UTC)
     asked = LicenceQuestion(
         authorization=header_of(request.scope, b"authorization"),
         proof=proof_header(request),
@@ -173,11 +165,10 @@ async def _issue(
         url=public_url(request, means.settings),
         system=system,
     )
-    licences = Licences(means.database, means.tokens, means.seal)
-    return await licences.issue(asked, device, at=means.at, real_now=real_now)
-
-
-def _answer(told: HostedLicenceOut) -> ASGIApp:
+    licence = await Licences(means.database, means.tokens, means.seal).issue(
+        asked, device, at=means.at, real_now=real_now
+    )
+    told = hosted_licence(means.settings, system, licence, real_now=real_now)
     return ReadyAnswer.of_json(told, [(b"cache-control", b"no-store")])
 
 

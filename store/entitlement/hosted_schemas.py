@@ -10,11 +10,14 @@ from store.entitlement.licences import Licence
 from store.errors import NotFound
 from store.settings import Settings
 
+Hosted = Literal["axinom", "drmtoday"]
+"""Services that issue licences for the store; theirs can stay on a device."""
+
 
 class HostedLicenceOut(msgspec.Struct, frozen=True):
     """What the player sends with its licence request to the service."""
 
-    system: Literal["axinom", "drmtoday"]
+    system: Hosted
     header: str
     """Name of the header."""
     value: str
@@ -26,9 +29,12 @@ class HostedLicenceOut(msgspec.Struct, frozen=True):
     """Tracks whose keys are granted: `AUDIO`, `SD`, `HD`, `UHD`."""
 
 
-def hosted_licence(
-    settings: Settings, system: Literal["axinom", "drmtoday"], licence: Licence, *, real_now: datetime
-) -> HostedLicenceOut:
+def has_contract(settings: Settings, system: Hosted) -> bool:
+    """Whether the store has a contract with a service."""
+    return (settings.axinom if system == "axinom" else settings.drmtoday) is not None
+
+
+def hosted_licence(settings: Settings, system: Hosted, licence: Licence, *, real_now: datetime) -> HostedLicenceOut:
     """What the player is told for this licence; raises `NotFound` where there is no contract with the service."""
     if system == "axinom" and settings.axinom is not None:
         header, value = "X-AxDRM-Message", Axinom(settings.axinom).message(licence, real_now=real_now)
