@@ -12,15 +12,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from auth.errors import Refusal
 from auth.models import Account
 from auth.ports import Outbox
+from billing.errors import OrderNotFound
 from billing.gifts import Gift, give
 from billing.models import Order
+from billing.orders import lines_of
 from billing.ports import Fulfilment
 from store.catalogue.errors import OfferNotOnSale, TitleNotFound
 from store.catalogue.models import Base, Title
 from store.catalogue.offers import SellableOffer, find_sellable_offer, list_offers
 from store.database import APP_ROLE
 from store.entitlement.device_places import lock_account
-from store.entitlement.remedy_errors import GiftLimitReached, GiftsUsed, RentalNotFound
+from store.entitlement.remedy_errors import GiftLimitReached, GiftsUsed
 from store.purchase import for_sale
 from store.support import CustomerDesk
 
@@ -98,10 +100,9 @@ class GiftDesk:
             await lock_account(session, id_)
         before = await session.get(Order, order_id)
         if before is not None and before.account_id != customer.id:
-            raise RentalNotFound
-        found = await self._find_offer(customer, wanted, at=at)
-        sale = for_sale(found, None)
+            raise OrderNotFound
         if before is None:
+            found = await self._find_offer(customer, wanted, at=at)
             await self._require_room(customer.id, agent_id, real_now=real_now)
             before = await give(
                 session,
@@ -109,7 +110,7 @@ class GiftDesk:
                 order_id=order_id,
                 account=customer,
                 market=found.offer.market,
-                sale=sale,
+                sale=for_sale(found, None),
                 agent_id=agent_id,
                 reason=reason,
                 at=at,
@@ -125,7 +126,8 @@ class GiftDesk:
             await self.outbox.queue(
                 session, kind=GIVEN_MAIL, account_id=customer.id, reference=before.id, locale=customer.locale
             )
-        return GiftOut(before.id, before.order_number, sale.description[customer.locale])
+        [line] = await lines_of(session, before.id)
+        return GiftOut(before.id, before.order_number, line.description[customer.locale])
 
     async def _find_offer(self, customer: Account, wanted: Wanted, *, at: datetime) -> SellableOffer:
         """What is on sale where the customer lives: the terms that it is given on, and what its licensor is owed."""

@@ -134,14 +134,15 @@ class Downloads:
             raise decision.reasons[0].with_details(reasons=decision.told())
         if right is None or film is None or device is None:
             raise RuntimeError("a download was allowed without right, film or device")
+        # Playbacks before the right, as a licence locks them.
+        if right.kind == "rent":
+            await self._end_playbacks(right, real_now=question.real_now)
         await self._hold(right, at=at)
         await self._keep_confirmation(decision)
         record = await self._find_or_add(right, device, film_id=film.id, system=system, at=at)
         policy = stored_policy(right, at=at)
         record.lasts_until = at + policy.lasts
         keys = await self._keys(record.asset_id, right, system)
-        if right.kind == "rent":
-            await self._end_playbacks(right, real_now=question.real_now)
         await self.session.flush()
         return Download(record, Licence(record.id, record.asset_id, keys, policy))
 
