@@ -22,6 +22,7 @@ from store.entitlement.remedies import (
     apply,
     extended,
     find_remedy_limits,
+    hold_playbacks,
     rearmed,
 )
 from store.entitlement.remedy_errors import RemedyLimitReached, RentalNotFound, RentalRemediesUsed
@@ -110,6 +111,7 @@ class RentalDesk:
         # Whoever counts does so alone: what was done for the customer, and what the agent did.
         for id_ in sorted((account_id, self.desk.agent.account_id)):
             await lock_account(self.desk.session, id_)
+        await hold_playbacks(self.desk.session, entitlement_id)
         mine = select(Entitlement).where(Entitlement.id == entitlement_id, Entitlement.account_id == account_id)
         right = await self.desk.session.scalar(mine.with_for_update())
         if right is None:

@@ -23,7 +23,7 @@ from store.entitlement.decision import find_title
 from store.entitlement.device_places import lock_account
 from store.entitlement.errors import EntitlementError
 from store.entitlement.models import Entitlement
-from store.entitlement.remedies import REMEDIED_MAIL, RentalRemedy, apply, extended, find_remedy_limits
+from store.entitlement.remedies import REMEDIED_MAIL, RentalRemedy, apply, extended, find_remedy_limits, hold_playbacks
 from store.entitlement.remedy_errors import IncidentNotFound, IncidentSpanInvalid
 
 log = structlog.get_logger("incidents")
@@ -188,6 +188,7 @@ async def _extend(
     real_now: datetime,
 ) -> bool:
     await lock_account(session, account_id)
+    await hold_playbacks(session, entitlement_id)
     right = await session.get_one(Entitlement, entitlement_id, with_for_update=True)
     if await _was_compensated(session, incident, entitlement_id):
         return False

@@ -116,6 +116,12 @@ def rearmed(right: Terms, *, limits: RemedyLimits, at: datetime) -> Deadlines:
     return Deadlines(max(start_by, at + timedelta(days=limits.rearmed_days)), None)
 
 
+async def hold_playbacks(session: AsyncSession, entitlement_id: UUID) -> None:
+    """Lock what plays by a right before the right itself is locked: in this order a licence locks them, too."""
+    running = PlaybackSession.entitlement_id == entitlement_id, PlaybackSession.ended_at.is_(None)
+    await session.execute(select(PlaybackSession.id).where(*running).order_by(PlaybackSession.id).with_for_update())
+
+
 async def apply(session: AsyncSession, right: Entitlement, deadlines: Deadlines, *, real_now: datetime) -> None:
     """Give a locked rental other deadlines; without an end it waits for its first play again.
 
