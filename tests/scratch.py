@@ -5,9 +5,11 @@ import json
 import os
 import random
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 
 import asyncpg
 
@@ -78,18 +80,23 @@ def sandbox_secret(name: str) -> str:
     return base64.b64encode(f"sandbox-{name}".encode().ljust(32, b"-")).decode()
 
 
-def free_port() -> int:
-    """A TCP port of the loopback that nothing listens on at this moment.
+def _ports_of_this_process() -> Iterator[int]:
+    """Ports below those that outgoing connections get, in a range of this test process alone; from any of them on."""
+    first = 20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    start = random.randrange(1_000)
+    return cycle([first + (start + place) % 1_000 for place in range(1_000)])
 
-    It lies below those that outgoing connections get, and in a range of this test process alone, so that it is still
-    free when a server takes it.
-    """
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    while True:
-        port = 20_000 + process * 1_000 + random.randrange(1_000)
+
+_PORTS = _ports_of_this_process()
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nothing listens on at this moment, another one each time."""
+    for port in _PORTS:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("ports never end")
 
 
 DUE_JOBS = """
