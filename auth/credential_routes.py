@@ -10,7 +10,6 @@ from litestar.params import JSONBody, SkipValidation
 from auth.authentication import Identity, customer_only, set_session_cookie, signed_in
 from auth.email_change import EmailChange
 from auth.errors import (
-    CodeRefused,
     CrossSiteRequest,
     CustomersOnly,
     EmailAddressInvalid,
@@ -20,11 +19,11 @@ from auth.errors import (
     Overloaded,
     PasswordRefused,
     PasswordWrong,
-    SecondFactorMissing,
     SecondFactorRequired,
     StepUpRequired,
     TooManyAttempts,
 )
+from auth.factor_errors import CodeRefused, SecondFactorMissing
 from auth.password_change import PasswordChange
 from auth.ports import AuthSettings
 from auth.schemas import (

@@ -8,7 +8,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
-from auth.errors import LastFactor, PasskeyNotFound
+from auth.factor_errors import LastFactor, PasskeyNotFound
 from auth.factor_records import Passkey, SecondFactor
 from auth.identity import Identity
 from auth.models import Account

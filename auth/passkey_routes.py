@@ -12,18 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, set_passkey_cookie, signed_in
 from auth.credential_routes import session_renewed
-from auth.errors import (
-    AccountDisabled,
-    CrossSiteRequest,
+from auth.errors import AccountDisabled, CrossSiteRequest, NotSignedIn, StepUpRequired, TooManyAttempts
+from auth.factor_errors import (
     LastFactor,
-    NotSignedIn,
     PasskeyExists,
     PasskeyNotFound,
     PasskeyRefused,
     SecondFactorExists,
     StepNotValid,
-    StepUpRequired,
-    TooManyAttempts,
     TooManyPasskeys,
 )
 from auth.own_passkeys import OwnPasskeys

@@ -30,7 +30,7 @@ from webauthn.helpers.structs import (
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from auth import audit
-from auth.errors import PasskeyExists, PasskeyRefused, TooManyPasskeys
+from auth.factor_errors import PasskeyExists, PasskeyRefused, TooManyPasskeys
 from auth.factor_records import Passkey, PasskeyChallenge
 from auth.identity import Identity
 from auth.ids import new_id

@@ -53,8 +53,6 @@ from auth.schemas import (
     PasswordResetStarted,
     RegistrationConfirmationCreate,
     RegistrationCreate,
-    SecondFactorDue,
-    SecondFactorOffer,
     SessionCreate,
     SessionList,
     SessionOpened,
@@ -64,6 +62,7 @@ from auth.schemas import (
 )
 from auth.second_factor_routes import handlers as second_factor_handlers
 from auth.second_factor_routes import session_opened
+from auth.second_factor_schemas import SecondFactorDue, SecondFactorOffer
 from auth.sessions import Sessions, list_sessions
 from auth.sign_in import SignIn, StepDue
 from auth.step_up import recently_authenticated

@@ -14,7 +14,7 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
-from auth.errors import CodeRefused, LastFactor, SecondFactorExists, SecondFactorMissing
+from auth.factor_errors import CodeRefused, LastFactor, SecondFactorExists, SecondFactorMissing
 from auth.factor_records import Passkey, RecoveryCode, SecondFactor
 from auth.identity import Identity
 from auth.ids import new_id

@@ -8,31 +8,19 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
 from auth.authentication import Identity, set_device_cookie, set_session_cookie, signed_in
-from auth.errors import (
-    CodeRefused,
-    CrossSiteRequest,
-    LastFactor,
-    NotSignedIn,
-    Overloaded,
-    PasswordWrong,
-    SecondFactorExists,
-    SecondFactorMissing,
-    StepNotValid,
-    StepUpRequired,
-    TooManyAttempts,
-)
+from auth.errors import CrossSiteRequest, NotSignedIn, Overloaded, PasswordWrong, StepUpRequired, TooManyAttempts
+from auth.factor_errors import CodeRefused, LastFactor, SecondFactorExists, SecondFactorMissing, StepNotValid
 from auth.ports import AuthSettings
-from auth.schemas import (
+from auth.schemas import SessionOpened, problems
+from auth.second_factor import SecondFactors
+from auth.second_factor_schemas import (
     CodeCreate,
     RecoveryCodes,
     SecondFactorOffer,
     SecondFactorOfferCreate,
     SecondFactorOut,
     SecondStepCreate,
-    SessionOpened,
-    problems,
 )
-from auth.second_factor import SecondFactors
 from auth.sessions import SignedIn
 from auth.sign_in import SignIn
 from auth.step_up import StepUp

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.email_addresses import parse_email
-from auth.errors import AccountDisabled, EmailAddressInvalid, SecondFactorExists, SignInRefused, StepNotValid
+from auth.errors import AccountDisabled, EmailAddressInvalid, SignInRefused
+from auth.factor_errors import SecondFactorExists, StepNotValid
 from auth.factor_records import SignInStep
 from auth.identity import Identity
 from auth.ids import new_id

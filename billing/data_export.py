@@ -7,8 +7,9 @@ from sqlalchemy import Executable, select
 
 from billing.books import Document
 from billing.declined_tries import DeclinedTry
+from billing.dispute_records import Dispute
 from billing.gifts import Gift
-from billing.models import Dispute, Order, OrderLine, Payment, Quote, Refund
+from billing.models import Order, OrderLine, Payment, Quote, Refund
 from billing.withdrawals import WithdrawalDeclaration
 
 

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.ports import Jobs, OpenDatabase, Outbox
-from billing.models import Base, Dispute, DisputeState, Order, OrderState, Payment, PaymentState
+from billing.dispute_records import Dispute, DisputeState
+from billing.models import Base, Order, OrderState, Payment, PaymentState
 from billing.ports import DEBITS, Intent, PaymentGateway
 
 log = structlog.get_logger("debits")

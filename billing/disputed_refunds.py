@@ -12,8 +12,9 @@ from sqlalchemy.orm import aliased
 
 from auth.ids import new_id
 from billing.books import Journal, Posting
+from billing.dispute_records import Dispute, DisputeState
 from billing.ledger import DISPUTED, LOST, TO_REFUND, book
-from billing.models import Dispute, DisputeState, Order, Payment, Refund, RefundState
+from billing.models import Order, Payment, Refund, RefundState
 from billing.money import Money
 
 log = structlog.get_logger("disputed_refunds")

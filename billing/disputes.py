@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.ids import new_id
 from billing.books import Journal
+from billing.dispute_records import Dispute, DisputeState
 from billing.disputed_refunds import TWICE, book_twice, list_owed, settle_by_dispute
 from billing.ledger import CLEARING, DISPUTE_FEES, DISPUTED, LOST, book, vat_account
-from billing.models import Dispute, DisputeState, Order, OrderLine, Payment, PaymentState, RefundState
+from billing.models import Order, OrderLine, Payment, PaymentState, RefundState
 from billing.money import Money
 from billing.orders import lines_of, lock_order
 from billing.ports import Fulfilment, Movement, ProviderDispute

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from billing.models import Dispute, DisputeState, Order, OrderState, Refund, RefundKind, RefundState
+from billing.dispute_records import Dispute, DisputeState
+from billing.models import Order, OrderState, Refund, RefundKind, RefundState
 from billing.money import Money
 
 

@@ -20,9 +20,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.books import Journal, Posting
+from billing.dispute_records import Dispute
 from billing.disputes import movement_key
 from billing.ledger import BANK, CLEARING, FEES, book
-from billing.models import Dispute, Order, Payment, PaymentState, Refund, RefundKind, RefundState
+from billing.models import Order, Payment, PaymentState, Refund, RefundKind, RefundState
 from billing.ports import Movement
 from billing.provider_records import ProviderTransaction
 

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.declined_tries import DeclinedTry
-from billing.models import Dispute, Order, OrderState, Payment, Refund
+from billing.dispute_records import Dispute
+from billing.models import Order, OrderState, Payment, Refund
 from billing.money_states import OrderMoney, money_of
 
 

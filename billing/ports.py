@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
-from billing.models import DisputeState, Order, OrderLine, PaymentState, RefundState
+from billing.dispute_records import DisputeState
+from billing.models import Order, OrderLine, PaymentState, RefundState
 from billing.money import Money
 
 DEBITS: Final = frozenset({"sepa_debit"})

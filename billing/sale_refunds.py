@@ -17,6 +17,7 @@ from auth.errors import Refusal
 from auth.ids import new_id
 from auth.ports import Jobs, Outbox
 from billing.books import Document
+from billing.dispute_records import Dispute, DisputeState
 from billing.disputed_refunds import next_try
 from billing.errors import (
     AmountInvalid,
@@ -34,17 +35,7 @@ from billing.errors import (
 )
 from billing.invoices import issue_credit_note
 from billing.ledger import book_refund
-from billing.models import (
-    Dispute,
-    DisputeState,
-    Order,
-    OrderState,
-    Payment,
-    PaymentState,
-    Refund,
-    RefundKind,
-    RefundState,
-)
+from billing.models import Order, OrderState, Payment, PaymentState, Refund, RefundKind, RefundState
 from billing.money import Money
 from billing.orders import lines_of, lock_order
 from billing.ports import Fulfilment, ProviderRefund, Seller

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from billing.models import DisputeState, PaymentState, RefundState
+from billing.dispute_records import DisputeState
+from billing.models import PaymentState, RefundState
 from billing.money import Money
 from billing.ports import (
     DEBITS,

@@ -16,6 +16,7 @@ import auth.models
 import auth.recovery.caller_codes
 import auth.recovery.records
 import billing.books
+import billing.dispute_records
 import billing.gifts
 import billing.idempotency
 import billing.models
@@ -62,6 +63,7 @@ MODULES_WITH_TABLES = (
     auth.consents,
     auth.device_grants,
     billing.models,
+    billing.dispute_records,
     billing.gifts,
     billing.idempotency,
     billing.provider_records,

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.books import Document
 from billing.declined_tries import DeclinedTry
-from billing.models import Dispute, Order, Payment, Refund
+from billing.dispute_records import Dispute
+from billing.models import Order, Payment, Refund
 from billing.money import Money, MoneyOut
 from billing.order_histories import money_by_order
 from billing.orders import list_orders

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
 from auth.ids import new_id
+from billing.dispute_records import DisputeState
 from billing.errors import PaymentOutcomeUnknown, PaymentProviderRefused, PaymentUnknownToProvider
-from billing.models import DisputeState, Order, OrderLine, PaymentState, RefundState
+from billing.models import Order, OrderLine, PaymentState, RefundState
 from billing.money import Money
 from billing.ports import (
     Charge,

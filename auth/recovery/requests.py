@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth import audit
 from auth.email_addresses import parse_email
-from auth.errors import EmailAddressTaken, EmailAddressUnchanged, Refusal, SecondFactorMissing
+from auth.errors import EmailAddressTaken, EmailAddressUnchanged, Refusal
+from auth.factor_errors import SecondFactorMissing
 from auth.factor_records import Passkey, SecondFactor
 from auth.identity import Identity
 from auth.ids import new_id

@@ -22,10 +22,10 @@ from auth.errors import (
     NotACustomer,
     NotPermitted,
     NotSignedIn,
-    SecondFactorMissing,
     StepUpRequired,
     TooManyAttempts,
 )
+from auth.factor_errors import SecondFactorMissing
 from auth.permissions import ACCOUNT_SECURE, RECOVERY_APPROVE, RECOVERY_REQUEST
 from auth.recovery.carrying_out import RecoveryCompletion
 from auth.recovery.errors import (

@@ -6,15 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from billing.declines import decline_reason, decline_sentence
-from billing.models import (
-    Dispute,
-    Order,
-    OrderState,
-    Payment,
-    PaymentState,
-    Refund,
-    RefundState,
-)
+from billing.dispute_records import Dispute
+from billing.models import Order, OrderState, Payment, PaymentState, Refund, RefundState
 from billing.money import Money
 from billing.money_states import MoneyState, money_of
 from billing.order_histories import OrderHistory

@@ -11,7 +11,8 @@ from litestar.params import FromPath, URLEncodedBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, set_device_cookie, set_session_cookie, set_step_cookie, signed_in
-from auth.errors import PasskeyRefused, Refusal
+from auth.errors import Refusal
+from auth.factor_errors import PasskeyRefused
 from auth.own_passkeys import OwnPasskeys
 from auth.passkey_schemas import Credential, NewCredential, PasskeyName, PasskeyOut
 from auth.passkeys import Answer, Passkeys, list_passkeys

@@ -8,8 +8,9 @@ import pytest
 
 from auth.models import Account
 from billing.debits import Debits
+from billing.dispute_records import DisputeState
 from billing.errors import PaymentOutcomeUnknown
-from billing.models import DisputeState, Order
+from billing.models import Order
 from tests.billing.test_sale_refunds import withdraw
 from tests.billing.tills import NOON, Till, count, jobs_named
 

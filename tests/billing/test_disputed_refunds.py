@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import billing.refunds
+from billing.dispute_records import DisputeState
 from billing.disputed_refunds import left_of_lost_dispute
 from billing.errors import PaymentOutcomeUnknown, PaymentProviderRefused
-from billing.models import DisputeState, Order, Refund, RefundState
+from billing.models import Order, Refund, RefundState
 from billing.money import Money
 from store.parked_work import list_failed_refunds
 from tests.billing.test_disputes import disputed

@@ -7,7 +7,8 @@ from itertools import permutations
 import asyncpg
 import pytest
 
-from billing.models import DisputeState, Order, OrderState
+from billing.dispute_records import DisputeState
+from billing.models import Order, OrderState
 from billing.ports import ProviderDispute
 from tests.billing.test_sale_refunds import sums
 from tests.billing.tills import NOON, Till, books_balance, count

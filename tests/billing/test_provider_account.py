@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 
 from billing.cursors import cursor_of, text_place_of
+from billing.dispute_records import DisputeState
 from billing.errors import CursorInvalid
 from billing.exports import Period
-from billing.models import DisputeState
 from billing.money import Money
 from billing.provider_account import export_payouts, list_account_movements, list_payouts, total_by_month
 from tests.billing.test_reconciliation import LATER, refunded, sold

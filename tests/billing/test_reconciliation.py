@@ -8,8 +8,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from billing.dispute_records import DisputeState
 from billing.errors import PaymentOutcomeUnknown
-from billing.models import DisputeState, Order, PaymentState, RefundState
+from billing.models import Order, PaymentState, RefundState
 from billing.money import Money
 from billing.provider_lists import OVERLAP
 from tests.billing.test_sale_refunds import sums

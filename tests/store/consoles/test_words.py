@@ -11,9 +11,10 @@ from auth.recovery.records import Kind as RecoveryKind
 from auth.recovery.records import State as RecoveryState
 from auth.recovery.support_actions import Kind as ActionKind
 from billing.declines import DECLINES
+from billing.dispute_records import DisputeState
 from billing.disputes import HOLD
 from billing.errors import OrderDisputed, OrderGivenBack, OrderNotPaid, WithdrawalOver
-from billing.models import DisputeState, OrderState, PaymentState, RefundState
+from billing.models import OrderState, PaymentState, RefundState
 from billing.money_states import MoneyState
 from billing.movements import REASONS
 from billing.resolutions import Finding

@@ -10,8 +10,9 @@ from uuid import UUID
 import asyncpg
 
 from auth.ids import new_id
+from billing.dispute_records import DisputeState
 from billing.errors import BillingError
-from billing.models import DisputeState, PaymentState, RefundState
+from billing.models import PaymentState, RefundState
 from billing.money import Money
 from billing.ports import Intent, Notice
 from billing.refunds import Refunds

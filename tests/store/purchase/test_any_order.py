@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 from litestar import Litestar
 
 from auth.ids import new_id
-from billing.models import DisputeState, PaymentState, RefundState
+from billing.dispute_records import DisputeState
+from billing.models import PaymentState, RefundState
 from billing.ports import Notice
 from store.composition import Parts
 from tests.auth.people import parts_of

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import event
 
-from billing.models import DisputeState
+from billing.dispute_records import DisputeState
 from store.database import Database
 from tests.fakes import FakeGateway
 from tests.store.purchase.shops import Buyer, send_event

@@ -7,7 +7,8 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.models import DisputeState, RefundState
+from billing.dispute_records import DisputeState
+from billing.models import RefundState
 from billing.refunds import Refunds
 from store.database import Database
 from tests.fakes import FakeGateway

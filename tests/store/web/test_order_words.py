@@ -6,17 +6,8 @@ from uuid import uuid4
 import pytest
 
 from billing.declined_tries import DeclinedTry
-from billing.models import (
-    Dispute,
-    DisputeState,
-    Order,
-    OrderState,
-    Payment,
-    PaymentState,
-    Refund,
-    RefundKind,
-    RefundState,
-)
+from billing.dispute_records import Dispute, DisputeState
+from billing.models import Order, OrderState, Payment, PaymentState, Refund, RefundKind, RefundState
 from billing.order_histories import OrderHistory
 from store.web.order_words import standing_of, story_of
 from store.web.wording import load_texts, wording
