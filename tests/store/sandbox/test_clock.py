@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx
@@ -166,10 +167,17 @@ async def test_production_has_neither_the_routes_nor_the_table(
     assert await owner.fetchval("SELECT to_regclass('store.business_clock')") is None
 
 
+def hundred_days_ahead() -> str:
+    """The day in a hundred days as the German shop writes it: its day begins at midnight in Berlin."""
+    ahead = datetime.now(UTC) + timedelta(days=100)
+    return format_date(ahead.astimezone(ZoneInfo("Europe/Berlin")), "d. MMMM", locale="de")
+
+
 async def test_a_page_about_a_fault_tells_the_business_time(visitor: httpx.AsyncClient, clock: MovableClock) -> None:
     await visitor.post(CLOCK, json={"forward_seconds": 100 * 86_400})
+    before = hundred_days_ahead()
     page = await visitor.get("/de/nirgends")
     assert page.status_code == 404
-    ahead = format_date(datetime.now(UTC) + timedelta(days=100), "d. MMMM", locale="de")
     ribbon = page.text.partition('class="ribbon"')[2].partition("</aside>")[0]
-    assert ahead in ribbon, ribbon
+    # Midnight may fall between the two.
+    assert before in ribbon or hundred_days_ahead() in ribbon, ribbon
