@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+from litestar.datastructures import State
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import auth.erasure_letters
@@ -154,6 +155,12 @@ class Parts:
         await self.gateway.close()
         if self.throttle.redis is not None:
             await self.throttle.redis.aclose()
+
+
+def parts_of(state: State) -> Parts:
+    """The parts of the running process."""
+    parts: Parts = state.parts
+    return parts
 
 
 async def assemble(

@@ -41,9 +41,9 @@ from billing.idempotency import provide_once
 from billing.sale_refunds import SaleRefunds
 from billing.webhooks import Webhooks
 from billing.withdrawals import Withdrawals
-from store.cases.cases import CaseDesk, CustomerCases
+from store.cases.cases import CustomerCases
 from store.catalogue.film_page import CatalogueView
-from store.composition import Parts
+from store.composition import parts_of
 from store.data_export import DataExports
 from store.entitlement.devices import Devices
 from store.entitlement.downloads import Downloads
@@ -53,13 +53,8 @@ from store.legal_texts import texts_of_registration
 from store.mail_delivery import MailDeliveries
 from store.problems import locale_of
 from store.purchase import Purchase
-from store.replays import Replays
 from store.returned_mail import ReturnedMail
-from store.support import CustomerDesk
-from store.support_devices import DeviceDesk
-from store.support_gifts import GiftDesk
-from store.support_playback import PlaybackDesk
-from store.support_rentals import RentalDesk
+from store.support_desks import SUPPORT_DESKS
 
 AnyRequest = Request[Any, Any, Any]
 Session = NamedDependency[AsyncSession]
@@ -119,21 +114,9 @@ def dependencies() -> Mapping[str, Provide]:
         "downloads": _downloads,
         "playback": _playback,
         "customer_cases": _customer_cases,
-        "case_desk": _case_desk,
-        "customer_desk": _customer_desk,
-        "playback_desk": _playback_desk,
-        "replays": _replays,
-        "device_desk": _device_desk,
-        "rental_desk": _rental_desk,
-        "gift_desk": _gift_desk,
     }
-    return {**from_parts, **looked_up, **{name: Provide(provider) for name, provider in made.items()}}
-
-
-def parts_of(state: State) -> Parts:
-    """The parts of the running process."""
-    parts: Parts = state.parts
-    return parts
+    provided = {name: Provide(provider) for name, provider in {**made, **SUPPORT_DESKS}.items()}
+    return {**from_parts, **looked_up, **provided}
 
 
 def _part(name: str) -> Callable[..., Any]:
@@ -370,44 +353,3 @@ async def _playback(state: State, session: Session) -> Playback:
 
 async def _customer_cases(state: State, session: Session) -> CustomerCases:
     return CustomerCases(session, parts_of(state).throttle)
-
-
-async def _case_desk(
-    state: State, session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]
-) -> CaseDesk:
-    return CaseDesk(session, parts_of(state).outbox, identity, visit)
-
-
-async def _customer_desk(
-    state: State, session: Session, identity: NamedDependency[Identity], visit: NamedDependency[Visit]
-) -> CustomerDesk:
-    parts = parts_of(state)
-    return CustomerDesk(session, parts.database, identity, visit, parts.mail_deliveries(session))
-
-
-async def _playback_desk(customer_desk: NamedDependency[CustomerDesk]) -> PlaybackDesk:
-    return PlaybackDesk(customer_desk)
-
-
-async def _replays(
-    state: State,
-    session: Session,
-    webhooks: NamedDependency[Webhooks],
-    identity: NamedDependency[Identity],
-    visit: NamedDependency[Visit],
-) -> Replays:
-    parts = parts_of(state)
-    return Replays(session, parts.database, parts.gateway, webhooks, parts.jobs, identity, visit)
-
-
-async def _device_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> DeviceDesk:
-    return DeviceDesk(customer_desk, parts_of(state).outbox)
-
-
-async def _rental_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> RentalDesk:
-    return RentalDesk(customer_desk, parts_of(state).outbox)
-
-
-async def _gift_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> GiftDesk:
-    parts = parts_of(state)
-    return GiftDesk(customer_desk, parts.grants, parts.outbox)
