@@ -117,6 +117,21 @@ def read(model: type[Row], record: asyncpg.Record, *, prefix: str = "") -> Row:
     return row
 
 
+def track(session: AsyncSession, row: Row) -> Row:
+    """A row that was read plainly, as an object of the session, which writes what is changed in it from now on.
+
+    One that the session has read before is the same object still, and as the row is now.
+    """
+    known = cast(Row | None, session.sync_session.identity_map.get(cast(Any, inspect(row)).key))
+    if known is None:
+        session.add(row)
+        return row
+    for column in _columns(type(row)):
+        if column.key in row.__dict__:
+            set_committed_value(known, column.key, row.__dict__[column.key])
+    return known
+
+
 class _Column(msgspec.Struct, frozen=True):
     """How the values of a mapped column go to the driver and come from it."""
 

@@ -35,6 +35,9 @@ from store.mail import SmtpMailer
 from store.settings import Settings
 from store.smtp import MailServer
 
+WARM_UP: Final = 8
+"""Rounds before, which are not counted: PostgreSQL plans a statement anew on each connection the first five times."""
+
 ROUNDS: Final = 7
 """Rounds, odd; their median is shown. In each, the one-query handler is measured beside the purchases."""
 
@@ -44,7 +47,7 @@ BUYERS: Final = 4
 FILMS: Final = 5
 """Films that each of them buys in a round, one after the other."""
 
-ONE_QUERY_REQUESTS: Final = 1000
+ONE_QUERY_REQUESTS: Final = 3000
 
 LIMIT: Final = 80
 """How many handlers of one query through asyncpg's pool as it comes a purchase may cost (docs/decisions/0022)."""
@@ -124,10 +127,13 @@ class Shop:
 async def measure_purchases(
     settings: Settings, owner_url: str, *, folder: Path, environment: dict[str, str]
 ) -> Purchases:
-    """Buy in rounds; the first one warms everything up and is not counted, a last one counts statements and calls."""
+    """Buy in rounds; the first ones warm everything up and are not counted, a last one counts statements and calls."""
     log = folder / "postgresql.log"
     async with open_shop(settings, folder, environment) as shop:
-        rounds = [await _round(shop) for _ in range(ROUNDS + 1)][1:]
+        for _ in range(WARM_UP):
+            await _purchases(shop)
+            await _fees(shop)
+        rounds = [await _round(shop) for _ in range(ROUNDS)]
         before = await _calls(shop)
         begun = await begin_logging(owner_url, log)
         await _purchases(shop)
@@ -315,7 +321,7 @@ async def _offers(database: Database) -> list[UUID]:
          WHERE o.market = 'DE' AND o.kind = 'buy' AND o.starts_at <= now() AND (o.ends_at IS NULL OR o.ends_at > now())
          ORDER BY t.slug LIMIT $1
         """,
-        (ROUNDS + 2) * FILMS,
+        (WARM_UP + ROUNDS + 1) * FILMS,
     )
     return [row["id"] for row in rows]
 

@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import Final
 
 import structlog
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from auth.ids import new_id
 from auth.models import Account
-from auth.plain_statements import add, driver_of, read, save
+from auth.plain_statements import add, columns, driver_of, read, save, track
 from auth.ports import Jobs, Outbox
 from billing.card_testing import Payer, count_try, is_card_blocked, is_testing, note_try
 from billing.debits import have_announced, may_debit
@@ -46,17 +46,12 @@ _HELD: Final = """
 
 _RELEASE: Final = "UPDATE billing.order_lines SET is_open = false WHERE order_id = $1 AND is_open"
 
-_OF_INTENT: Final = (
-    select(Order, Payment)
-    .join(Payment, Payment.order_id == Order.id)
-    .where(or_(Payment.intent_id == bindparam("intent_id"), Payment.id == bindparam("payment_id")))
-    # Two rows match only if somebody wrote another payment's id into the metadata: the intent's own row wins.
-    .order_by((Payment.intent_id == bindparam("intent_id")).desc().nulls_last())
-    .limit(1)
-    .with_for_update()
-    # As they are once nobody else holds them, also where the session has read them before.
-    .execution_options(populate_existing=True)
-)
+_OF_INTENT: Final = f"""
+    SELECT {columns(Order, "o")}, {columns(Payment, "p", prefix="payment_")}
+      FROM billing.orders o JOIN billing.payments p ON p.order_id = o.id
+     WHERE p.intent_id = $1 OR p.id = $2 ORDER BY (p.intent_id = $1) DESC NULLS LAST LIMIT 1 FOR UPDATE
+"""  # noqa: S608
+"""Two rows match only if somebody wrote another payment's id into the metadata: the intent's own row wins."""
 
 ORDER_LIFETIME: Final = timedelta(hours=1)
 """How long an order waits for its payment.
@@ -244,9 +239,13 @@ class Checkout:
 
     async def _lock(self, intent: Intent) -> tuple[Order, Payment] | None:
         """Order and payment of an intent, the order locked first and the payment second: every caller in this order."""
-        keys = {"intent_id": intent.id, "payment_id": intent.payment_id}
-        found = (await self.session.execute(_OF_INTENT, keys)).one_or_none()
-        return (found[0], found[1]) if found is not None else None
+        driver = await driver_of(self.session)
+        found = await driver.fetchrow(_OF_INTENT, intent.id, intent.payment_id)
+        if found is None:
+            return None
+        # As they are once nobody else holds them, also where the session has read them before.
+        order, payment = read(Order, found), read(Payment, found, prefix="payment_")
+        return track(self.session, order), track(self.session, payment)
 
     async def _note_decline(self, intent: Intent, order: Order, payment: Payment, at: datetime) -> None:
         """Stop who tests cards, and write to whom nobody could tell on the page."""

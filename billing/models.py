@@ -311,6 +311,12 @@ class Payment(Base):
             "opened_at",
             postgresql_where=text("address_key IS NOT NULL"),
         ),
+        Index(
+            "ix_payments_address_key_opened_at_unpaid",
+            "address_key",
+            "opened_at",
+            postgresql_where=text("state <> 'succeeded'"),
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.attributes import set_committed_value
@@ -25,8 +25,6 @@ _IS_TAKEN: Final = "SELECT EXISTS (SELECT FROM billing.orders WHERE order_number
 _MINE: Final = f"SELECT {columns(Order)} FROM billing.orders WHERE id = $1 AND account_id = $2"  # noqa: S608
 
 _LINES_OF: Final = f"SELECT {columns(OrderLine)} FROM billing.order_lines WHERE order_id = $1 ORDER BY position"  # noqa: S608
-
-_LINES: Final = select(OrderLine).where(OrderLine.order_id == bindparam("order_id")).order_by(OrderLine.position)
 
 _LAST_PAYMENT: Final = f"""
     SELECT {columns(Payment)} FROM billing.payments WHERE order_id = $1 ORDER BY attempt DESC LIMIT 1
@@ -50,7 +48,7 @@ async def find_order(session: AsyncSession, *, order_id: UUID, account_id: UUID)
     if found is None:
         raise OrderNotFound()
     order = read(Order, found)
-    set_committed_value(order, "lines", [read(OrderLine, line) for line in await driver.fetch(_LINES_OF, order_id)])
+    set_committed_value(order, "lines", await lines_of(session, order_id))
     return order
 
 
@@ -80,7 +78,8 @@ async def list_orders(
 
 async def lines_of(session: AsyncSession, order_id: UUID) -> Sequence[OrderLine]:
     """The lines of an order in their order."""
-    return (await session.scalars(_LINES, {"order_id": order_id})).all()
+    driver = await driver_of(session)
+    return [read(OrderLine, line) for line in await driver.fetch(_LINES_OF, order_id)]
 
 
 async def latest_payment(session: AsyncSession, order_id: UUID) -> Payment:

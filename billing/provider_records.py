@@ -28,10 +28,10 @@ class PaymentTry(Base):
     """Real time."""
 
     __table_args__ = (
-        Index("ix_payment_tries_account_id_at", "account_id", "at"),
-        Index("ix_payment_tries_fingerprint_at", "fingerprint", "at"),
-        Index("ix_payment_tries_address_key_at", "address_key", "at", postgresql_where=text("address_key IS NOT NULL")),
-        Index("ix_payment_tries_device_id_at", "device_id", "at", postgresql_where=text("device_id IS NOT NULL")),
+        Index("ix_payment_tries_account_id_at_declined", "account_id", "at", postgresql_where=text("is_declined")),
+        Index("ix_payment_tries_fingerprint_at_declined", "fingerprint", "at", postgresql_where=text("is_declined")),
+        Index("ix_payment_tries_address_key_at_declined", "address_key", "at", postgresql_where=text("is_declined")),
+        Index("ix_payment_tries_device_id_at_declined", "device_id", "at", postgresql_where=text("is_declined")),
     )
 
 

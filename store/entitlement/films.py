@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.plain_statements import driver_of
 from store.entitlement.keys import KeySeal
 from store.entitlement.models import ContentKey, MediaAsset
 
@@ -73,7 +74,8 @@ async def find_film(session: AsyncSession, title_id: UUID) -> MediaAsset | None:
 
 async def tracks_of(session: AsyncSession, title_id: UUID) -> Sequence[str]:
     """The tracks of the film that `find_film` finds, which have a key each; none without a film."""
-    return (await session.scalars(_TRACKS, {"title_id": title_id})).all()
+    driver = await driver_of(session)
+    return [found["track"] for found in await driver.fetch(_TRACKS, title_id)]
 
 
 _FILM: Final = (
@@ -83,6 +85,8 @@ _FILM: Final = (
     .limit(1)
 )
 
-_TRACKS: Final = select(ContentKey.track).where(
-    ContentKey.asset_id == _FILM.with_only_columns(MediaAsset.id).scalar_subquery()
-)
+_TRACKS: Final = """
+    SELECT track FROM store.content_keys WHERE asset_id = (
+        SELECT id FROM store.media_assets WHERE title_id = $1 OR title_id IS NULL
+         ORDER BY title_id IS NULL, published_at DESC LIMIT 1)
+"""

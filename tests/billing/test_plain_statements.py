@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 from auth.ids import new_id
-from auth.plain_statements import add, columns, driver_of, read, save
+from auth.plain_statements import add, columns, driver_of, read, save, track
 from billing.books import LedgerAccount
 from billing.models import Order, OrderState, Quote
 from billing.provider_records import WebhookEvent
@@ -143,6 +143,35 @@ async def test_a_record_reads_as_the_session_reads_it(till: Till) -> None:
     outside = await till.database.reads.fetchrow(statement, order.id)
     assert outside is not None
     assert read(Quote, outside, prefix="quote_").terms == quote.terms
+
+
+async def test_the_session_writes_what_is_changed_in_a_row_that_it_was_given(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    ordered = await till.open_order()
+    mine = f"SELECT {columns(Order)} FROM billing.orders WHERE id = $1"
+    async with till.database.sessions.begin() as session:
+        driver = await driver_of(session)
+        order = track(session, read(Order, await driver.fetchrow(mine, ordered.id)))
+        assert not session.dirty
+        order.state, order.closed_at = OrderState.CANCELLED, AT
+        assert await session.get(Order, ordered.id) is order
+    assert await owner.fetchval("SELECT state FROM billing.orders WHERE id = $1", ordered.id) == "cancelled"
+
+
+async def test_a_row_that_the_session_knows_stays_the_same_object_and_becomes_as_it_was_read(
+    till: Till, owner: asyncpg.Connection
+) -> None:
+    ordered = await till.open_order()
+    async with till.database.sessions.begin() as session:
+        known = await session.get_one(Order, ordered.id)
+        await owner.execute("UPDATE billing.orders SET locale = 'en' WHERE id = $1", ordered.id)
+        assert known.locale == "de"
+        driver = await driver_of(session)
+        found = await driver.fetchrow(f"SELECT {columns(Order)} FROM billing.orders WHERE id = $1", ordered.id)
+        assert track(session, read(Order, found)) is known
+        assert known.locale == "en"
+        assert not session.dirty
 
 
 async def test_a_column_that_was_not_asked_for_cannot_be_read(till: Till) -> None:
