@@ -28,7 +28,7 @@ async def machines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ma
 @pytest.fixture
 async def scene(machines: Machines) -> AsyncIterator[Scene]:
     """A customer, a film that nobody has bought yet, and events that wait until they are let go."""
-    await machines.by_hand(machines.wait_until_up)
+    await machines.wait_until_up()
     await machines.control("webhooks", hold="true")
     database = await Database.connect(machines.database_url, pool_size=2)
     offer_id, headers = str(await make_offer(database)), await sign_in(database)

@@ -171,14 +171,16 @@ class Machines:
             for part in parts_of_the_sandbox(self.folder, at_port, self.environment):
                 self.parts[web if part.name == "web" else part.name] = _in_production(part)
 
-    def wait_until_up(self) -> None:
-        """Wait until every part answers that can."""
+    async def wait_until_up(self) -> None:
+        """Wait until every part answers that can; one that was killed is waited for until `keep_running` started it."""
         deadline = time.monotonic() + PATIENCE
         for name, part in self.parts.items():
-            while part.health is not None and not _answers(part.health):
-                if not self.children[name].is_running or time.monotonic() > deadline:
-                    raise RuntimeError(f"{name} did not start: {self.children[name].log.read_text()}")
-                time.sleep(LOOK_AGAIN)
+            while part.health is not None and not await asyncio.to_thread(_answers, part.health):
+                child = self.children[name]
+                has_failed = not child.is_running and child.process.returncode != -signal.SIGKILL
+                if has_failed or time.monotonic() > deadline:
+                    raise RuntimeError(f"{name} did not start: {child.log.read_text()}")
+                await asyncio.sleep(LOOK_AGAIN)
 
     def tear_down(self) -> None:
         """Stop all that is left."""
@@ -198,7 +200,7 @@ async def running_machines(folder: Path) -> AsyncIterator[Machines]:
             await migrate(machines.database_url)
             for name in machines.parts:
                 await machines.by_hand(machines.start, name)
-            await machines.by_hand(machines.wait_until_up)
+            await machines.wait_until_up()
             keeping = asyncio.create_task(machines.keep_running())
             try:
                 yield machines
