@@ -162,6 +162,7 @@ def _viewer_from(row: asyncpg.Record, *, at: datetime) -> Viewer:
         profile_id=row["profile_id"],
         name=row["profile_name"],
         age_limit=ALL_AGES if is_open else row["age_limit"],
+        profile_limit=row["age_limit"],
         unlocked_until=until if is_open else None,
         locked_since=until if not is_open and row["age_limit"] < ALL_AGES else None,
     )

@@ -21,6 +21,8 @@ class Viewer:
     """Of the profile; None: the account's holder."""
     age_limit: int
     """Years up to which a title's age label may go now; 18: everything."""
+    profile_limit: int
+    """The same, without what the PIN lifts for a while: who may watch more for good is measured by this."""
     unlocked_until: datetime | None
     """Until when the PIN lifts the profile's own limit; None: it does not."""
     locked_since: datetime | None
@@ -32,7 +34,7 @@ class Viewer:
         return self.age_limit < ALL_AGES
 
 
-HOLDER: Final = Viewer(None, None, ALL_AGES, None, None)
+HOLDER: Final = Viewer(None, None, ALL_AGES, ALL_AGES, None, None)
 """The account's holder, who watches what there is."""
 
 

@@ -35,15 +35,17 @@ class Viewing:
     ) -> None:
         """Let another profile watch from now on; where it may watch more than the present one, against the PIN.
 
+        Also while the PIN lifts the present one's limit: that ends by itself, and the choice does not.
+
         Raises `ProfileNotFound`, `PinRequired` where the PIN is missing, and as the check of a PIN.
         """
         # By a read of its own, so that no connection is held while the PIN is hashed.
         age_limit = await self.pin.database.reads.fetchval(_AGE_LIMIT, profile_id, identity.account_id)
         if age_limit is None:
             raise ProfileNotFound
-        if age_limit > identity.viewer.age_limit:
+        if age_limit > identity.viewer.profile_limit:
             if pin is None:
-                raise PinRequired(age_limit=identity.viewer.age_limit)
+                raise PinRequired(age_limit=identity.viewer.profile_limit)
             await self.pin.check(identity=identity, pin=pin, at=at, visit=visit)
         profile = await find_profile(self.session, account_id=identity.account_id, profile_id=profile_id)
         first, *_ = await list_profiles(self.session, account_id=identity.account_id)

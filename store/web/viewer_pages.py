@@ -46,7 +46,7 @@ async def _read(frame: Frame, session: AsyncSession, identity: Identity, onward:
                 "name": profile.name,
                 "age_limit": profile.age_limit,
                 "is_here": _is_here(profile, identity, is_first=profile is profiles[0]),
-                "needs_pin": profile.age_limit > viewer.age_limit,
+                "needs_pin": profile.age_limit > viewer.profile_limit,
             }
             for profile in profiles
         ],

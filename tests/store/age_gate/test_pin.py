@@ -125,6 +125,18 @@ async def test_the_way_up_needs_the_pin_and_the_way_down_does_not(client: httpx.
     assert (await client.get("/v1/viewer", headers=holder.headers)).json()["profile_id"] == child
 
 
+async def test_what_is_unlocked_for_a_while_does_not_become_the_holders_for_good(
+    client: httpx.AsyncClient, holder: Bearer
+) -> None:
+    child = await as_child(client, holder, holder)
+    own = await first_profile(client, holder)
+    await client.post("/v1/viewer/unlocks", json={"pin": PIN}, headers=holder.headers)
+    up = await client.put("/v1/viewer", json={"profile_id": own}, headers=holder.headers)
+    assert await code_of(up) == (403, "pin_required")
+    viewer = (await client.get("/v1/viewer", headers=holder.headers)).json()
+    assert (viewer["profile_id"], viewer["unlocked_until"] is None) == (child, False), "still the child's, and unlocked"
+
+
 async def test_another_households_profile_is_not_there(
     app: Litestar, client: httpx.AsyncClient, holder: Bearer
 ) -> None:
