@@ -5,7 +5,7 @@ transaction; a job then sends the money. Whatever the provider says later only m
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -42,7 +42,7 @@ from billing.ports import Fulfilment, ProviderRefund, Seller
 from billing.refund_allowance import allowance_of
 from billing.refund_shares import share_out
 from billing.refunds import MAIL, given_back, note_refund, send_off
-from billing.tax import end_of_day
+from billing.tax import end_of_days
 
 log = structlog.get_logger("refunds")
 
@@ -65,7 +65,7 @@ _GONE_WRONG: Final = (RefundState.FAILED, RefundState.CANCELED)
 
 def withdrawal_ends(order: Order) -> datetime:
     """Exclusive end of the withdrawal period: fourteen days after the day of the contract (BGB 355(2), 187(1))."""
-    return end_of_day(order.ordered_at + timedelta(days=_WITHDRAWAL_DAYS))
+    return end_of_days(_WITHDRAWAL_DAYS, after=order.ordered_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,12 @@ def accounting_day(at: datetime) -> date:
     return at.astimezone(SELLER_ZONE).date()
 
 
-def end_of_day(at: datetime) -> datetime:
-    """The exclusive end of the seller's calendar day of an instant, in UTC; a day of 23 or 25 hours counts as one."""
-    return datetime.combine(accounting_day(at) + timedelta(days=1), time(), SELLER_ZONE).astimezone(UTC)
+def end_of_days(days: int, *, after: datetime) -> datetime:
+    """The exclusive end, in UTC, of so many of the seller's calendar days after the day of an instant.
+
+    Days are counted by the calendar: one of 23 or 25 hours is one (BGB 187(1), 188(1)).
+    """
+    return datetime.combine(accounting_day(after) + timedelta(days=days + 1), time(), SELLER_ZONE).astimezone(UTC)
 
 
 def split_gross(gross: int, rate_bp: int) -> tuple[int, int]:

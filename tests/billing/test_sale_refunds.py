@@ -115,6 +115,22 @@ async def test_the_withdrawal_period_ends_with_the_fourteenth_day(till: Till, ow
     assert (await withdraw(till, order, at=ends_at - timedelta(microseconds=1))).amount == 399
 
 
+@pytest.mark.parametrize(
+    ("ordered", "ends"),
+    [
+        ("2026-10-20T00:30+02:00", "2026-11-04T00:00+01:00"),
+        ("2026-10-20T12:00+02:00", "2026-11-04T00:00+01:00"),
+        ("2026-10-20T23:30+02:00", "2026-11-04T00:00+01:00"),
+        ("2027-03-20T00:30+01:00", "2027-04-04T00:00+02:00"),
+        ("2027-03-20T23:30+01:00", "2027-04-04T00:00+02:00"),
+    ],
+)
+def test_the_withdrawal_period_is_counted_in_days_of_the_calendar_also_when_clocks_change(
+    ordered: str, ends: str
+) -> None:
+    assert withdrawal_ends(Order(ordered_at=datetime.fromisoformat(ordered))) == datetime.fromisoformat(ends)
+
+
 async def test_a_film_that_was_begun_cannot_be_sent_back(till: Till, owner: asyncpg.Connection) -> None:
     order = await till.paid_order()
     till.fulfilment.withdrawal_refusal = Begun()
