@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -227,12 +227,17 @@ class Checkout:
         if await count_try(self.session, order, payment, charge):
             await self._stop_testing(order, payment, charge)
 
-    async def close(self, order: Order, *, at: datetime) -> None:
-        """Mark a locked, open order as cancelled; the caller has cancelled its payment at the provider before."""
+    async def close(self, order: Order, *, unknown_intent: str | None = None, at: datetime) -> None:
+        """Mark a locked, open order as cancelled; the caller has cancelled its payment at the provider before.
+
+        A payment whose `unknown_intent` the provider does not know counts as cancelled, too. Should it be paid after
+        all, it is settled as any that comes too late.
+        """
         order.state, order.closed_at = OrderState.CANCELLED, at
         await self.session.execute(
             update(Payment)
-            .where(Payment.order_id == order.id, Payment.intent_id.is_(None))
+            .where(Payment.order_id == order.id)
+            .where(or_(Payment.intent_id.is_(None), Payment.intent_id == unknown_intent))
             .values(state=PaymentState.CANCELED, updated_at=at)
         )
         await self._release_subjects(order)

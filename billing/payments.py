@@ -21,6 +21,7 @@ from billing.errors import (
     OrderNotFound,
     PaymentOutcomeUnknown,
     PaymentUnderWay,
+    PaymentUnknownToProvider,
 )
 from billing.models import Order, OrderState, Payment, PaymentState
 from billing.money import Money
@@ -141,9 +142,17 @@ class Payments:
             raise OrderAlreadyPaid(order_number=order.order_number)
         if order.state is not OrderState.OPEN:
             return
-        intent = None
+        intent, unknown_intent = None, None
         if payment.intent_id is not None:
-            intent = await self.gateway.cancel_intent(payment.intent_id)
+            try:
+                intent = await self.gateway.cancel_intent(payment.intent_id)
+            except PaymentUnknownToProvider:
+                if payment.state is PaymentState.PROCESSING:
+                    raise  # Money is under way: only its provider can say what becomes of it.
+                log.warning(
+                    "the provider does not know the payment", order_id=str(order.id), payment_id=str(payment.id)
+                )
+                unknown_intent = payment.intent_id
         elif payment.state is PaymentState.UNKNOWN and at - payment.created_at <= KEY_LIFETIME:
             # Later the key would open a second intent; the first one's secret was never given to anybody.
             intent = await self.gateway.cancel_intent((await self._ask(order, payment, at)).id)
@@ -152,7 +161,7 @@ class Payments:
             locked = await lock_order(session, order.id)
             is_unpayable = intent is None or intent.state is PaymentState.CANCELED
             if is_unpayable and locked.state is OrderState.OPEN:
-                await checkout.close(locked, at=at)
+                await checkout.close(locked, unknown_intent=unknown_intent, at=at)
             if intent is not None:
                 await checkout.settle(intent, at=at)
             state = locked.state

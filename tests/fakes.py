@@ -104,6 +104,8 @@ class FakeGateway:
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         self._called("cancel_intent")
+        if intent_id not in self.intents:
+            raise PaymentUnknownToProvider
         intent = self.intents[intent_id]
         if intent.state not in (PaymentState.SUCCEEDED, PaymentState.PROCESSING):
             self.intents[intent_id] = replace(intent, state=PaymentState.CANCELED)

@@ -177,6 +177,38 @@ async def test_the_sweep_cancels_what_expired_and_a_mute_provider_stops_nothing(
     assert till.gateway.intents[intent.id].state is PaymentState.CANCELED
 
 
+async def test_an_order_whose_payment_the_provider_does_not_know_can_be_cancelled_and_is_paid_all_the_same(
+    till: Till,
+) -> None:
+    """Another account of the provider's, by mistake: its customer orders anew, and money that comes is not lost."""
+    order = await till.open_order()
+    intent = await till.payable(order)
+    forgotten = till.gateway.intents.pop(intent.id)
+    await till.payments.sweep(at=order.expires_at)
+    cancelled, payment = await till.find(order)
+    assert (cancelled.state, payment.state) == (OrderState.CANCELLED, PaymentState.CANCELED)
+    till.gateway.calls.clear()
+    await till.payments.sweep(at=order.expires_at + timedelta(hours=2))
+    assert till.gateway.calls == [], "nobody asks for it again and again"
+    await till.open_order()
+
+    till.gateway.intents[intent.id] = forgotten
+    await till.settle(till.gateway.pay(intent.id), at=order.expires_at + timedelta(hours=3))
+    paid, payment = await till.find(order)
+    assert (paid.state, payment.state) == (OrderState.PAID, PaymentState.SUCCEEDED)
+
+
+async def test_an_order_whose_debit_is_under_way_is_not_cancelled_because_the_provider_does_not_know_it(
+    till: Till,
+) -> None:
+    order = await till.open_order()
+    intent = await till.payable(order)
+    till.gateway.move(intent.id, PaymentState.PROCESSING)
+    await till.settle(till.gateway.intents.pop(intent.id), at=NOON)
+    await till.payments.sweep(at=order.expires_at + timedelta(hours=2))
+    assert (await till.find(order))[0].state is OrderState.OPEN
+
+
 async def test_a_key_that_the_provider_may_have_forgotten_opens_no_second_intent(till: Till) -> None:
     order = await till.open_order()
     till.gateway.is_mute = True
