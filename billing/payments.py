@@ -129,6 +129,9 @@ class Payments:
                 await self._sweep_one(order, payment, at)
             except BillingError as refusal:
                 log.warning("not swept", order_id=str(order.id), code=refusal.code)
+            except Exception:
+                # One payment that breaks must not keep the others waiting.
+                log.exception("not swept", order_id=str(order.id))
         return len(stale)
 
     async def _sweep_one(self, order: Order, payment: Payment, at: datetime) -> None:

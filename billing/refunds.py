@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.ids import new_id
 from auth.ports import Jobs, OpenDatabase, Outbox
 from billing.disputed_refunds import is_waiting_for_bank, left_of_lost_dispute, settle_by_dispute
-from billing.errors import BillingError, PaymentProviderRefused
+from billing.errors import BillingError, PaymentProviderRefused, PaymentUnknownToProvider
 from billing.ledger import book_owed
 from billing.models import Order, Payment, Refund, RefundKind, RefundState
 from billing.orders import lock_order
@@ -133,6 +133,8 @@ async def note_refund(session: AsyncSession, observed: ProviderRefund, *, at: da
     refund = await session.get_one(Refund, found.id, with_for_update=True, populate_existing=True)
     refund.provider_refund_id = refund.provider_refund_id or observed.id
     if observed.state not in _NEXT[refund.state]:
+        if observed.state is refund.state is RefundState.PENDING:
+            refund.updated_at = at  # Asked about less and less often, and after those that wait longer.
         return True
     before, refund.state, refund.updated_at = refund.state, observed.state, at
     if observed.state is RefundState.SUCCEEDED:
@@ -185,7 +187,7 @@ class Refunds:
             return
         try:
             observed = await self._ask(refund, at)
-        except PaymentProviderRefused:
+        except (PaymentProviderRefused, PaymentUnknownToProvider):
             await self._note_refusal(refund, at)
             raise
         async with self.database.sessions.begin() as session:
@@ -208,7 +210,7 @@ class Refunds:
         async with self.database.sessions.begin() as session:
             await session.execute(
                 update(Refund)
-                .where(Refund.id == refund.id, Refund.state == RefundState.REQUESTED)
+                .where(Refund.id == refund.id, Refund.state.in_((RefundState.REQUESTED, RefundState.PENDING)))
                 .values(updated_at=at)
             )
 
@@ -232,6 +234,9 @@ class Refunds:
                 await self.request(refund_id=refund_id, at=at)
             except BillingError as refusal:
                 log.warning("not requested", refund_id=str(refund_id), code=refusal.code)
+            except Exception:
+                # One refund that breaks must not keep the others waiting.
+                log.exception("not requested", refund_id=str(refund_id))
         return len(stale)
 
     async def _ask(self, refund: Refund, at: datetime) -> ProviderRefund:

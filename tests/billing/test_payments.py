@@ -14,7 +14,9 @@ from billing.errors import (
     PaymentUnderWay,
 )
 from billing.models import Order, OrderState, PaymentState
+from billing.ports import Intent
 from tests.billing.tills import NOON, Till, count
+from tests.fakes import FakeGateway
 
 LATER = NOON + timedelta(seconds=30)
 
@@ -175,6 +177,22 @@ async def test_the_sweep_cancels_what_expired_and_a_mute_provider_stops_nothing(
 
     assert (await till.find(order))[0].state is OrderState.CANCELLED
     assert till.gateway.intents[intent.id].state is PaymentState.CANCELED
+
+
+async def test_a_payment_that_breaks_keeps_no_other_one_waiting(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, other = await till.open_order(), await till.open_order()
+    broken_id, other_id = (await till.payable(broken)).id, (await till.payable(other)).id
+    till.gateway.pay(other_id)
+    ask = FakeGateway.retrieve_intent
+
+    async def break_down(gateway: FakeGateway, intent_id: str) -> Intent:
+        if intent_id == broken_id:
+            raise KeyError("a fact that is not there")
+        return await ask(gateway, intent_id)
+
+    monkeypatch.setattr(FakeGateway, "retrieve_intent", break_down)
+    assert await till.payments.sweep(at=NOON + timedelta(minutes=5)) == 2
+    assert (await till.find(other))[0].state is OrderState.PAID
 
 
 async def test_an_order_whose_payment_the_provider_does_not_know_can_be_cancelled_and_is_paid_all_the_same(
