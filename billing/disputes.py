@@ -7,7 +7,7 @@ from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -105,11 +105,17 @@ async def _act(
             await fulfilment.hold(session, lines=lines, reason=HOLD, at=at)
             if dispute.reason == _STOLEN:
                 await block_card(session, payment, reason=HOLD, at=at)
-        case DisputeState.WON | DisputeState.CLOSED:
+        case DisputeState.WON | DisputeState.CLOSED if not await _has_open_one(session, order):
             await fulfilment.release(session, lines=lines, reason=HOLD, at=at)
         case DisputeState.LOST:
             await _book_loss(session, order, payment, dispute, lines, at)
             await fulfilment.take_back(session, lines=lines, reason=HOLD, at=at)
+
+
+async def _has_open_one(session: AsyncSession, order: Order) -> bool:
+    """Whether a bank has money of the order, by any of its disputes."""
+    is_open = exists().where(Dispute.order_id == order.id, Dispute.state == DisputeState.OPEN)
+    return bool(await session.scalar(select(is_open)))
 
 
 async def block_card(session: AsyncSession, payment: Payment, *, reason: str, at: datetime) -> None:

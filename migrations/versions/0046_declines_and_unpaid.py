@@ -2,7 +2,7 @@
 
 Each is made in one pass over a table that is locked against writing meanwhile (about a tenth of a second for a million
 rows). Where there are very many, build them beforehand with CREATE INDEX CONCURRENTLY IF NOT EXISTS, by the same names:
-then nothing is left to do here.
+then nothing is left to do here. A build that broke off leaves an invalid index, which must be dropped first.
 """
 
 from collections.abc import Sequence

@@ -60,6 +60,20 @@ async def test_a_won_dispute_gives_the_right_and_the_money_back(till: Till, owne
     }
 
 
+async def test_a_right_waits_until_no_dispute_of_its_order_is_open_any_more(till: Till) -> None:
+    _, intent_id = await disputed(till)
+    first = till.gateway.dispute(intent_id)
+    second = replace(first, id="dp_second", movements=())
+    inquiry = replace(second, id="dp_inquiry", state=DisputeState.INQUIRY)
+    for news in (first, second, inquiry, replace(inquiry, state=DisputeState.CLOSED)):
+        await till.note_dispute(news)
+    for _again in range(2):
+        await till.note_dispute(till.gateway.dispute(intent_id, DisputeState.WON))
+        assert list(till.fulfilment.standing.values()) == ["held: dispute"], "the second bank still has the money"
+    await till.note_dispute(replace(second, state=DisputeState.WON))
+    assert till.fulfilment.standing == {}
+
+
 async def test_a_lost_dispute_ends_the_right_and_is_booked_as_a_loss(till: Till, owner: asyncpg.Connection) -> None:
     _, intent_id = await disputed(till)
     await till.note_dispute(till.gateway.dispute(intent_id))
