@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.identity import ALL_AGES
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title
-from store.entitlement.device_places import find_limits, obstacles_to_registration
+from store.entitlement.device_places import find_limits, lock_account, obstacles_to_registration
 from store.entitlement.download_places import against_download, against_streaming
 from store.entitlement.errors import (
     AgeRestricted,
@@ -91,8 +91,31 @@ async def find_title(session: AsyncSession, slug: str) -> Title:
     return title
 
 
+async def take_turn(session: AsyncSession, account_id: UUID, *, real_now: datetime) -> None:
+    """Lock the account until the transaction ends, and end the playbacks that fell silent.
+
+    Their places are free from here on: a sign of life that was late on its way must not bring one back.
+    """
+    await lock_account(session, account_id)
+    silent = (
+        select(PlaybackSession.id)
+        .where(
+            PlaybackSession.account_id == account_id,
+            PlaybackSession.ended_at.is_(None),
+            PlaybackSession.beat_at <= real_now - SILENCE,
+        )
+        .order_by(PlaybackSession.id)
+        .with_for_update()
+    )
+    await session.execute(
+        update(PlaybackSession)
+        .where(PlaybackSession.id.in_(silent))
+        .values(ended_at=PlaybackSession.beat_at + SILENCE, end_reason="silent")
+    )
+
+
 async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: datetime) -> Decision:
-    """Decide about a playback; writes nothing. Who acts on the answer holds the lock on the account before."""
+    """Decide about a playback; writes nothing. Who acts on the answer took the account's turn before."""
     account_id, title = wish.account_id, wish.title
     rights = await _rights(session, account_id, title)
     right = choose(rights, at=at) if rights else None

@@ -17,7 +17,7 @@ from auth.identity import Identity
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
 from store.database import Database
-from store.entitlement.decision import Decision, Wish, decide, find_title
+from store.entitlement.decision import Decision, Wish, decide, find_title, take_turn
 from store.entitlement.device_places import lock_account
 from store.entitlement.download_errors import DownloadNotFound
 from store.entitlement.download_records import OfflineLicence
@@ -116,7 +116,7 @@ class Downloads:
         at = question.at
         title = await find_title(self.session, title_slug)
         question.title_id = title.id
-        await lock_account(self.session, identity.account_id)
+        await take_turn(self.session, identity.account_id, real_now=question.real_now)
         wish = Wish(
             account_id=identity.account_id,
             title=title,

@@ -12,8 +12,7 @@ from auth.identity import Identity
 from auth.sessions import bind_device
 from store.catalogue.models import Title, TitleText
 from store.database import Database
-from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title, is_live
-from store.entitlement.device_places import lock_account
+from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title, is_live, take_turn
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError, PlaybackEnded, PlaybackNotFound
 from store.entitlement.grants import take_back_start
@@ -121,7 +120,7 @@ class Playback:
         account_id, at, real_now = question.account_id, question.at, question.real_now
         title = await find_title(self.session, title_slug)
         question.title_id = title.id
-        await lock_account(self.session, account_id)
+        await take_turn(self.session, account_id, real_now=real_now)
         wish = _wish(identity, title, key, start_confirmed=start_confirmed)
         decision = await decide(self.session, wish, at=at, real_now=real_now)
         right, film, device = decision.right, decision.film, decision.device

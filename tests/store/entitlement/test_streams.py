@@ -4,16 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
+from litestar import Litestar
 from redis.exceptions import RedisError
 
+from auth.tokens import SESSION, hash_token
 from store.catalogue.models import Title
 from store.database import Database
+from store.entitlement.dpop import read_proof
+from store.entitlement.errors import PlaybackEnded
+from store.entitlement.heartbeats import Heartbeats
 from store.settings import Settings
 from store.throttling import open_redis
+from tests.auth.people import parts_of
 from tests.store.entitlement.parts import Customer, TestDevice, make_right, make_title
 
 DEVICES, TITLES = 10, 10
@@ -140,3 +148,33 @@ async def test_places_are_kept_taken_over_and_freed_whatever_redis_does(
     await owner.execute("UPDATE store.playback_sessions SET beat_at = now() - interval '90 seconds'")
     assert (await kitchen.open(client, customer, title)).status_code == 201, "a crashed player's place is free"
     assert (await bed.beat(client, customer, taken["id"])).json()["end_reason"] == "silent"
+
+
+async def test_a_sign_of_life_that_was_late_brings_no_place_back(
+    client: httpx.AsyncClient,
+    app: Litestar,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    devices: list[TestDevice],
+    title: Title,
+) -> None:
+    """A beat that arrived within the 90 seconds, and is written only after the place was given to somebody else."""
+    await make_right(database, customer, title)
+    sofa, bed = devices[:2]
+    playback = (await sofa.open(client, customer, title)).json()
+    arrived = datetime.now(UTC)
+    await owner.execute("UPDATE store.playback_sessions SET beat_at = $1", arrived - timedelta(seconds=90))
+    assert (await bed.open(client, customer, title)).status_code == 201
+    path = f"/v1/playback-sessions/{playback['id']}/heartbeats"
+    proof = read_proof(sofa.proof("POST", path), method="POST", url=sofa.base_url + path, real_now=arrived)
+    with pytest.raises(PlaybackEnded):
+        await Heartbeats(database, parts_of(app).tokens).take(
+            session_hash=hash_token(customer.token, kind=SESSION),
+            proof=proof,
+            playback_session_id=UUID(playback["id"]),
+            position=60.0,
+            at=arrived,
+            real_now=arrived - timedelta(seconds=1),
+        )
+    assert await live(owner) == 1
