@@ -29,6 +29,7 @@ from store.entitlement.licence_policy import PROTECTIONS, stored_policy
 from store.entitlement.licences import Licence, LicensedKey
 from store.entitlement.models import ContentKey, Device, Entitlement, PlaybackSession, Track
 from store.entitlement.record import Question
+from store.entitlement.remedies import remedied_at
 from store.entitlement.rights import TRACKS, ending, needs_start, obstacles
 from store.purchase_confirmation import keep_confirmed
 
@@ -211,9 +212,13 @@ class Downloads:
         )
 
     async def _begin(self, entitlement_id: UUID, first_played_at: datetime) -> None:
-        """Let a rental's hours have begun when the device says, unless they had begun before."""
+        """Let a rental's hours have begun when the device says, unless they had begun before.
+
+        What was played before support mended the rental is what was mended: it begins nothing.
+        """
         right = await self.session.get_one(Entitlement, entitlement_id, with_for_update=True, populate_existing=True)
-        if needs_start(right):
+        mended_at = await remedied_at(self.session, entitlement_id)
+        if needs_start(right) and (mended_at is None or first_played_at > mended_at):
             right.first_played_at, right.ends_at = first_played_at, ending(right, at=first_played_at).ends_at
 
 

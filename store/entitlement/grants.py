@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Update, exists, func, select, update
+from sqlalchemy import ColumnElement, Update, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from auth.errors import Refusal
 from auth.ids import new_id
@@ -18,7 +19,7 @@ from store.catalogue.errors import OfferNotOnSale
 from store.catalogue.offer_records import Offer
 from store.catalogue.offers import on_sale
 from store.entitlement.errors import AlreadyEntitled, WithdrawalLost
-from store.entitlement.models import Entitlement, LicenceEvent
+from store.entitlement.models import Entitlement, LicenceEvent, PlaybackSession
 from store.entitlement.rights import holds
 from store.purchase_confirmation import confirmed_at
 
@@ -173,20 +174,34 @@ def _change(lines: Sequence[OrderLine]) -> Update:
     return update(Entitlement).where(Entitlement.order_line_id.in_([line.id for line in lines]))
 
 
-async def take_back_start(
-    session: AsyncSession, *, entitlement_id: UUID, playback_session_id: UUID, at: datetime
-) -> bool:
-    """Stop a rental's clock that this playback began, because no picture was seen; once per rental.
+def of_present_start() -> ColumnElement[bool]:
+    """Whether a playback is of the hours that run now: the one that began them, or one that was opened after it.
+
+    Before them there may have been others: a start that was taken back, or one before support let it begin anew.
+    """
+    first = aliased(PlaybackSession)
+    opened_at = (
+        select(first.opened_at).where(first.id == Entitlement.started_by).correlate(Entitlement).scalar_subquery()
+    )
+    return PlaybackSession.opened_at >= func.coalesce(opened_at, Entitlement.first_played_at)
+
+
+async def take_back_start(session: AsyncSession, playback: PlaybackSession, *, at: datetime) -> bool:
+    """Stop a rental's clock that this playback's device began, because no picture was seen; once per rental.
 
     Only soon after the start, for a player that fails does so at once; and only while the rental could still be
-    started again, or taking back the start would take the rental.
+    started again, or taking back the start would take the rental. That the device began it is enough: who reloads a
+    page that stays black has another playback by then.
     """
+    of_device = select(PlaybackSession.id).where(
+        PlaybackSession.entitlement_id == playback.entitlement_id, PlaybackSession.device_id == playback.device_id
+    )
     taken = await session.execute(
         update(Entitlement)
         .where(
-            Entitlement.id == entitlement_id,
+            Entitlement.id == playback.entitlement_id,
             Entitlement.kind == "rent",
-            Entitlement.started_by == playback_session_id,
+            Entitlement.started_by.in_(of_device),
             Entitlement.start_taken_back_at.is_(None),
             Entitlement.first_played_at > at - TAKE_BACK_WITHIN,
             Entitlement.start_by > at,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.identity import Identity
@@ -15,7 +15,7 @@ from store.database import Database
 from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title, is_live, take_turn
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError, PlaybackEnded, PlaybackNotFound
-from store.entitlement.grants import take_back_start
+from store.entitlement.grants import of_present_start, take_back_start
 from store.entitlement.heartbeats import PICTURE_SEEN
 from store.entitlement.models import Device, Entitlement, MediaAsset, PlaybackSession, TrackChoice
 from store.entitlement.progress import find_progress, resume_at
@@ -180,17 +180,19 @@ class Playback:
     ) -> bool:
         """End a playback whose player failed; whether that took back the start of the rental.
 
-        It does so once per rental, if this playback began its hours a short while ago, and no sign of life of any
-        playback by this right told of a picture.
+        It does so once per rental, if this device began its hours a short while ago, and no sign of life of any
+        playback since told of a picture.
         """
         playback, right = await self._running(account_id, key, playback_session_id, real_now=real_now)
         playback.ended_at, playback.end_reason = real_now, "failed"
-        seen = select(
-            exists().where(PlaybackSession.entitlement_id == right.id, PlaybackSession.position >= PICTURE_SEEN)
+        seen = (
+            select(PlaybackSession.id)
+            .join(Entitlement, Entitlement.id == PlaybackSession.entitlement_id)
+            .where(Entitlement.id == right.id, PlaybackSession.position >= PICTURE_SEEN, of_present_start())
         )
-        if await self.session.scalar(seen):
+        if await self.session.scalar(seen.limit(1)):
             return False
-        return await take_back_start(self.session, entitlement_id=right.id, playback_session_id=playback.id, at=at)
+        return await take_back_start(self.session, playback, at=at)
 
     async def _running(
         self, account_id: UUID, key: PublicKey, playback_session_id: UUID, *, real_now: datetime

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, delete, select, update
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -114,6 +114,14 @@ def rearmed(right: Terms, *, limits: RemedyLimits, at: datetime) -> Deadlines:
     if right.first_played_at is None:
         raise RemedyNotForThis(state=standing(right, at=at))
     return Deadlines(max(start_by, at + timedelta(days=limits.rearmed_days)), None)
+
+
+async def remedied_at(session: AsyncSession, entitlement_id: UUID) -> datetime | None:
+    """When a rental was mended last (business time); None: never."""
+    at: datetime | None = await session.scalar(
+        select(func.max(RentalRemedy.at)).where(RentalRemedy.entitlement_id == entitlement_id)
+    )
+    return at
 
 
 async def hold_playbacks(session: AsyncSession, entitlement_id: UUID) -> None:

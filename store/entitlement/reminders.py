@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 
 from auth.models import Account
 from auth.ports import OpenDatabase, Outbox
+from store.entitlement.grants import of_present_start
 from store.entitlement.models import Entitlement, MediaAsset, PlaybackSession, RentalReminder
 from store.entitlement.progress import WATCHED
 
@@ -111,6 +112,7 @@ def is_wanted() -> ColumnElement[bool]:
         PlaybackSession.title_id == Entitlement.title_id,
         PlaybackSession.asset_id == MediaAsset.id,
         PlaybackSession.position >= WATCHED * MediaAsset.seconds,
+        of_present_start(),
     )
     is_bought = exists().where(
         bought.account_id == Entitlement.account_id,

@@ -18,6 +18,7 @@ from store.entitlement.grants import Grants
 from store.settings import Settings
 from tests.journeys.waiting import eventually
 from tests.scratch import MovableTestClock
+from tests.store.entitlement.downloading import PATH, give_back, keep, kept
 from tests.store.entitlement.drm_contracts import AXINOM, DRMTODAY
 from tests.store.entitlement.parts import (
     KEYS,
@@ -31,31 +32,9 @@ from tests.store.entitlement.parts import (
     make_right,
 )
 
-PATH = "/v1/offline-licences"
 AT = datetime(2026, 12, 1, 20, tzinfo=UTC)
 
 pytestmark = pytest.mark.usefixtures("contracts")
-
-
-async def keep(
-    client: httpx.AsyncClient, device: TestDevice, customer: Customer, title: Title, *, system: str = "axinom"
-) -> httpx.Response:
-    headers = {**customer.headers, "DPoP": device.proof("POST", PATH)}
-    return await client.post(PATH, json={"title": title.slug, "system": system}, headers=headers)
-
-
-async def kept(client: httpx.AsyncClient, device: TestDevice, customer: Customer, title: Title) -> dict[str, Any]:
-    answer = await keep(client, device, customer, title)
-    assert answer.status_code == 201, answer.text
-    issued: dict[str, Any] = answer.json()
-    return issued
-
-
-async def give_back(
-    client: httpx.AsyncClient, device: TestDevice, customer: Customer, download_id: str, **body: Any
-) -> httpx.Response:
-    path = f"{PATH}/{download_id}/returns"
-    return await client.post(path, json=body, headers={**customer.headers, "DPoP": device.proof("POST", path)})
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
