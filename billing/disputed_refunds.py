@@ -35,12 +35,12 @@ def is_waiting_for_bank() -> ColumnElement[bool]:
     return (Refund.state == RefundState.REQUESTED) & Refund.provider_refund_id.is_(None) & is_taken
 
 
-async def list_owed(session: AsyncSession, payment: Payment) -> Sequence[Refund]:
-    """What of a payment was decided to go back and did not arrive, each debt in its last try, the oldest first."""
+async def list_owed(session: AsyncSession, order: Order, intent_id: str | None) -> Sequence[Refund]:
+    """What of an intent was decided to go back and did not arrive, each debt in its last try, the oldest first."""
     again = aliased(Refund)
     owed = (
         select(Refund)
-        .where(Refund.payment_id == payment.id, Refund.intent_id == payment.intent_id, Refund.state.in_(_OWED))
+        .where(Refund.order_id == order.id, Refund.intent_id == intent_id, Refund.state.in_(_OWED))
         .where(~exists().where(again.replaces_id == Refund.id))
         .order_by(Refund.created_at, Refund.id)
     )

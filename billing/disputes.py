@@ -163,7 +163,7 @@ async def _book_loss(
     source = ("dispute", dispute.id)
     if await _is_booked(session, source, "dispute_lost") or await _is_booked(session, source, TWICE):
         return
-    owed = await list_owed(session, payment)
+    owed = await list_owed(session, order, payment.intent_id)
     before = await given_back(session, order.id, booked=True) if lines else order.gross
     of_sale = min(dispute.amount, order.gross - before)
     had_twice = max(0, dispute.amount - of_sale - sum(refund.amount for refund in owed))

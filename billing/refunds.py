@@ -131,7 +131,9 @@ async def note_refund(session: AsyncSession, observed: ProviderRefund, *, at: da
         return False
     await lock_order(session, found.order_id)
     refund = await session.get_one(Refund, found.id, with_for_update=True, populate_existing=True)
-    refund.provider_refund_id = refund.provider_refund_id or observed.id
+    if refund.provider_refund_id not in (None, observed.id):
+        return False  # It went by another one already (`SaleRefunds.adopt`): money that went twice is for a person.
+    refund.provider_refund_id = observed.id
     if observed.state not in _NEXT[refund.state]:
         if observed.state is refund.state is RefundState.PENDING:
             refund.updated_at = at  # Asked about less and less often, and after those that wait longer.

@@ -18,7 +18,7 @@ from auth.ids import new_id
 from auth.ports import Jobs, Outbox
 from billing.books import Document
 from billing.dispute_records import Dispute, DisputeState
-from billing.disputed_refunds import next_try
+from billing.disputed_refunds import list_owed, next_try
 from billing.errors import (
     AmountInvalid,
     DecidedByRequester,
@@ -158,26 +158,49 @@ class SaleRefunds:
         return refund
 
     async def adopt(self, observed: ProviderRefund, *, at: datetime) -> bool:
-        """Take in a refund that somebody made at the provider itself: credited and booked as if asked for here.
+        """Take in a refund that somebody made at the provider itself.
 
-        Safe to repeat and to race; False if it is about no sale of ours, or gives back more than is left.
+        What fits beside all that is decided is one more, credited and booked as if asked for here: two parts of the
+        same amount may both be meant. What does not fit was made in place of something that is decided, for the
+        provider gives back no more than was paid and would refuse that one for ever: so it is that one's money.
+        Safe to repeat and to race; False if it is about no money of ours, or nothing of its amount is owed.
         """
-        payment = await self.session.scalar(select(Payment).where(Payment.intent_id == observed.intent_id))
-        if observed.intent_id is None or observed.refund_id is not None or payment is None:
+        if observed.intent_id is None or observed.refund_id is not None:
             return False
-        order = await self._lock(payment.order_id)
+        payment = await self.session.scalar(select(Payment).where(Payment.intent_id == observed.intent_id))
+        returned = select(Refund.order_id).where(Refund.intent_id == observed.intent_id)
+        order_id = await self.session.scalar(returned) if payment is None else payment.order_id
+        if order_id is None:
+            return False
+        order = await self._lock(order_id)
         if await note_refund(self.session, observed, at=at):
             return True
-        left = await self.left_of(order)
-        is_sale = payment.state is PaymentState.SUCCEEDED and observed.state not in _GONE_WRONG
-        if not is_sale or observed.amount.currency != left.currency or observed.amount.minor > left.minor:
+        if observed.state in _GONE_WRONG:
             return False
-        refund = self._new(order, payment, observed.amount, ELSEWHERE, at)
-        refund.provider_refund_id = observed.id
-        await self._decide(order, refund, at=at, is_sent=True)
-        await note_refund(self.session, observed, at=at)
-        log.warning("given back at the provider", order_id=str(order.id), refund_id=str(refund.id))
-        return True
+        left = order.gross - await given_back(self.session, order.id, booked=True)
+        fits = observed.amount.currency == order.currency and observed.amount.minor <= left
+        if payment is not None and payment.state is PaymentState.SUCCEEDED and fits:
+            if observed.amount.minor > (await self.left_of(order)).minor:
+                await self._drop_undecided(order, at)
+            refund = self._new(order, payment, observed.amount, ELSEWHERE, at)
+            refund.provider_refund_id = observed.id
+            await self._decide(order, refund, at=at, is_sent=True)
+        elif not await self._send_by(order, observed, at):
+            return False
+        log.warning("given back at the provider", order_id=str(order.id), provider_refund_id=observed.id)
+        return await note_refund(self.session, observed, at=at)
+
+    async def _send_by(self, order: Order, observed: ProviderRefund, at: datetime) -> bool:
+        """Let a refund be the way of a debt of its amount that did not go, or went wrong; False if there is none."""
+        for owed in await list_owed(self.session, order, observed.intent_id):
+            if owed.money == observed.amount and owed.state is not RefundState.PENDING:
+                is_tried = owed.state in _GONE_WRONG
+                refund = next_try(owed, amount=owed.amount, at=at) if is_tried else owed
+                refund.provider_refund_id = observed.id
+                self.session.add(refund)
+                await self.session.flush()
+                return True
+        return False
 
     async def approve(self, *, refund_id: UUID, agent_id: UUID, at: datetime) -> Refund:
         """A second person agrees: now it is credited, booked and sent.
