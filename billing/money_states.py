@@ -74,15 +74,15 @@ class OrderMoney:
 
 def money_of(order: Order, refunds: Sequence[Refund], disputes: Sequence[Dispute]) -> OrderMoney:
     """What became of an order's money: a dispute comes first, then money on its way back, then the payment."""
-    decided = [refund for refund in refunds if refund.state not in _UNDECIDED]
+    decided = [refund for refund in refunds if refund.state not in _UNDECIDED and _is_of(refund, order)]
     # A new try, or what is left of a refund, is the same debt as the one that it follows.
-    back = sum(refund.amount for refund in decided if refund.replaces_id is None and _is_of(refund, order))
+    back = sum(refund.amount for refund in decided if refund.replaces_id is None)
     return OrderMoney(_state_of(order, decided, {dispute.state for dispute in disputes}), Money(back, order.currency))
 
 
 def _is_of(refund: Refund, order: Order) -> bool:
-    """Whether a refund is of what the order is for: of a paid one, money that came twice is none of its price."""
-    return order.state is not OrderState.PAID or refund.kind is RefundKind.SALE
+    """Whether a refund is of what the order is for: once it was paid, money that came twice is none of its price."""
+    return order.paid_at is None or refund.kind is RefundKind.SALE
 
 
 def _state_of(order: Order, decided: Sequence[Refund], disputes: set[DisputeState]) -> MoneyState:
@@ -93,8 +93,7 @@ def _state_of(order: Order, decided: Sequence[Refund], disputes: set[DisputeStat
     if DisputeState.LOST in disputes:
         return MoneyState.LOST_BY_DISPUTE
     if order.state is OrderState.PAID:
-        is_partly_back = any(refund.kind is RefundKind.SALE for refund in decided)
-        return MoneyState.PARTLY_REFUNDED if is_partly_back else MoneyState.PAID
+        return MoneyState.PARTLY_REFUNDED if decided else MoneyState.PAID
     return _of_refunds(decided) if decided else MoneyState.UNPAID
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from billing.dispute_records import DisputeState
 from billing.models import RefundState
+from billing.money import Money
 from billing.refunds import Refunds
 from store.database import Database
 from tests.fakes import FakeGateway
@@ -67,6 +69,25 @@ async def test_a_refund_is_on_its_way_arrives_and_may_come_back(
     gateway.refund_becomes(key, RefundState.FAILED)
     await send_event(buyer.client, key, kind="refund")
     assert await money_in(buyer, order_id) == ("refunded", "refund_delayed", 399)
+
+
+async def test_of_an_order_that_was_paid_twice_the_price_is_told_and_not_the_second_payment(
+    buyer: Buyer, database: Database, gateway: FakeGateway, owner: asyncpg.Connection
+) -> None:
+    order_id = await a_paid_order(buyer, database, gateway)
+    payment_id = await owner.fetchval("SELECT id FROM billing.payments")
+    second = await gateway.open_intent(
+        price=Money(399, "EUR"), idempotency_key="2", order_id=UUID(order_id), payment_id=payment_id, description=""
+    )
+    gateway.pay(second.id)
+    await send_event(buyer.client, second.id)
+    assert await money_in(buyer, order_id) == ("paid", "paid", 0)
+
+    await give_back(buyer.client, database, order_id, None)
+    assert await money_in(buyer, order_id) == ("refunded", "refunding", 399)
+    refund_id = await owner.fetchval("SELECT id FROM billing.refunds WHERE kind = 'sale'")
+    await Refunds(database, gateway).request(refund_id=refund_id, at=datetime.now(UTC))
+    assert await money_in(buyer, order_id) == ("refunded", "refunded", 399), "the second payment is still on its way"
 
 
 @pytest.mark.parametrize(
