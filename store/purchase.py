@@ -43,8 +43,8 @@ class Purchase:
     ) -> Quote:
         """Promise an offer's price to an account for ten minutes, and say what its device can play of it.
 
-        Raises `OfferNotOnSale` (in the account's market, now), `DeviceNotFound`, `AlreadyEntitled` (what the account
-        has already, and until when) or `TaxRateUnknown`.
+        Raises `OfferNotOnSale` (in the account's market, now), `DeviceNotFound`, `TitleTakenDown`, `AlreadyEntitled`
+        (what the account has already, and until when) or `TaxRateUnknown`.
         """
         found = await find_sellable_offer(self.session, offer_id=offer_id, market=market, at=at)
         device_name = await self._name_of_device(device_id, account_id) if device_id is not None else None

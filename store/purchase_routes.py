@@ -34,7 +34,7 @@ from billing.orders import find_order, invoice_of, latest_payment, list_orders
 from store.catalogue.errors import OfferNotOnSale
 from store.database import Database
 from store.entitlement.device_fit import Capabilities
-from store.entitlement.errors import AlreadyEntitled, DeviceNotFound
+from store.entitlement.errors import AlreadyEntitled, DeviceNotFound, TitleTakenDown
 from store.errors import NotFound
 from store.legal_texts import current_text
 from store.purchase import Purchase
@@ -61,7 +61,13 @@ CUSTOMER = (NotSignedIn, CustomersOnly)
     "/quotes",
     guards=[customer_only],
     responses=problems(
-        *CUSTOMER, OfferNotOnSale, AlreadyEntitled, DeviceNotFound, TaxRateUnknown, IdempotencyKeyReused
+        *CUSTOMER,
+        OfferNotOnSale,
+        TitleTakenDown,
+        AlreadyEntitled,
+        DeviceNotFound,
+        TaxRateUnknown,
+        IdempotencyKeyReused,
     ),
     summary="Ask for a price",
 )
@@ -97,6 +103,7 @@ async def make_quote(
         QuoteExpired,
         ConsentsMissing,
         OrderAlreadyOpen,
+        TitleTakenDown,
         AlreadyEntitled,
         IdempotencyKeyReused,
     ),

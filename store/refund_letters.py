@@ -17,6 +17,7 @@ from billing.orders import lines_of
 from billing.refunds import MAIL
 from billing.sale_refunds import WITHDRAWAL_MAIL
 from billing.withdrawals import RECEIPT_MAIL, WithdrawalDeclaration
+from store.entitlement.errors import TitleTakenDown
 
 REASONS: Final[Mapping[str, Mapping[str, str]]] = {
     "withdrawal": {"de": "Sie haben den Vertrag widerrufen.", "en": "You withdrew from the contract."},
@@ -39,6 +40,10 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {
     "offer_not_on_sale": {
         "de": "Der Film war zu diesem Preis nicht mehr zu haben, als die Zahlung ankam.",
         "en": "The film was no longer available at this price when the payment arrived.",
+    },
+    TitleTakenDown.code: {
+        "de": "Dieser Titel darf aus rechtlichen Gründen nicht mehr gezeigt werden, auch denen nicht, die ihn haben.",
+        "en": "For legal reasons this title may no longer be shown, not even to those who have it.",
     },
     "order_already_paid": {
         "de": "Die Bestellung war schon bezahlt, als diese Zahlung ankam.",

@@ -28,6 +28,7 @@ import store.catalogue.age_labels
 import store.catalogue.models
 import store.catalogue.offer_records
 import store.catalogue.stored_pages
+import store.catalogue.takedowns
 import store.entitlement.download_records
 import store.entitlement.incidents
 import store.entitlement.models
@@ -73,6 +74,7 @@ MODULES_WITH_TABLES = (
     store.catalogue.models,
     store.catalogue.age_labels,
     store.catalogue.offer_records,
+    store.catalogue.takedowns,
     store.catalogue.stored_pages,
     store.entitlement.models,
     store.entitlement.remedies,

@@ -24,6 +24,7 @@ from store.entitlement.errors import (
     DeviceResetUsed,
     FilmUnknown,
     PlaybackNeverTried,
+    TitleTakenDown,
 )
 from store.entitlement.remedy_errors import (
     GiftLimitReached,
@@ -220,6 +221,7 @@ async def reset_devices(
         AccountNotFound,
         TitleNotFound,
         OfferNotOnSale,
+        TitleTakenDown,
         AlreadyEntitled,
         GiftsUsed,
         GiftLimitReached,

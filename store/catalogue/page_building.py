@@ -36,6 +36,7 @@ from store.catalogue.schemas import (
 )
 from store.catalogue.series import Family, load_families
 from store.catalogue.similar import Candidate, choose, find_candidates
+from store.catalogue.takedowns import IS_TAKEN_DOWN_SQL
 from store.catalogue.wording import enumerate_names, say, starting, terms
 
 OTHER_FILMS: Final = 2
@@ -97,7 +98,7 @@ _OTHER_FILMS: Final = f"""
 """  # noqa: S608 - no value of a request in it
 """The best-known titles of each person, one more than is shown, for the page's own is left out."""
 
-_OFFERS: Final = """
+_OFFERS: Final = f"""
     SELECT e.title_id, o.id, o.kind, o.quality, o.languages, o.gross, o.currency, o.start_days, o.watch_hours,
            o.near_end, o.may_download, o.starts_at, o.ends_at, o.visible_from, o.playable_from, l.invented,
            e.subtitle_languages, m.time_zone
@@ -106,9 +107,9 @@ _OFFERS: Final = """
     JOIN store.licensors l ON l.id = p.licensor_id
     JOIN store.offers o ON o.product_id = p.id
     JOIN store.markets m ON m.code = o.market
-    WHERE e.title_id = ANY ($1::uuid[]) AND o.market = $2
+    WHERE e.title_id = ANY ($1::uuid[]) AND o.market = $2 AND NOT {IS_TAKEN_DOWN_SQL.format(title="e.title_id")}
     ORDER BY o.kind DESC, array_position(ARRAY['SD', 'HD', 'UHD'], o.quality::text), o.gross, o.id
-"""
+"""  # noqa: S608 - no value of a request in it
 
 _WINDOWS: Final = """
     SELECT sold.title_id, o.visible_from, o.starts_at, o.ends_at

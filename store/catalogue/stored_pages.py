@@ -41,6 +41,8 @@ _CHANGES: Final = {
     "credits": ("INSERT", "UPDATE", "DELETE"),
     "editions": ("INSERT", "UPDATE"),
     "offers": ("INSERT", "UPDATE"),
+    # A takedown ends offers, by which the pages are forgotten; when it is lifted, that alone changes them.
+    "takedowns": ("UPDATE",),
 }
 """What a film page is made of, and how it can change."""
 

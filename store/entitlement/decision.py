@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.identity import ALL_AGES
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title
+from store.catalogue.takedowns import is_taken_down, see_takedowns
 from store.entitlement.device_places import find_limits, lock_account, obstacles_to_registration
 from store.entitlement.download_places import against_download, against_streaming
 from store.entitlement.errors import (
@@ -26,6 +27,7 @@ from store.entitlement.errors import (
     RentalStreamBusy,
     StartConfirmationNeeded,
     StreamsBusy,
+    TitleTakenDown,
 )
 from store.entitlement.films import find_film
 from store.entitlement.models import ContentKey, Device, Entitlement, MediaAsset, PlaybackSession
@@ -94,9 +96,11 @@ async def find_title(session: AsyncSession, slug: str) -> Title:
 async def take_turn(session: AsyncSession, account_id: UUID, *, real_now: datetime) -> None:
     """Lock the account until the transaction ends, and end the playbacks that fell silent.
 
-    Their places are free from here on: a sign of life that was late on its way must not bring one back.
+    Their places are free from here on: a sign of life that was late on its way must not bring one back. A takedown
+    comes before this transaction or after it, too.
     """
     await lock_account(session, account_id)
+    await see_takedowns(session)
     silent = (
         select(PlaybackSession.id)
         .where(
@@ -122,7 +126,10 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
     film = await find_film(session, title.id)
     device = await _find_device(session, account_id, wish.jkt)
 
-    reasons: list[EntitlementError] = obstacles(right, at=at) if right is not None else [NotEntitled()]
+    reasons: list[EntitlementError] = []
+    if await session.scalar(select(is_taken_down(title.id))):
+        reasons.append(TitleTakenDown())
+    reasons += obstacles(right, at=at) if right is not None else [NotEntitled()]
     if film is None:
         reasons.append(FilmNotReady())
     if not await _may_be_seen(session, wish):

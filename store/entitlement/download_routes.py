@@ -37,6 +37,7 @@ from store.entitlement.errors import (
     RentalStreamBusy,
     RightPaused,
     RightRevoked,
+    TitleTakenDown,
 )
 from store.entitlement.hosted_schemas import has_contract, hosted_licence
 from store.entitlement.proved_requests import CUSTOMER, PROVED
@@ -58,6 +59,7 @@ from store.settings import Settings
             FilmUnknown,
             CannotPersist,
             NotEntitled,
+            TitleTakenDown,
             RightRevoked,
             RightPaused,
             RentalOver,

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.identity import Identity
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
+from store.catalogue.takedowns import is_taken_down
 from store.database import Database
 from store.entitlement.decision import Decision, Wish, decide, find_title, take_turn
 from store.entitlement.device_places import lock_account
@@ -52,7 +53,7 @@ class DownloadEntry:
     title: str
     """The title in the language asked for, else the original one."""
     must_be_deleted: bool
-    """The right was taken back or is on hold, or the device was removed: the app deletes what it has."""
+    """The right was taken back or is on hold, the device was removed, or the title taken down: the app deletes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,10 @@ async def list_downloads(
     """What is on the account's devices and a viewer with an age limit may see, the newest first."""
     name = func.coalesce(TitleText.title, Title.original_title)
     is_void = or_(
-        Entitlement.revoked_at.is_not(None), Entitlement.paused_at.is_not(None), Device.removed_at.is_not(None)
+        Entitlement.revoked_at.is_not(None),
+        Entitlement.paused_at.is_not(None),
+        Device.removed_at.is_not(None),
+        is_taken_down(Title.id),
     )
     rows = await session.execute(
         select(OfflineLicence, Device.name, Title.slug, name, is_void)

@@ -237,17 +237,23 @@ class RentalNotStarted(EntitlementError):
 class RightPaused(EntitlementError):
     """The right rests for a while; `paused_reason` says why."""
 
-    status, code = 403, "right_paused"
-    way = "ask_support"
+    status, code, way = 403, "right_paused", "ask_support"
     de = "Dieser Film ist für Sie vorübergehend angehalten. Unser Kundendienst hilft Ihnen weiter."
     en = "This film is on hold for you at the moment. Our customer service can help."
+
+
+class TitleTakenDown(EntitlementError):
+    """No right to the title, its season or its series counts: a court or an authority has forbidden to show it."""
+
+    status, code, way = 451, "title_taken_down", "ask_support"
+    de = "Dieser Titel darf aus rechtlichen Gründen nicht mehr gezeigt werden. Unser Kundendienst hilft Ihnen weiter."
+    en = "For legal reasons this title may no longer be shown. Our customer service can help."
 
 
 class RightRevoked(EntitlementError):
     """The right was taken back, for instance by a refund."""
 
-    status, code = 403, "right_revoked"
-    way = "rent_or_buy"
+    status, code, way = 403, "right_revoked", "rent_or_buy"
     de = "Das Recht an diesem Film ist zurückgenommen worden, zum Beispiel weil er erstattet wurde."
     en = "The right to this film was taken back, for instance because it was refunded."
 

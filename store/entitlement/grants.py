@@ -18,7 +18,8 @@ from billing.models import Order, OrderLine
 from store.catalogue.errors import OfferNotOnSale
 from store.catalogue.offer_records import Offer
 from store.catalogue.offers import on_sale
-from store.entitlement.errors import AlreadyEntitled, WithdrawalLost
+from store.catalogue.takedowns import IS_TAKEN_DOWN_SQL, SEE_TAKEDOWNS_SQL
+from store.entitlement.errors import AlreadyEntitled, TitleTakenDown, WithdrawalLost
 from store.entitlement.models import Entitlement, LicenceEvent, PlaybackSession
 from store.entitlement.rights import holds
 from store.purchase_confirmation import confirmed_at
@@ -26,11 +27,14 @@ from store.purchase_confirmation import confirmed_at
 TAKE_BACK_WITHIN: Final = timedelta(minutes=15)
 """How long after a rental's start a failed player may give it back."""
 
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_LOCK: Final = f"SELECT {SEE_TAKEDOWNS_SQL}, pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 _RIGHTS: Final = f"""
-    SELECT {columns(Entitlement)} FROM store.entitlements WHERE account_id = $1 AND title_id = $2 AND revoked_at IS NULL
+    SELECT {IS_TAKEN_DOWN_SQL.format(title="$2")} AS is_taken_down, {columns(Entitlement, "e")}
+      FROM (VALUES (0)) AS asked
+      LEFT JOIN store.entitlements AS e ON e.account_id = $1 AND e.title_id = $2 AND e.revoked_at IS NULL
 """  # noqa: S608
+"""At least one row, without an id where there is no right."""
 
 _GRANT: Final = """
     INSERT INTO store.entitlements
@@ -74,12 +78,14 @@ class Grants:
     async def may_deliver(
         self, session: AsyncSession, *, account_id: UUID, line: OrderLine, at: datetime
     ) -> Refusal | None:
-        """`AlreadyEntitled` for a title that the account owns, or rents while it would rent it; else None."""
+        """`TitleTakenDown`, `AlreadyEntitled` (owned, or rented while it would be rented), or None."""
         sold = SoldTerms.of(line.terms)
         await _lock(session, account_id, sold.title_id)
         driver = await driver_of(session)
-        for found in await driver.fetch(_RIGHTS, account_id, sold.title_id):
-            right = read(Entitlement, found)
+        rows = await driver.fetch(_RIGHTS, account_id, sold.title_id)
+        if rows[0]["is_taken_down"]:
+            return TitleTakenDown()
+        for right in (read(Entitlement, row) for row in rows if row["id"] is not None):
             # A right on hold still counts: it comes back. A purchase may follow while a rental runs.
             if (holds(right, at=at) or right.paused_at is not None) and (right.kind, sold.kind) != ("rent", "buy"):
                 until = right.ends_at or right.start_by

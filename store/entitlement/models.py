@@ -234,7 +234,7 @@ class PlaybackSession(Base):
     ended_at: Mapped[datetime | None]
     """Real time."""
     end_reason: Mapped[str | None]
-    """`stopped`, `replaced`, `silent`, `device_removed` or `failed`."""
+    """`stopped`, `replaced`, `silent`, `device_removed`, `failed` or `taken_down`."""
 
 
 class WatchProgress(Base):

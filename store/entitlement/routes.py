@@ -42,6 +42,7 @@ from store.entitlement.errors import (
     StartConfirmationNeeded,
     StartNotConfirmed,
     StreamsBusy,
+    TitleTakenDown,
     TokenInvalid,
 )
 from store.entitlement.heartbeats import Heartbeats
@@ -133,6 +134,7 @@ async def read_streams(
     responses=problems(
         *PROVED,
         FilmUnknown,
+        TitleTakenDown,
         *AGAINST_THE_RIGHT,
         FilmNotReady,
         AgeRestricted,

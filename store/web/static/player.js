@@ -96,7 +96,7 @@
     if (["not_signed_in", "cross_site_request"].includes(problem.code)) {
       return refuse(sentence, { label: texts.to_sign_in, href: location.href });
     }
-    if (problem.status === 403 || problem.status === 404 || problem.code === "film_not_ready") {
+    if ([403, 404, 451].includes(problem.status) || problem.code === "film_not_ready") {
       return refuse(sentence, toFilm);
     }
     return refuse(sentence, again, toFilm);
