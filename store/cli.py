@@ -33,6 +33,8 @@ from store.migrations import CannotMigrate, migrate
 from store.returned_mail import ReturnedMail
 from store.safe_start import check_database
 from store.settings import Settings, UnsafeSettings
+from store.takedown_commands import add_arguments as add_takedown_arguments
+from store.takedown_commands import take_down
 
 console = Console()
 
@@ -219,6 +221,7 @@ COMMANDS: Mapping[str, Command] = {
     "export-audit-anchor": export_audit_anchor,
     "export-erasure-journal": export_erasure_journal,
     "replay-erasures": replay_erasures,
+    "take-down": take_down,
     "take-in-mail-report": take_in_mail_report,
     "verify-audit-trail": verify_audit_trail,
 }
@@ -239,6 +242,8 @@ def main(words: list[str] | None = None) -> int:
             subparser.add_argument("--to", help="file to add it to; else standard output")
         if name == "verify-audit-trail":
             subparser.add_argument("--anchors", help="file with anchors, such as kept mails or what --to wrote")
+        if name == "take-down":
+            add_takedown_arguments(subparser)
         if name == "take-in-mail-report":
             subparser.add_argument("--returned-to", help="the envelope's recipient")
     arguments = parser.parse_args(words)

@@ -1,4 +1,4 @@
-"""The mail about a film that support gave."""
+"""The mails about a film that support gave: that it is there, and that it may not be shown any more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,29 @@ from billing.models import Order, OrderLine
 from store.catalogue.models import Title
 from store.entitlement.models import Entitlement
 from store.support_gifts import GIVEN_MAIL
+from store.takedowns import GIFT_ENDED_MAIL
 
 
 def composers(base_url: str) -> Mapping[str, Composer]:
-    """The composer of the one mail."""
-    return {GIVEN_MAIL: ComposeGiven(base_url)}
+    """The composers of the two mails."""
+    return {GIVEN_MAIL: ComposeGiven(base_url), GIFT_ENDED_MAIL: compose_ended}
+
+
+async def compose_ended(
+    session: AsyncSession, *, account_id: UUID | None, reference: UUID | None, locale: str, at: datetime
+) -> Letter | None:
+    """Tells a customer that what was given by the order `reference` is taken down; None without an address."""
+    found = await session.execute(
+        select(Account.email, OrderLine.description)
+        .select_from(Order)
+        .join(Account, Account.id == Order.account_id)
+        .join(OrderLine, OrderLine.order_id == Order.id)
+        .where(Order.id == reference, Account.status == "active")
+    )
+    row = found.one_or_none()
+    if row is None or row.email is None:
+        return None
+    return Letter(recipient=row.email, values={"film": row.description[locale]}, locale=locale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,23 @@ INVARIANTS: Final = (
         SELECT count(*) FROM billing.orders AS o JOIN billing.order_lines AS l ON l.order_id = o.id
          WHERE o.state = 'paid' AND NOT EXISTS (
             SELECT FROM store.entitlements AS e
-             WHERE e.order_line_id = l.id AND (e.revoked_at IS NULL OR e.revoke_reason = 'dispute'))
+             WHERE e.order_line_id = l.id AND (
+                   e.revoked_at IS NULL OR e.revoke_reason = 'dispute'
+                OR o.gross = 0 AND e.revoke_reason = 'title_taken_down'))
+        """,
+    ),
+    Invariant(
+        # While a bank decides about the money, the right is on hold and a takedown waits.
+        "paid_but_taken_down",
+        {"de": "Bezahlt, aber gesperrt und nicht erstattet", "en": "Paid, but taken down and not refunded"},
+        """
+        SELECT count(*) FROM store.takedowns AS k
+          JOIN store.titles AS t ON k.title_id = t.id OR k.title_id = t.parent_id
+            OR k.title_id = (SELECT season.parent_id FROM store.titles AS season WHERE season.id = t.parent_id)
+          JOIN store.entitlements AS e ON e.title_id = t.id
+          JOIN billing.order_lines AS l ON l.id = e.order_line_id JOIN billing.orders AS o ON o.id = l.order_id
+         WHERE k.lifted_at IS NULL AND e.revoked_at IS NULL AND e.paused_at IS NULL AND o.gross > 0
+           AND (e.kind = 'buy' OR coalesce(e.ends_at, e.start_by) > now())
         """,
     ),
     Invariant(

@@ -18,6 +18,10 @@ FORGED = "SET session_replication_role = replica; {}; SET session_replication_ro
 BROKEN_BY = {
     "paid_without_access": "DELETE FROM store.entitlements",
     "access_without_payment": "UPDATE billing.orders SET state = 'cancelled'",
+    "paid_but_taken_down": """
+        INSERT INTO store.takedowns (id, title_id, reason, at, done_at)
+        SELECT gen_random_uuid(), title_id, 'Landgericht', now(), now() FROM store.entitlements
+    """,
     "given_by_nobody": "UPDATE billing.orders SET gross = 0, net = 0, tax = 0, quote_id = NULL",
     "unbalanced_journals": "UPDATE billing.postings SET minor = minor + 1 WHERE line = 1",
     "paid_without_sale_or_invoice": "DELETE FROM billing.journals",

@@ -105,7 +105,12 @@ async def another_session(database: Database, customer: Customer) -> Customer:
 
 
 async def make_title(
-    database: Database, *, slug: str | None = None, kind: str = "film", parent: Title | None = None
+    database: Database,
+    *,
+    slug: str | None = None,
+    kind: str = "film",
+    parent: Title | None = None,
+    number: int = 1,
 ) -> Title:
     now = datetime.now(UTC)
     slug = slug or f"film-{new_id().hex[-12:]}"
@@ -113,7 +118,7 @@ async def make_title(
         slug=slug,
         kind=kind,
         parent_id=parent.id if parent else None,
-        number=1 if parent else None,
+        number=number if parent else None,
         original_title=slug.replace("-", " ").title(),
         year=2013,
         countries=["US"],
