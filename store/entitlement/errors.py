@@ -349,7 +349,7 @@ class PlaybackNeverTried(EntitlementError):
 
 
 class PlaybackEnded(EntitlementError):
-    """The playback was stopped, replaced, or fell silent; `end_reason` says which."""
+    """The playback was stopped, replaced or taken down, or fell silent; `end_reason` says which."""
 
     status, code = 410, "playback_ended"
     de = "Diese Wiedergabe ist beendet worden. Starten Sie den Film neu, um weiterzuschauen."

@@ -105,6 +105,9 @@ ATTACKS: Final[Mapping[str, tuple[str, ...]]] = {
     "going on after a refund, a dispute or a takedown": (
         "test_licences.py::test_a_token_that_is_still_good_gets_nothing_once_the_ground_is_gone",
         "test_attacks.py::test_what_plays_stops_at_the_next_heartbeat_once_its_ground_is_gone",
+        "test_takedowns.py::test_what_plays_stops_at_the_next_sign_of_life_and_gets_no_further_licence",
+        "test_takedowns.py::test_a_playback_that_is_about_to_begin_is_waited_for_and_ended",
+        "test_takedowns.py::test_an_episode_stops_also_for_who_has_the_season_and_the_others_play_on",
         "test_licences_at_the_same_instant.py::test_a_licence_that_waits_for_a_withdrawal_gets_no_key",
         "test_licences_at_the_same_instant.py::test_after_a_licence_the_right_of_withdrawal_is_lost_if_the_contract_was_confirmed_before",
     ),
