@@ -9,7 +9,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
 
 from auth.errors import NotSignedIn, Refusal, TooManyAttempts
-from store.entitlement.errors import ProofInvalid
+from store.entitlement.licence_errors import ProofInvalid
 from store.errors import BodyTooLarge, InternalError, MalformedRequest, UnsupportedMediaType
 
 Schema = dict[str, Any]

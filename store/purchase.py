@@ -15,8 +15,8 @@ from billing.money import Money
 from billing.quotes import ForSale, QuoteSeal, write_quote
 from store.catalogue.offer_records import Offer
 from store.catalogue.offers import SellableOffer, find_sellable_offer
+from store.entitlement.device_errors import DeviceNotFound
 from store.entitlement.device_fit import Capabilities, fit_of
-from store.entitlement.errors import DeviceNotFound
 from store.entitlement.models import Device
 from store.legal_texts import BUTTONS, current_versions
 

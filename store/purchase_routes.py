@@ -33,8 +33,9 @@ from billing.order_histories import money_by_order
 from billing.orders import find_order, invoice_of, latest_payment, list_orders
 from store.catalogue.errors import OfferNotOnSale
 from store.database import Database
+from store.entitlement.device_errors import DeviceNotFound
 from store.entitlement.device_fit import Capabilities
-from store.entitlement.errors import AlreadyEntitled, DeviceNotFound, TitleTakenDown
+from store.entitlement.errors import AlreadyEntitled, TitleTakenDown
 from store.errors import NotFound
 from store.legal_texts import current_text
 from store.purchase import Purchase

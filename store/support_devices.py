@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from auth.errors import Refusal
 from auth.ids import new_id
 from auth.ports import Outbox
+from store.entitlement.device_errors import DeviceResetLimitReached, DeviceResetUsed
 from store.entitlement.device_places import DevicePlaces, find_limits, list_devices, lock_account
-from store.entitlement.errors import DeviceResetLimitReached, DeviceResetUsed
 from store.entitlement.models import DeviceReset
 from store.support import CustomerDesk
 

@@ -17,15 +17,9 @@ from auth.schemas import NO_CONTROLS, problems
 from billing.errors import IdempotencyKeyReused
 from billing.idempotency import Once
 from store.catalogue.errors import OfferNotOnSale, TitleNotFound
+from store.entitlement.device_errors import DeviceResetLimitReached, DeviceResetUsed
 from store.entitlement.device_schemas import DevicesOut
-from store.entitlement.errors import (
-    AlreadyEntitled,
-    DeviceResetLimitReached,
-    DeviceResetUsed,
-    FilmUnknown,
-    PlaybackNeverTried,
-    TitleTakenDown,
-)
+from store.entitlement.errors import AlreadyEntitled, FilmUnknown, PlaybackNeverTried, TitleTakenDown
 from store.entitlement.remedy_errors import (
     GiftLimitReached,
     GiftsUsed,

@@ -25,7 +25,7 @@ from auth.visits import Visit
 from store.database import Database
 from store.entitlement.device_schemas import DeviceName
 from store.entitlement.dpop import Proof, read_proof, use_once
-from store.entitlement.errors import ProofInvalid
+from store.entitlement.licence_errors import ProofInvalid
 from store.entitlement.proved_requests import proof_header, public_url
 from store.settings import Settings
 

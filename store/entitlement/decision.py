@@ -13,13 +13,12 @@ from auth.identity import ALL_AGES
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title
 from store.catalogue.takedowns import is_taken_down, see_takedowns
+from store.entitlement.device_errors import DeviceNotRegistered, DeviceRemoved
 from store.entitlement.device_places import find_limits, lock_account, obstacles_to_registration
 from store.entitlement.download_places import against_download, against_streaming
 from store.entitlement.errors import (
     AgeRestricted,
     ConfirmationOutstanding,
-    DeviceNotRegistered,
-    DeviceRemoved,
     EntitlementError,
     FilmNotReady,
     FilmUnknown,

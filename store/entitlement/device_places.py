@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Account
-from store.entitlement.errors import DeviceLimitReached, EntitlementError, NewDevicesExhausted
+from store.entitlement.device_errors import DeviceLimitReached, NewDevicesExhausted
+from store.entitlement.errors import EntitlementError
 from store.entitlement.models import Device, DeviceLimit, DeviceReset
 
 

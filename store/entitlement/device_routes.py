@@ -11,11 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.authentication import Identity, customer_only
 from auth.errors import CrossSiteRequest
 from auth.schemas import problems
-from store.entitlement.device_places import list_devices
-from store.entitlement.device_schemas import DeviceChange, DeviceCreate, DeviceOut, DevicesOut
-from store.entitlement.devices import Devices
-from store.entitlement.dpop import PublicKey
-from store.entitlement.errors import (
+from store.entitlement.device_errors import (
     DeviceLimitReached,
     DeviceNotFound,
     DeviceRemoved,
@@ -23,6 +19,10 @@ from store.entitlement.errors import (
     EmergencyRemovalUsed,
     NewDevicesExhausted,
 )
+from store.entitlement.device_places import list_devices
+from store.entitlement.device_schemas import DeviceChange, DeviceCreate, DeviceOut, DevicesOut
+from store.entitlement.devices import Devices
+from store.entitlement.dpop import PublicKey
 from store.entitlement.proved_requests import CUSTOMER, PROVED
 
 

@@ -10,9 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.identity import Identity
 from auth.sessions import bind_device, end_sessions_of_device
 from auth.visits import Visit
+from store.entitlement.device_errors import (
+    DeviceNotFound,
+    DeviceRemoved,
+    EmergencyRemovalNeedless,
+    EmergencyRemovalUsed,
+)
 from store.entitlement.device_places import find_limits, lock_account, obstacles_to_registration, read_new_devices
 from store.entitlement.dpop import PublicKey
-from store.entitlement.errors import DeviceNotFound, DeviceRemoved, EmergencyRemovalNeedless, EmergencyRemovalUsed
 from store.entitlement.models import Device, PlaybackSession
 
 

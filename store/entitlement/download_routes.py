@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.authentication import Identity, customer_only
 from auth.schemas import problems
+from store.entitlement.device_errors import DeviceNotRegistered, DeviceRemoved
 from store.entitlement.download_errors import (
     CannotPersist,
     DownloadDevicesFull,
@@ -25,13 +26,9 @@ from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import (
     AgeRestricted,
     ConfirmationOutstanding,
-    DeviceNotRegistered,
-    DeviceRemoved,
     FilmNotReady,
     FilmUnknown,
-    KeysUnreadable,
     NotEntitled,
-    NothingGranted,
     RentalNotStarted,
     RentalOver,
     RentalStreamBusy,
@@ -40,6 +37,7 @@ from store.entitlement.errors import (
     TitleTakenDown,
 )
 from store.entitlement.hosted_schemas import has_contract, hosted_licence
+from store.entitlement.licence_errors import KeysUnreadable, NothingGranted
 from store.entitlement.proved_requests import CUSTOMER, PROVED
 from store.errors import NotFound
 from store.settings import Settings

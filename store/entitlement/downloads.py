@@ -23,9 +23,10 @@ from store.entitlement.device_places import lock_account
 from store.entitlement.download_errors import DownloadNotFound
 from store.entitlement.download_records import OfflineLicence
 from store.entitlement.dpop import PublicKey
-from store.entitlement.errors import EntitlementError, NothingGranted
+from store.entitlement.errors import EntitlementError
 from store.entitlement.hosted_schemas import Hosted
 from store.entitlement.keys import KeySeal
+from store.entitlement.licence_errors import NothingGranted
 from store.entitlement.licence_policy import PROTECTIONS, stored_policy
 from store.entitlement.licences import Licence, LicensedKey
 from store.entitlement.models import ContentKey, Device, Entitlement, PlaybackSession, Track

@@ -20,7 +20,7 @@ from sqlalchemy import delete
 
 from store.database import Database
 from store.entitlement.base64url import decode, encode
-from store.entitlement.errors import ProofInvalid
+from store.entitlement.licence_errors import ProofInvalid
 from store.entitlement.models import DpopProof
 
 ACCEPTANCE: Final = timedelta(minutes=2)

@@ -1,4 +1,4 @@
-"""Refusals of rights, devices, playback and licences."""
+"""Refusals of rights and playback, and the base of all in this package."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -61,134 +61,6 @@ def _told(instant: datetime, locale: str) -> str:
 
 def _rfc3339(instant: datetime) -> str:
     return instant.isoformat().replace("+00:00", "Z")
-
-
-# --- proofs and tokens (RFC 9449, 7.1) --------------------------------------------------------------------------
-
-
-class ProofInvalid(EntitlementError):
-    """The DPoP proof is missing, faulty, too old, for another request, or was used before; `reason` says which."""
-
-    status, code = 401, "invalid_dpop_proof"
-    de = "Dieses Gerät hat sich nicht ausweisen können. Bitte laden Sie die Seite neu."
-    en = "This device could not prove itself. Please reload the page."
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """How to do better."""
-        return {"WWW-Authenticate": 'DPoP error="invalid_dpop_proof", algs="ES256"'}
-
-
-class TokenInvalid(EntitlementError):
-    """The playback token is missing, not ours, expired, or bound to another device's key."""
-
-    status, code = 401, "invalid_token"
-    de = "Die Freigabe für diese Wiedergabe gilt nicht mehr. Bitte starten Sie den Film neu."
-    en = "The permission for this playback is no longer valid. Please start the film again."
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """How to do better."""
-        return {"WWW-Authenticate": 'DPoP error="invalid_token", algs="ES256"'}
-
-
-# --- devices ----------------------------------------------------------------------------------------------------
-
-
-class DeviceNotRegistered(EntitlementError):
-    """The proof is right, but its key is no device of this account (or was removed)."""
-
-    status, code = 403, "device_not_registered"
-    way = "register_device"
-    de = "Dieses Gerät ist bei Ihnen nicht angemeldet. Melden Sie es an, dann können Sie hier schauen."
-    en = "This device is not registered with your account. Register it and you can watch here."
-
-
-class DeviceRemoved(EntitlementError):
-    """The device was removed at `removed_at`; it is registered again only if its owner says so (`again: true`)."""
-
-    status, code = 403, "device_removed"
-    way = "register_device"
-    de = (
-        "Dieses Gerät ist am {removed_at} aus Ihrem Konto entfernt worden. "
-        "Melden Sie es wieder an, wenn Sie hier schauen möchten."
-    )
-    en = "This device was removed from your account on {removed_at}. Register it again if you want to watch here."
-
-
-class DeviceLimitReached(EntitlementError):
-    """As many devices as allowed are registered; `devices` names them."""
-
-    status, code = 409, "device_limit_reached"
-    way = "remove_device"
-    de = "Es sind schon {limit} Geräte angemeldet. Entfernen Sie eines, dann ist hier sofort Platz."
-    en = "{limit} devices are registered already. Remove one and this one can take its place at once."
-
-
-class NewDevicesExhausted(EntitlementError):
-    """Too many different devices were added lately; `next_free_at` is the exact instant of the next free place.
-
-    `emergency_possible` says whether a lost device may be replaced before that.
-    """
-
-    status, code = 409, "new_devices_exhausted"
-    way: Way | None = "wait"
-    retry = True
-    de = (
-        "In den letzten {days} Tagen sind {limit} neue Geräte dazugekommen, mehr geht nicht. "
-        "Das nächste neue Gerät ist ab {next_free_at} möglich; frühere Geräte jederzeit."
-    )
-    en = (
-        "{limit} new devices were added within the last {days} days, which is the most. "
-        "The next new one is possible from {next_free_at}; earlier devices at any time."
-    )
-
-    def __init__(self, **details: Any) -> None:
-        super().__init__(**details)
-        self.way = "replace_device" if details.get("emergency_possible") else "wait"
-
-
-class EmergencyRemovalUsed(EntitlementError):
-    """A lost device was replaced lately; `next_free_at` is when that is possible again."""
-
-    status, code = 409, "emergency_removal_used"
-    de = "Ein verlorenes Gerät haben Sie vor Kurzem schon ersetzt. Das geht wieder ab {next_free_at}."
-    en = "You have replaced a lost device only recently. That is possible again from {next_free_at}."
-
-
-class EmergencyRemovalNeedless(EntitlementError):
-    """There is room for a new device anyway: an ordinary removal does, and the one for emergencies is kept."""
-
-    status, code = 409, "emergency_removal_needless"
-    de = "Sie können ohnehin ein neues Gerät anmelden; entfernen Sie das alte einfach so."
-    en = "You can register a new device anyway; simply remove the old one."
-
-
-class DeviceResetUsed(EntitlementError):
-    """Support did so for this account lately; `next_free_at` is when it may again."""
-
-    status, code = 409, "device_reset_used"
-    de = "Für dieses Konto ist das vor Kurzem schon geschehen; es geht wieder ab {next_free_at}."
-    en = "This was done for the account only recently; it is possible again from {next_free_at}."
-
-
-class DeviceResetLimitReached(EntitlementError):
-    """This member of staff did so as often as one may within a day."""
-
-    status, code = 429, "device_reset_limit_reached"
-    de = "Sie haben das heute schon {limit}-mal getan, mehr geht nicht."
-    en = "You have done so {limit} times today, which is the most."
-
-
-class DeviceNotFound(EntitlementError):
-    """No such device in this account."""
-
-    status, code = 404, "device_not_found"
-    de = "Dieses Gerät gibt es in Ihrem Konto nicht."
-    en = "There is no such device in your account."
-
-
-# --- rights -----------------------------------------------------------------------------------------------------
 
 
 class AlreadyEntitled(EntitlementError):
@@ -264,9 +136,6 @@ class WithdrawalLost(EntitlementError):
     status, code = 409, "withdrawal_lost"
     de = "Sie haben den Film am {began_at} begonnen; damit ist das Widerrufsrecht erloschen, wie Sie es erklärt haben."
     en = "You began the film on {began_at}; with that the right of withdrawal ended, as you declared."
-
-
-# --- playback ---------------------------------------------------------------------------------------------------
 
 
 class StartConfirmationNeeded(EntitlementError):
@@ -354,46 +223,3 @@ class PlaybackEnded(EntitlementError):
     status, code = 410, "playback_ended"
     de = "Diese Wiedergabe ist beendet worden. Starten Sie den Film neu, um weiterzuschauen."
     en = "This playback was ended. Start the film again to go on watching."
-
-
-# --- licences ---------------------------------------------------------------------------------------------------
-
-
-class LicenceRequestMalformed(EntitlementError):
-    """The key ids are missing, too many, or no key ids."""
-
-    status, code = 400, "licence_request_malformed"
-    de = "Die Lizenzanfrage ist nicht lesbar: {place}."
-    en = "The licence request cannot be read: {place}."
-
-
-class ForeignKeyAsked(EntitlementError):
-    """A key id is unknown or belongs to another film: the whole request is refused."""
-
-    status, code = 403, "key_of_another_film"
-    de = "Diese Lizenzanfrage passt nicht zu dem Film, der gestartet wurde."
-    en = "This licence request does not match the film that was started."
-
-
-class NothingGranted(EntitlementError):
-    """None of the keys asked for belongs to the quality that was paid."""
-
-    status, code = 403, "quality_not_granted"
-    de = "In dieser Qualität haben Sie den Film nicht geliehen oder gekauft."
-    en = "You have not rented or bought the film in this quality."
-
-
-class StartNotConfirmed(EntitlementError):
-    """The playback was opened without agreeing that the rental begins, so it cannot begin it."""
-
-    status, code = 403, "start_not_confirmed"
-    de = "Der Beginn der Leihzeit ist nicht bestätigt. Bitte starten Sie den Film neu."
-    en = "The beginning of the rental time was not confirmed. Please start the film again."
-
-
-class KeysUnreadable(EntitlementError):
-    """Our fault: the film's keys were sealed with a secret that this process does not have."""
-
-    status, code = 503, "keys_unreadable"
-    de = "Der Film kann gerade nicht freigegeben werden. Es liegt an uns; Ihre Leihzeit hat nicht begonnen."
-    en = "The film cannot be unlocked right now. It is our fault; your rental time has not begun."

@@ -12,23 +12,25 @@ from litestar.types import ASGIApp
 
 from auth.headers import header_of
 from auth.schemas import NO_CONTROLS, problems
+from store.entitlement.device_errors import DeviceNotRegistered
 from store.entitlement.errors import (
-    DeviceNotRegistered,
     EntitlementError,
-    KeysUnreadable,
     NotEntitled,
-    NothingGranted,
     PlaybackEnded,
-    ProofInvalid,
     RentalNotStarted,
     RentalOver,
     RightPaused,
     RightRevoked,
-    StartNotConfirmed,
-    TokenInvalid,
 )
 from store.entitlement.hosted_drm import DrmToday, is_strong
 from store.entitlement.hosted_schemas import Hosted, HostedLicenceOut, has_contract, hosted_licence
+from store.entitlement.licence_errors import (
+    KeysUnreadable,
+    NothingGranted,
+    ProofInvalid,
+    StartNotConfirmed,
+    TokenInvalid,
+)
 from store.entitlement.licences import HostedDevice, LicenceQuestion, Licences
 from store.entitlement.proved_requests import AnyRequest, PlaybackMeans, proof_header, public_url
 from store.errors import NotFound

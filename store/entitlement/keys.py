@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import select
 
 from store.database import Database
-from store.entitlement.errors import KeysUnreadable
+from store.entitlement.licence_errors import KeysUnreadable
 from store.entitlement.models import ContentKey
 
 KEY_BYTES: Final = 16

@@ -17,19 +17,18 @@ from auth.ids import new_id
 from store.database import Database
 from store.entitlement.base64url import decode
 from store.entitlement.decision import is_live
+from store.entitlement.device_errors import DeviceNotRegistered
 from store.entitlement.dpop import Proof, forgotten_at, read_proof, refuse_copy, use_once
-from store.entitlement.errors import (
-    DeviceNotRegistered,
-    EntitlementError,
+from store.entitlement.errors import EntitlementError, PlaybackEnded
+from store.entitlement.keys import KEY_BYTES, KeySeal, SealedKey
+from store.entitlement.licence_errors import (
     ForeignKeyAsked,
     LicenceRequestMalformed,
     NothingGranted,
-    PlaybackEnded,
     ProofInvalid,
     StartNotConfirmed,
     TokenInvalid,
 )
-from store.entitlement.keys import KEY_BYTES, KeySeal, SealedKey
 from store.entitlement.licence_policy import PROTECTIONS, LicencePolicy, streaming_policy
 from store.entitlement.models import Track
 from store.entitlement.record import Question, System

@@ -11,8 +11,8 @@ from auth.authentication import Identity, identity_behind, refuse_all_but_custom
 from auth.errors import CrossSiteRequest, CustomersOnly, NotSignedIn
 from store.database import Database
 from store.entitlement.dpop import Proof, PublicKey, read_proof, use_once
-from store.entitlement.errors import ProofInvalid
 from store.entitlement.keys import KeySeal
+from store.entitlement.licence_errors import ProofInvalid
 from store.entitlement.tokens import PlaybackTokens
 from store.settings import Settings
 

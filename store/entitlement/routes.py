@@ -16,37 +16,36 @@ from auth.headers import header_of
 from auth.schemas import problems
 from store.entitlement import device_routes, download_routes, hosted_licence_routes, progress_routes
 from store.entitlement.base64url import encode
+from store.entitlement.device_errors import DeviceLimitReached, DeviceNotRegistered, DeviceRemoved, NewDevicesExhausted
 from store.entitlement.download_errors import RentalDownloaded
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import (
     AgeRestricted,
-    DeviceLimitReached,
-    DeviceNotRegistered,
-    DeviceRemoved,
     FilmNotReady,
     FilmUnknown,
-    ForeignKeyAsked,
-    KeysUnreadable,
-    LicenceRequestMalformed,
-    NewDevicesExhausted,
     NotEntitled,
-    NothingGranted,
     PlaybackEnded,
     PlaybackNotFound,
-    ProofInvalid,
     RentalNotStarted,
     RentalOver,
     RentalStreamBusy,
     RightPaused,
     RightRevoked,
     StartConfirmationNeeded,
-    StartNotConfirmed,
     StreamsBusy,
     TitleTakenDown,
-    TokenInvalid,
 )
 from store.entitlement.heartbeats import Heartbeats
 from store.entitlement.library import list_library
+from store.entitlement.licence_errors import (
+    ForeignKeyAsked,
+    KeysUnreadable,
+    LicenceRequestMalformed,
+    NothingGranted,
+    ProofInvalid,
+    StartNotConfirmed,
+    TokenInvalid,
+)
 from store.entitlement.licences import LicenceQuestion, Licences
 from store.entitlement.media import serve_film
 from store.entitlement.playback import Playback, list_streams

@@ -10,7 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from store.entitlement.base64url import decode, encode
-from store.entitlement.errors import TokenInvalid
+from store.entitlement.licence_errors import TokenInvalid
 
 LIFE: Final = timedelta(seconds=60)
 """How long a token is good; it never outlives the right."""

@@ -9,7 +9,7 @@ import pytest
 
 from store.catalogue.models import Title
 from store.database import Database
-from store.entitlement import download_errors, errors
+from store.entitlement import device_errors, download_errors, errors, licence_errors
 from store.entitlement.errors import EntitlementError
 from store.entitlement.reasons import tell
 from store.settings import Settings
@@ -246,7 +246,7 @@ def test_every_reason_with_a_way_out_says_where() -> None:
     title = Title(slug="her-2013", kind="film")
     kinds = [
         kind
-        for module in (errors, download_errors)
+        for module in (errors, device_errors, licence_errors, download_errors)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, EntitlementError)
     ]

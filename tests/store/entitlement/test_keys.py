@@ -17,9 +17,9 @@ from store.catalogue.models import Title
 from store.cli import reseal_content_keys
 from store.database import Database
 from store.entitlement.dpop import Proof, PublicKey, forget_old_proofs, use_once
-from store.entitlement.errors import KeysUnreadable
 from store.entitlement.films import register_test_film
 from store.entitlement.keys import KeySeal, reseal_keys
+from store.entitlement.licence_errors import KeysUnreadable
 from store.entitlement.models import ContentKey
 from store.settings import Settings
 from tests.store.entitlement.parts import KEYS, SPELLINGS, Customer, TestDevice, make_right
