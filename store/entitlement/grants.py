@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Update, exists, func, select, update
+from sqlalchemy import ColumnElement, Update, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -20,7 +20,7 @@ from store.catalogue.offer_records import Offer
 from store.catalogue.offers import on_sale
 from store.catalogue.takedowns import IS_TAKEN_DOWN_SQL, SEE_TAKEDOWNS_SQL
 from store.entitlement.errors import AlreadyEntitled, TitleTakenDown, WithdrawalLost
-from store.entitlement.models import Entitlement, LicenceEvent, PlaybackSession
+from store.entitlement.models import Entitlement, LicenceEvent, PlaybackSession, RentalReminder
 from store.entitlement.rights import holds
 from store.purchase_confirmation import confirmed_at
 
@@ -162,9 +162,12 @@ class Grants:
         )
 
     async def release(self, session: AsyncSession, *, lines: Sequence[OrderLine], reason: str, at: datetime) -> None:
-        """Let rights hold again that were suspended for `reason`; a rental's ends move by the time it lost."""
+        """Let rights hold again that were suspended for `reason`; a rental's ends move by the time it lost.
+
+        Of the new ends the customer is reminded anew.
+        """
         lost = at - Entitlement.paused_at
-        await session.execute(
+        released = await session.execute(
             _change(lines)
             .where(Entitlement.pause_reason == reason)
             .values(
@@ -173,7 +176,9 @@ class Grants:
                 paused_at=None,
                 pause_reason=None,
             )
+            .returning(Entitlement.id)
         )
+        await session.execute(delete(RentalReminder).where(RentalReminder.entitlement_id.in_(released.scalars().all())))
 
 
 def _change(lines: Sequence[OrderLine]) -> Update:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
@@ -12,14 +12,16 @@ from sqlalchemy.orm import aliased
 from auth.models import Account
 from auth.ports import OpenDatabase, Outbox
 from store.entitlement.grants import of_present_start
-from store.entitlement.models import Entitlement, MediaAsset, PlaybackSession, RentalReminder
-from store.entitlement.progress import WATCHED
+from store.entitlement.models import Entitlement, PlaybackSession, RentalReminder, WatchProgress
 
 START_NOTICE: Final = timedelta(days=2)
-"""How long before the latest start a customer is reminded."""
+"""How long before the latest start a customer is reminded, at most."""
 
 END_NOTICE: Final = timedelta(hours=6)
-"""How long before the end of a rental that runs."""
+"""How long before the end of a rental that runs, at most."""
+
+_LAST_PART: Final = 0.25
+"""Of a short span: from where on a reminder helps."""
 
 MAILS: Final = {"start": "rental_start_reminder", "end": "rental_end_reminder"}
 """Kind of the mail by the deadline that it reminds of."""
@@ -83,16 +85,17 @@ def _due(*, at: datetime) -> Select[UUID, str, UUID, str]:
 def is_due(*, at: datetime) -> ColumnElement[bool]:
     """Whether a deadline of a rental is so near that its owner should know.
 
-    Not for what is taken back, on hold, watched to the end or bought meanwhile. A deadline that was near from the
-    beginning (a rental of four hours) needs no reminder: the customer has just been told.
+    Not for what is taken back, on hold, watched to the end or bought meanwhile. Of a short span it is the last quarter:
+    of a rental of four hours the last one.
     """
     starts_soon = and_(
         Entitlement.ends_at.is_(None),
-        Entitlement.start_by <= at + START_NOTICE,
-        Entitlement.start_by - Entitlement.granted_at >= 2 * START_NOTICE,
+        Entitlement.start_by - at <= START_NOTICE,
+        _seconds(Entitlement.start_by - at) <= _LAST_PART * _seconds(Entitlement.start_by - Entitlement.granted_at),
     )
     ends_soon = and_(
-        Entitlement.ends_at <= at + END_NOTICE, Entitlement.ends_at - Entitlement.first_played_at >= 2 * END_NOTICE
+        Entitlement.ends_at - at <= END_NOTICE,
+        _seconds(Entitlement.ends_at - at) <= _LAST_PART * _seconds(Entitlement.ends_at - Entitlement.first_played_at),
     )
     deadline = func.coalesce(Entitlement.ends_at, Entitlement.start_by)
     return and_(
@@ -104,14 +107,18 @@ def is_due(*, at: datetime) -> ColumnElement[bool]:
     )
 
 
+def _seconds(span: ColumnElement[Any]) -> ColumnElement[float]:
+    return func.date_part("epoch", span)
+
+
 def is_wanted() -> ColumnElement[bool]:
     """Whether a reminder of a rental still helps its owner."""
     bought = aliased(Entitlement)
     is_watched = exists().where(
         PlaybackSession.entitlement_id == Entitlement.id,
         PlaybackSession.title_id == Entitlement.title_id,
-        PlaybackSession.asset_id == MediaAsset.id,
-        PlaybackSession.position >= WATCHED * MediaAsset.seconds,
+        WatchProgress.playback_session_id == PlaybackSession.id,
+        WatchProgress.finished,
         of_present_start(),
     )
     is_bought = exists().where(

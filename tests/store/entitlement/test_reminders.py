@@ -11,13 +11,14 @@ from litestar import Litestar
 from store.catalogue.models import Title
 from store.composition import periodic_jobs
 from store.database import Database
+from store.entitlement.grants import Grants
 from store.entitlement.reminders import END_NOTICE, START_NOTICE, Reminders
 from store.settings import Settings
 from store.web.wording import wording
 from tests.auth.people import parts_of
 from tests.auth.post_office import deliver_mails, open_post_office, text_of
 from tests.scratch import MovableTestClock
-from tests.store.entitlement.parts import Customer, TestDevice, make_right, make_title
+from tests.store.entitlement.parts import Customer, TestDevice, make_order, make_right, make_title
 
 GRANTED = datetime(2026, 12, 1, 20, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -94,7 +95,7 @@ async def test_the_worker_knows_the_job(
     [
         "UPDATE store.entitlements SET revoked_at = now(), revoke_reason = 'refund' WHERE kind = 'rent'",
         "UPDATE store.entitlements SET paused_at = now(), pause_reason = 'dispute' WHERE kind = 'rent'",
-        "UPDATE store.playback_sessions SET position = 58",
+        "watched",
         "UPDATE auth.accounts SET status = 'disabled'",
         "bought",
     ],
@@ -123,6 +124,9 @@ async def test_nobody_is_reminded_of_what_is_settled(
     assert await remind(app, at) == 1 if is_queued_before else True
     if change == "bought":
         await make_right(database, customer, title, kind="buy")
+    elif change == "watched":
+        clock.fixed = at
+        assert (await device.beat(client, customer, playback["id"], position=58)).status_code == 200
     else:
         await owner.execute(change)
     with open_post_office(settings.smtp_url) as office:
@@ -131,15 +135,59 @@ async def test_nobody_is_reminded_of_what_is_settled(
     assert office.letters == []
 
 
-async def test_a_rental_of_few_hours_and_one_that_is_over_need_no_reminder(
-    app: Litestar, database: Database, owner: asyncpg.Connection, customer: Customer
+async def test_who_looked_at_the_end_and_went_back_is_reminded(
+    client: httpx.AsyncClient,
+    app: Litestar,
+    database: Database,
+    owner: asyncpg.Connection,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
 ) -> None:
-    films = [await make_title(database) for _ in range(3)]
-    await make_right(database, customer, films[0], granted_at=GRANTED, start_days=3)
-    await make_right(database, customer, films[1], granted_at=GRANTED, first_played_at=GRANTED, watch_hours=11)
-    await make_right(database, customer, films[2], kind="buy", granted_at=GRANTED)
-    for hours in (1, 6, 10, 11, 60, 71, 72, 1000):
-        assert await remind(app, GRANTED + timedelta(hours=hours)) == 0
+    clock.fixed = GRANTED
+    await make_right(database, customer, title, granted_at=GRANTED)
+    playback = (await device.open(client, customer, title)).json()
+    assert (await device.licence(client, playback["token"])).status_code == 200
+    await owner.execute("UPDATE store.media_assets SET seconds = 60")
+    for position in (58, 5):
+        assert (await device.beat(client, customer, playback["id"], position=position)).status_code == 200
+    assert await remind(app, GRANTED + timedelta(hours=48) - END_NOTICE) == 1
+
+
+async def test_short_spans_are_reminded_of_in_their_last_quarter(
+    app: Litestar, database: Database, customer: Customer
+) -> None:
+    films = [await make_title(database) for _ in range(2)]
+    await make_right(database, customer, films[0], granted_at=GRANTED, start_days=1)
+    await make_right(database, customer, films[1], granted_at=GRANTED, first_played_at=GRANTED, watch_hours=4)
+    told = [await remind(app, GRANTED + timedelta(hours=hours) - SECOND) for hours in (3, 4, 18, 24)]
+    assert told == [0, 1, 0, 1]
+
+
+async def test_what_is_over_or_bought_needs_no_reminder(app: Litestar, database: Database, customer: Customer) -> None:
+    films = [await make_title(database) for _ in range(2)]
+    await make_right(database, customer, films[0], granted_at=GRANTED, first_played_at=GRANTED)
+    await make_right(database, customer, films[1], kind="buy", granted_at=GRANTED)
+    assert [await remind(app, GRANTED + timedelta(hours=hours)) for hours in (41, 48, 1000)] == [0, 0, 0]
+
+
+async def test_a_rental_that_was_on_hold_is_reminded_of_its_new_end(
+    app: Litestar,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    title: Title,
+) -> None:
+    right = await make_right(database, customer, title, granted_at=GRANTED)
+    _, line = await make_order(owner, customer, title)
+    await owner.execute("UPDATE store.entitlements SET order_line_id = $1 WHERE id = $2", line.id, right)
+    near = GRANTED + timedelta(days=28)
+    assert await remind(app, near) == 1
+    async with database.sessions.begin() as session:
+        await Grants().hold(session, lines=[line], reason="dispute", at=near)
+        await Grants().release(session, lines=[line], reason="dispute", at=near + timedelta(days=40))
+    assert [await remind(app, near + timedelta(days=days)) for days in (39, 40)] == [0, 1]
 
 
 async def test_a_reminder_to_start_is_dropped_when_the_film_was_started_meanwhile(
