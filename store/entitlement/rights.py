@@ -119,8 +119,8 @@ def needs_start(right: Terms) -> bool:
 def choose(rights: Sequence[Entitlement], *, at: datetime) -> Entitlement:
     """The right to watch by, of all that an account has for a title.
 
-    One that holds, if any: bought before rented, better quality first, a running rental before a fresh one. Without
-    any that holds the newest one, to say why not; raises `NotEntitled` where there is none at all.
+    One that holds, if any: what begins no hours before a fresh rental, better quality first, bought before rented.
+    Without any that holds the newest one, to say why not; raises `NotEntitled` where there is none at all.
     """
     if not rights:
         raise NotEntitled
@@ -132,9 +132,9 @@ def choose(rights: Sequence[Entitlement], *, at: datetime) -> Entitlement:
 
 def _preference(right: Entitlement) -> tuple[bool, int, bool, datetime]:
     return (
-        right.kind == "buy",
+        not needs_start(right),
         QUALITIES.index(right.quality),
-        right.first_played_at is not None,
+        right.kind == "buy",
         right.granted_at,
     )
 

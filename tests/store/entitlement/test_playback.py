@@ -135,6 +135,15 @@ async def test_a_bought_film_goes_before_a_rented_one(
     assert (showing["kind"], showing["quality"], showing["ends_at"]) == ("buy", "SD", None)
 
 
+async def test_while_a_better_rental_runs_it_goes_before_a_purchase(
+    client: httpx.AsyncClient, database: Database, customer: Customer, device: TestDevice, title: Title
+) -> None:
+    await make_right(database, customer, title, kind="buy", quality="SD")
+    await make_right(database, customer, title, kind="rent", quality="HD", first_played_at=datetime.now(UTC))
+    showing = (await device.open(client, customer, title, start_confirmed=False)).json()
+    assert (showing["kind"], showing["quality"]) == ("rent", "HD")
+
+
 async def test_two_films_at_a_time_and_a_third_names_the_devices(
     client: httpx.AsyncClient, database: Database, settings: Settings, customer: Customer, title: Title
 ) -> None:
