@@ -90,8 +90,7 @@ def parts_of_viewer(account_id: UUID) -> Mapping[str, Executable]:
             OfflineLicence.ended_at,
             OfflineLicence.end_reason,
         )
-        .join(Entitlement, Entitlement.id == OfflineLicence.entitlement_id)
-        .join(Title, Title.id == Entitlement.title_id)
+        .join(Title, Title.id == OfflineLicence.title_id)
         .where(OfflineLicence.account_id == account_id)
         .order_by(OfflineLicence.id),
         "watch_progress": select(_TITLE, WatchProgress.position, WatchProgress.finished, WatchProgress.seen_at)

@@ -26,6 +26,7 @@ from store.entitlement.errors import (
     RentalStreamBusy,
     StartConfirmationNeeded,
     StreamsBusy,
+    TitleStreamsBusy,
     TitleTakenDown,
 )
 from store.entitlement.films import find_film
@@ -140,7 +141,7 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
     reasons += await _busy(session, wish, right, device, real_now=real_now)
     if right is not None and holds(right, at=at):
         if wish.to_keep:
-            reasons += await against_download(session, right, device, at=at)
+            reasons += await against_download(session, right, device, title_id=title.id, at=at)
         else:
             reasons += await against_streaming(session, right, at=at)
     confirmation = None
@@ -217,6 +218,10 @@ async def _busy(
     most_of_rental = 1 if wish.to_keep else limits.streams_per_rental
     if right is not None and right.kind == "rent" and len(same_right) >= most_of_rental:
         found.append(RentalStreamBusy(limit=most_of_rental, sessions=_named(same_right)))
+    same_title = [(playback, name) for playback, name in others if playback.title_id == wish.title.id]
+    most_of_title = limits.streams_per_title
+    if most_of_title is not None and len(same_title) >= most_of_title and not wish.to_keep:
+        found.append(TitleStreamsBusy(limit=most_of_title, sessions=_named(same_title)))
     if len(others) >= limits.streams and not wish.to_keep:
         found.append(StreamsBusy(limit=limits.streams, sessions=_named(others)))
     return found

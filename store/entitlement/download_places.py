@@ -51,7 +51,7 @@ async def against_streaming(session: AsyncSession, right: Entitlement, *, at: da
 
 
 async def against_download(
-    session: AsyncSession, right: Entitlement, device: Device | None, *, at: datetime
+    session: AsyncSession, right: Entitlement, device: Device | None, *, title_id: UUID, at: datetime
 ) -> list[EntitlementError]:
     """What stands against one more licence of a right on a device; empty also where it is there and may be renewed."""
     if not right.may_download:
@@ -60,9 +60,10 @@ async def against_download(
     if right.kind == "buy":
         return await _against_another_device(session, right, device, out)
     if not out:
-        return await _against_another_download(session, right)
+        return await _against_another_download(session, right, title_id)
     licence, name = out[0]
-    is_asked_again = device is not None and licence.device_id == device.id and at - licence.issued_at < ASKED_AGAIN
+    is_there = device is not None and (licence.device_id, licence.title_id) == (device.id, title_id)
+    is_asked_again = is_there and at - licence.issued_at < ASKED_AGAIN
     return [] if is_asked_again else [DownloadElsewhere(device=name, id=str(licence.id))]
 
 
@@ -71,13 +72,15 @@ async def _against_another_device(
 ) -> list[EntitlementError]:
     limit = (await find_limits(session, right.account_id)).download_devices
     others = [(licence, name) for licence, name in out if device is None or licence.device_id != device.id]
-    if len(others) < limit:
+    if len({licence.device_id for licence, _ in others}) < limit:
         return []
     named = [{"id": str(licence.id), "device": name} for licence, name in others]
     return [DownloadDevicesFull(limit=limit, devices=named)]
 
 
-async def _against_another_download(session: AsyncSession, right: Entitlement) -> list[EntitlementError]:
+async def _against_another_download(
+    session: AsyncSession, right: Entitlement, title_id: UUID
+) -> list[EntitlementError]:
     limit = (await find_limits(session, right.account_id)).downloads_per_rental
-    made = select(func.count()).where(OfflineLicence.entitlement_id == right.id)
+    made = select(func.count()).where(OfflineLicence.entitlement_id == right.id, OfflineLicence.title_id == title_id)
     return [DownloadsUsedUp(limit=limit)] if (await session.scalar(made) or 0) >= limit else []

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.ids import new_id
 from auth.models import Account
-from store.catalogue.models import Base
+from store.catalogue.models import Base, Title
 from store.database import APP_ROLE
 from store.entitlement.models import Device, Entitlement, MediaAsset
 
@@ -31,7 +31,9 @@ class OfflineLicence(Base):
             unique=True,
             postgresql_where=text("ended_at IS NULL AND kind = 'rent'"),
         ),
-        Index("ux_offline_licences_device", "entitlement_id", "device_id", unique=True, postgresql_where=_OUT),
+        Index(
+            "ux_offline_licences_title", "entitlement_id", "device_id", "title_id", unique=True, postgresql_where=_OUT
+        ),
         Index(None, "account_id"),
         Index(None, "entitlement_id"),
     )
@@ -42,6 +44,8 @@ class OfflineLicence(Base):
     kind: Mapped[str]
     """The right's: of a rental one may be out at a time."""
     device_id: Mapped[UUID] = mapped_column(ForeignKey(Device.id))
+    title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id))
+    """What may be watched: by a right to a season or series each episode has a licence of its own."""
     asset_id: Mapped[UUID] = mapped_column(ForeignKey(MediaAsset.id))
     system: Mapped[str]
     """The hosted service that was told to issue it."""

@@ -92,7 +92,7 @@ class Downloads:
         """Take a licence back that the device which proved `key` has deleted; doing so again changes nothing.
 
         `first_played_at`: when a rental was first played there by the device's clock, which counts between its issue
-        and now; None: never. Raises `DownloadNotFound`.
+        and now, and its hours begin no later than the licence let them; None: never. Raises `DownloadNotFound`.
         """
         await lock_account(self.session, identity.account_id)
         record = await self.session.scalar(
@@ -110,7 +110,7 @@ class Downloads:
             record.ended_at, record.end_reason = at, "returned"
             if first_played_at is not None and record.kind == "rent":
                 record.first_played_at = min(max(first_played_at, record.issued_at), at)
-                await self._begin(record.entitlement_id, record.first_played_at)
+                await self._begin(record.entitlement_id, min(record.first_played_at, record.lasts_until))
         return record
 
     async def _issue(
@@ -137,12 +137,12 @@ class Downloads:
             raise decision.reasons[0].with_details(reasons=decision.told())
         if right is None or film is None or device is None:
             raise RuntimeError("a download was allowed without right, film or device")
-        # Playbacks before the right, as a licence locks them.
+        # The order before playbacks and right, as a refund locks them; playbacks before the right, as a licence does.
+        await self._keep_confirmation(decision)
         if right.kind == "rent":
             await self._end_playbacks(right, real_now=question.real_now)
         await self._hold(right, at=at)
-        await self._keep_confirmation(decision)
-        record = await self._find_or_add(right, device, film_id=film.id, system=system, at=at)
+        record = await self._find_or_add(right, device, title_id=title.id, film_id=film.id, system=system, at=at)
         policy = stored_policy(right, at=at)
         record.lasts_until = at + policy.lasts
         keys = await self._keys(record.asset_id, right, system)
@@ -162,9 +162,9 @@ class Downloads:
             await keep_confirmed(self.session, confirmation.order_id, at=confirmation.at)
 
     async def _find_or_add(
-        self, right: Entitlement, device: Device, *, film_id: UUID, system: Hosted, at: datetime
+        self, right: Entitlement, device: Device, *, title_id: UUID, film_id: UUID, system: Hosted, at: datetime
     ) -> OfflineLicence:
-        """The licence that is on the device (its film with it), else a new one; what has lapsed is closed before."""
+        """The title's licence on the device (its film with it), else a new one; what has lapsed is closed before."""
         of_right = OfflineLicence.entitlement_id == right.id
         await self.session.execute(
             update(OfflineLicence)
@@ -173,7 +173,10 @@ class Downloads:
         )
         record = await self.session.scalar(
             select(OfflineLicence).where(
-                of_right, OfflineLicence.device_id == device.id, OfflineLicence.ended_at.is_(None)
+                of_right,
+                OfflineLicence.device_id == device.id,
+                OfflineLicence.title_id == title_id,
+                OfflineLicence.ended_at.is_(None),
             )
         )
         if record is not None:
@@ -184,6 +187,7 @@ class Downloads:
             entitlement_id=right.id,
             kind=right.kind,
             device_id=device.id,
+            title_id=title_id,
             asset_id=film_id,
             system=system,
             issued_at=at,
@@ -216,10 +220,13 @@ class Downloads:
     async def _begin(self, entitlement_id: UUID, first_played_at: datetime) -> None:
         """Let a rental's hours have begun when the device says, unless they had begun before.
 
-        What was played before support mended the rental is what was mended: it begins nothing.
+        It began before the time to start was over, or not at all. What was played before support mended the rental is
+        what was mended: it begins nothing.
         """
         right = await self.session.get_one(Entitlement, entitlement_id, with_for_update=True, populate_existing=True)
         mended_at = await remedied_at(self.session, entitlement_id)
+        if right.start_by is not None:
+            first_played_at = min(first_played_at, right.start_by)
         if needs_start(right) and (mended_at is None or first_played_at > mended_at):
             right.first_played_at, right.ends_at = first_played_at, ending(right, at=first_played_at).ends_at
 
@@ -239,7 +246,7 @@ async def list_downloads(
         select(OfflineLicence, Device.name, Title.slug, name, is_void)
         .join(Entitlement, Entitlement.id == OfflineLicence.entitlement_id)
         .join(Device, Device.id == OfflineLicence.device_id)
-        .join(Title, Title.id == Entitlement.title_id)
+        .join(Title, Title.id == OfflineLicence.title_id)
         .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
         .where(
             OfflineLicence.account_id == account_id,

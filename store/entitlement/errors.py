@@ -201,6 +201,15 @@ class RentalStreamBusy(EntitlementError):
     en = "This rental is playing on another device right now. Stop it there and you can go on here."
 
 
+class TitleStreamsBusy(EntitlementError):
+    """As many streams of this title as allowed are running; `sessions` names the devices, and each can be stopped."""
+
+    status, code, way = 409, "title_streams_busy", "stop_stream"
+    retry = True
+    de = "Dieser Titel läuft gerade auf einem anderen Gerät. Beenden Sie ihn dort, dann geht es hier weiter."
+    en = "This title is playing on another device right now. Stop it there and you can go on here."
+
+
 class PlaybackNotFound(EntitlementError):
     """No such playback in this account (or on this device)."""
 

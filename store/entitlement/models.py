@@ -120,6 +120,8 @@ class DeviceLimit(Base):
     """Films at a time per account."""
     streams_per_rental: Mapped[int]
     """Streams at a time of one rental."""
+    streams_per_title: Mapped[int | None]
+    """Streams at a time of one title, however it was paid; None: as many as the account may have."""
     download_devices: Mapped[int] = mapped_column(default=2, server_default="2")
     """Devices that a purchase may be downloaded to at a time; a rental to one."""
     downloads_per_rental: Mapped[int] = mapped_column(default=3, server_default="3")

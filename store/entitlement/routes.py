@@ -33,6 +33,7 @@ from store.entitlement.errors import (
     RightRevoked,
     StartConfirmationNeeded,
     StreamsBusy,
+    TitleStreamsBusy,
     TitleTakenDown,
 )
 from store.entitlement.heartbeats import Heartbeats
@@ -142,6 +143,7 @@ async def read_streams(
         DeviceNotRegistered,
         DeviceRemoved,
         RentalStreamBusy,
+        TitleStreamsBusy,
         RentalDownloaded,
         StreamsBusy,
         StartConfirmationNeeded,

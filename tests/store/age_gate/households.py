@@ -129,6 +129,7 @@ async def _watched(database: Database, account_id: UUID, title: Title) -> None:
             entitlement_id=right,
             kind="buy",
             device_id=device.id,
+            title_id=title.id,
             asset_id=asset.id,
             system="axinom",
             issued_at=now,

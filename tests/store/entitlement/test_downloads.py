@@ -4,6 +4,7 @@ import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -13,7 +14,7 @@ from litestar import Litestar
 
 from store.catalogue.models import Title
 from store.database import Database
-from store.entitlement.base64url import encode
+from store.entitlement.base64url import decode, encode
 from store.entitlement.grants import Grants
 from store.settings import Settings
 from tests.journeys.waiting import eventually
@@ -29,7 +30,9 @@ from tests.store.entitlement.parts import (
     confirm,
     make_customer,
     make_order,
+    make_other_film,
     make_right,
+    make_title,
 )
 
 AT = datetime(2026, 12, 1, 20, tzinfo=UTC)
@@ -49,10 +52,19 @@ async def another_device(
     return device
 
 
+def message_of(issued: dict[str, Any]) -> dict[str, Any]:
+    told = jwt.decode(issued["licence"]["value"], AXINOM.communication_key, algorithms=["HS256"])
+    message: dict[str, Any] = told["message"]
+    return message
+
+
 def limits_of(issued: dict[str, Any]) -> dict[str, Any]:
-    message = jwt.decode(issued["licence"]["value"], AXINOM.communication_key, algorithms=["HS256"])["message"]
-    limits: dict[str, Any] = message["license"]
+    limits: dict[str, Any] = message_of(issued)["license"]
     return limits
+
+
+def key_ids_of(issued: dict[str, Any]) -> list[str]:
+    return [key["id"] for key in message_of(issued)["content_keys_source"]["inline"]]
 
 
 async def test_a_rental_that_was_not_begun_may_begin_on_the_device_within_its_days(
@@ -282,6 +294,7 @@ async def test_only_the_device_itself_returns_a_film(
         ("1999-01-01T00:00:00Z", "2026-12-01T20:00:00"),
         ("2099-01-01T00:00:00Z", "2026-12-05T20:00:00"),
     ],
+    ids=["never", "a day later", "before it was out", "in the future"],
 )
 async def test_a_returned_rental_began_when_the_device_says_within_the_time_that_it_was_out(
     client: httpx.AsyncClient,
@@ -304,6 +317,64 @@ async def test_a_returned_rental_began_when_the_device_says_within_the_time_that
     first = datetime.fromisoformat(began).replace(tzinfo=UTC) if began else None
     assert row["first_played_at"] == first
     assert row["ends_at"] == (first + timedelta(hours=48) if first else None)
+
+
+@pytest.mark.parametrize("days", [31, 300])
+@pytest.mark.parametrize("near_end", ["full", "cut"])
+async def test_who_returns_it_late_began_no_later_than_might_be(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    days: int,
+    near_end: str,
+) -> None:
+    clock.fixed = AT
+    await make_right(database, customer, title, granted_at=AT, near_end=near_end, may_download=True)
+    issued = await kept(client, device, customer, title)
+    clock.fixed = AT + timedelta(days=days)
+    told = "2099-01-01T00:00:00Z"
+    assert (await give_back(client, device, customer, issued["download"]["id"], first_played_at=told)).is_success
+    ends_at: datetime = await owner.fetchval("SELECT ends_at FROM store.entitlements")
+    assert ends_at == AT + timedelta(days=32 if near_end == "full" else 30)
+    clock.fixed = max(clock.fixed, ends_at)
+    assert code_of(await device.open(client, customer, title)) == (403, "rental_over")
+
+
+@pytest.mark.parametrize("kind", ["buy", "rent"])
+async def test_each_episode_of_a_season_has_a_licence_of_its_own(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    settings: Settings,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    kind: str,
+) -> None:
+    clock.fixed = AT
+    season = await make_title(database, kind="season", parent=await make_title(database, kind="series"))
+    first, second = [await make_title(database, kind="episode", parent=season, number=number) for number in (1, 2)]
+    kid = await make_other_film(database, settings, second)
+    await make_right(database, customer, season, kind=kind, granted_at=AT, may_download=True)
+    one = await kept(client, device, customer, first)
+    other = await keep(client, device, customer, second)
+    if kind == "rent":
+        assert code_of(other) == (409, "download_outstanding"), "a rental is in one place, and plays one at a time"
+        return
+    assert other.json()["download"]["id"] != one["download"]["id"]
+    assert key_ids_of(other.json()) == [str(UUID(bytes=decode(kid)))]
+    again = await kept(client, device, customer, first)
+    assert again["download"]["id"] == one["download"]["id"]
+    listed = (await client.get(PATH, headers=customer.headers)).json()["downloads"]
+    assert {line["slug"] for line in listed} == {first.slug, second.slug}
+    tablet, phone = [await another_device(client, customer, settings, name=name) for name in ("Tablet", "Telefon")]
+    assert (await keep(client, tablet, customer, first)).status_code == 201, "two on one device take one place"
+    assert code_of(await keep(client, phone, customer, second)) == (409, "download_devices_full")
 
 
 async def test_what_a_device_says_is_believed_three_times(

@@ -178,3 +178,24 @@ async def test_a_sign_of_life_that_was_late_brings_no_place_back(
             real_now=arrived - timedelta(seconds=1),
         )
     assert await live(owner) == 1
+
+
+async def test_a_title_that_may_be_watched_on_one_device_at_a_time_is(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    devices: list[TestDevice],
+    title: Title,
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    other = await make_title(database)
+    await make_right(database, customer, other, kind="buy")
+    sofa, bed = devices[:2]
+    assert [(await one.open(client, customer, title)).status_code for one in (sofa, bed)] == [201, 201]
+    await owner.execute("UPDATE store.playback_sessions SET ended_at = now(), end_reason = 'stopped'")
+    await owner.execute("UPDATE store.device_limits SET streams_per_title = 1 WHERE account_id IS NOT NULL")
+    assert (await sofa.open(client, customer, title)).status_code == 201
+    refused = (await bed.open(client, customer, title)).json()
+    assert (refused["code"], [one["device"] for one in refused["sessions"]]) == ("title_streams_busy", ["Gerät 0"])
+    assert (await bed.open(client, customer, other)).status_code == 201

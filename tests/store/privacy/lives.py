@@ -194,6 +194,7 @@ async def _watch(app: Litestar, person: Account) -> None:
             entitlement_id=right.id,
             kind="buy",
             device_id=device.id,
+            title_id=right.title_id,
             asset_id=asset.id,
             system="axinom",
             issued_at=now,
