@@ -101,6 +101,7 @@ BY_OWN_RULE = {
     "POST /v1/playback-sessions/{playback_session_id}/heartbeats": STATE,
     "POST /v1/playback-sessions/{playback_session_id}/failures": STATE,
     "POST /v1/playback-sessions/{playback_session_id}/progress-reports": STATE,
+    "POST /v1/offline-licences/{download_id}/progress-reports": STATE,
     "DELETE /v1/playback-sessions/{playback_session_id}": STATE,
     "POST /v1/playback-licences/clearkey": SECRET,
     "POST /v1/playback-licences/axinom": SECRET,

@@ -26,6 +26,7 @@ _ROWS: Final = (
     DELETE FROM store.devices AS d WHERE account_id = :account_id
        AND NOT EXISTS (SELECT FROM store.licence_events AS l WHERE l.device_id = d.id)
        AND NOT EXISTS (SELECT FROM store.playback_sessions AS p WHERE p.device_id = d.id)
+       AND NOT EXISTS (SELECT FROM store.offline_licences AS o WHERE o.device_id = d.id)
     """,
     # What licence events point to stays as an empty row: no name, and no key that could prove anything again.
     """

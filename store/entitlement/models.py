@@ -236,7 +236,10 @@ class PlaybackSession(Base):
     ended_at: Mapped[datetime | None]
     """Real time."""
     end_reason: Mapped[str | None]
-    """`stopped`, `replaced`, `silent`, `device_removed`, `failed` or `taken_down`."""
+    """`stopped`, `replaced`, `silent`, `device_removed`, `failed` or `taken_down`.
+
+    `offline`: it never took a place, for it was played from a licence that stays on the device, whose id it has.
+    """
 
 
 class WatchProgress(Base):
@@ -247,7 +250,7 @@ class WatchProgress(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
     title_id: Mapped[UUID] = mapped_column(ForeignKey(Title.id), primary_key=True)
     playback_session_id: Mapped[UUID] = mapped_column(ForeignKey(PlaybackSession.id))
-    """The playback that the place comes from."""
+    """The playback that the place comes from; of a download, the one of its id."""
     sequence: Mapped[int] = mapped_column(BigInteger)
     """The report's number within that playback."""
     position: Mapped[float]

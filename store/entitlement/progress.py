@@ -14,13 +14,16 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, select, text
+from sqlalchemy import and_, delete, func, literal, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
 from store.entitlement.decision import find_title
+from store.entitlement.download_errors import DownloadNotFound
+from store.entitlement.download_records import OfflineLicence
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import PlaybackNotFound
 from store.entitlement.models import Device, Entitlement, PlaybackSession, WatchProgress
@@ -106,6 +109,34 @@ class Progress:
             seen_at=real_now - last.ago,
         )
         return await self.session.get_one(WatchProgress, (account_id, playback.title_id), populate_existing=True)
+
+    async def take_of_download(
+        self, *, account_id: UUID, key: PublicKey, download_id: UUID, reports: Sequence[Report], real_now: datetime
+    ) -> WatchProgress:
+        """Take reports of what was played from a licence that stays on this device, also after it was returned.
+
+        They are those of a playback of the same id, which never took a place. Raises `DownloadNotFound`.
+        """
+        columns = ("id", "account_id", "entitlement_id", "device_id", "title_id", "asset_id")
+        showing = (
+            select(
+                *(getattr(OfflineLicence, name) for name in columns),
+                OfflineLicence.issued_at,
+                *(literal(value) for value in (True, real_now, 0.0, real_now, "offline")),
+            )
+            .join(Device, Device.id == OfflineLicence.device_id)
+            .where(OfflineLicence.id == download_id, OfflineLicence.account_id == account_id, Device.jkt == key.jkt)
+        )
+        told = ("opened_at", "start_confirmed", "beat_at", "position", "ended_at", "end_reason")
+        await self.session.execute(
+            insert(PlaybackSession).from_select([*columns, *told], showing).on_conflict_do_nothing()
+        )
+        try:
+            return await self.take(
+                account_id=account_id, key=key, playback_session_id=download_id, reports=reports, real_now=real_now
+            )
+        except PlaybackNotFound:
+            raise DownloadNotFound from None
 
 
 MERGE: Final = """

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.authentication import Identity, customer_only
 from auth.errors import CrossSiteRequest
 from auth.schemas import problems
+from store.entitlement.download_errors import DownloadNotFound
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import FilmUnknown, PlaybackNotFound
 from store.entitlement.models import TrackChoice
@@ -48,6 +49,34 @@ async def report_progress(
         account_id=identity.account_id,
         key=device_key,
         playback_session_id=playback_session_id,
+        reports=data.plain(),
+        real_now=real_now,
+    )
+    return ProgressOut.of(kept)
+
+
+@post(
+    "/v1/offline-licences/{download_id:uuid}/progress-reports",
+    for_every_age=True,
+    guards=[customer_only],
+    status_code=200,
+    summary="Report what was watched of a download",
+    tags=["Downloads"],
+    responses=problems(*PROVED, DownloadNotFound),
+)
+async def report_progress_of_download(
+    download_id: FromPath[UUID],
+    data: JSONBody[ReportsCreate],
+    session: NamedDependency[AsyncSession],
+    identity: NamedDependency[Identity],
+    device_key: NamedDependency[PublicKey],
+    real_now: NamedDependency[datetime],
+) -> ProgressOut:
+    """Take reports of what was played from a licence that stays on this device, whenever it is online again."""
+    kept = await Progress(session).take_of_download(
+        account_id=identity.account_id,
+        key=device_key,
+        download_id=download_id,
         reports=data.plain(),
         real_now=real_now,
     )
@@ -130,4 +159,11 @@ async def keep_track_choice(
     return TrackChoiceOut(data.audio, data.subtitles)
 
 
-handlers = [report_progress, read_progress, remove_progress, read_track_choice, keep_track_choice]
+handlers = [
+    report_progress,
+    report_progress_of_download,
+    read_progress,
+    remove_progress,
+    read_track_choice,
+    keep_track_choice,
+]

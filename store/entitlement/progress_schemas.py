@@ -18,7 +18,7 @@ class ReportCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a player stood, some time ago."""
 
     sequence: ReportNumber
-    """Counts up within the playback, heartbeats included."""
+    """Counts up within the playback, heartbeats included, or within what is played of the download."""
     position: MediaTime
     """Media time, in seconds."""
     seconds_ago: Annotated[float, msgspec.Meta(ge=0, le=31_536_000, examples=[3600.0])] = 0.0
@@ -43,7 +43,7 @@ class ProgressOut(msgspec.Struct, frozen=True):
     """What is kept of the title now."""
 
     playback_session_id: UUID
-    """The playback that the place comes from."""
+    """The playback, or the download, that the place comes from."""
     sequence: int
     position: float
     finished: bool

@@ -34,6 +34,7 @@ FOR_EVERY_AGE = {
     ("DELETE", "/v1/playback-sessions/{playback_session_id}"),
     ("POST", "/v1/playback-sessions/{playback_session_id}/failures"),
     ("POST", "/v1/playback-sessions/{playback_session_id}/progress-reports"),
+    ("POST", "/v1/offline-licences/{download_id}/progress-reports"),
     ("PUT", "/v1/track-choice"),
     ("POST", "/de/step-up"),
     ("POST", "/de/step-up/passkey"),

@@ -96,6 +96,20 @@ async def test_the_books_and_the_proofs_stay_and_still_hold(
     assert {(row["account_id"], row["sent_to"], row["smtp_reply"]) for row in kinds.values()} == {(None, None, None)}
 
 
+async def test_a_device_of_which_only_a_download_is_left_stands_in_no_erasure_s_way(
+    program: httpx.AsyncClient, life: Life, database: Database, owner: asyncpg.Connection
+) -> None:
+    """Licence events and playbacks are deleted when their period is over; the download's row stays."""
+    async with owner.transaction():
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        for table in ("licence_events", "watch_progress", "playback_sessions"):
+            await owner.execute(f"DELETE FROM store.{table}")
+    assert await owner.fetchval("SELECT count(*) FROM store.offline_licences") == 1
+    await ask(program, life)
+    assert await erase(database) == 1
+    assert await places_of(owner) == KEPT
+
+
 async def test_an_erased_account_opens_to_nobody_and_its_address_is_free_again(
     app: Litestar, program: httpx.AsyncClient, life: Life, database: Database, settings: Settings
 ) -> None:
