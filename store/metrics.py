@@ -11,6 +11,7 @@ from typing import Final
 
 from auth.ports import OpenDatabase
 from store.invariants import last_findings
+from store.parked_work import STUCK_REFUND
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4"
 """Prometheus' text format; the charset comes with the answer."""
@@ -28,14 +29,13 @@ class Metric:
     kind: str = "gauge"
 
 
-_WAITING: Final = """
+_WAITING: Final = f"""
     SELECT
         (SELECT count(*) FROM billing.webhook_events WHERE outcome = 'parked') AS parked_events,
         (SELECT count(*) FROM billing.webhook_events
           WHERE outcome = 'received' AND happened_at > now() - interval '1 day') AS unhandled_events,
         (SELECT count(*) FROM billing.refunds WHERE state = 'awaiting_approval') AS awaiting_refunds,
-        (SELECT count(*) FROM billing.refunds AS r WHERE state IN ('failed', 'canceled')
-          AND NOT EXISTS (SELECT FROM billing.refunds AS again WHERE again.replaces_id = r.id)) AS failed_refunds,
+        (SELECT count(*) FROM billing.refunds AS r WHERE {STUCK_REFUND}) AS failed_refunds,
         (SELECT count(*) FROM billing.withdrawal_declarations WHERE state = 'open') AS open_withdrawals,
         (SELECT count(*) FROM store.cases WHERE state = 'open' AND due_at <= now()) AS overdue_cases,
         (SELECT count(*) FROM auth.recoveries WHERE ended_at IS NULL AND approved_at IS NULL) AS awaiting_recoveries,
@@ -45,7 +45,7 @@ _WAITING: Final = """
           AND at > now() - interval '1 day') AS called_off,
         (SELECT coalesce(extract(epoch FROM now() - min(execute_after)), 0) FROM jobs.pgqueuer
           WHERE status = 'queued' AND execute_after <= now()) AS oldest_job
-"""
+"""  # noqa: S608
 
 _JOBS: Final = (
     "SELECT entrypoint, status::text AS status, count(*) AS count FROM jobs.pgqueuer GROUP BY 1, 2 ORDER BY 1, 2"
@@ -78,7 +78,11 @@ _NAMES: Final = (
     ("parked_events", "videothek_webhook_events_parked", "Events of the payment provider that changed nothing."),
     ("unhandled_events", "videothek_webhook_events_unhandled", "Events of the last day that were not concluded."),
     ("awaiting_refunds", "videothek_refunds_awaiting_approval", "Refunds that wait for a second person."),
-    ("failed_refunds", "videothek_refunds_failed", "Refunds that did not arrive and were not sent again."),
+    (
+        "failed_refunds",
+        "videothek_refunds_failed",
+        "Refunds that failed and were not sent again, or are refused for days.",
+    ),
     ("open_withdrawals", "videothek_withdrawals_open", "Declared withdrawals that wait for a person."),
     ("overdue_cases", "videothek_cases_overdue", "Cases whose promised day for an answer is over."),
     ("awaiting_recoveries", "videothek_recoveries_awaiting_approval", "Recoveries that wait for a second person."),

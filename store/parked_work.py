@@ -67,13 +67,18 @@ _EVENTS: Final = """
      WHERE outcome = 'parked' ORDER BY received_at DESC LIMIT $1
 """
 
-_REFUNDS: Final = """
+STUCK_REFUND: Final = """(
+    r.state IN ('failed', 'canceled')
+       AND NOT EXISTS (SELECT FROM billing.refunds AS again WHERE again.replaces_id = r.id)
+    OR r.state = 'requested' AND r.provider_refund_id IS NULL AND r.updated_at - r.created_at > interval '2 days')"""
+"""Of `billing.refunds AS r`: failed and not sent again, or refused by the provider for so long that it will not go."""
+
+_REFUNDS: Final = f"""
     SELECT r.id, o.order_number, r.reason, r.state, r.amount, r.currency, r.updated_at
       FROM billing.refunds AS r JOIN billing.orders AS o ON o.id = r.order_id
-     WHERE r.state IN ('failed', 'canceled')
-       AND NOT EXISTS (SELECT FROM billing.refunds AS again WHERE again.replaces_id = r.id)
+     WHERE {STUCK_REFUND}
      ORDER BY r.updated_at DESC LIMIT $1
-"""
+"""  # noqa: S608
 
 
 async def list_parked_jobs(database: OpenDatabase) -> Sequence[ParkedJob]:
@@ -91,7 +96,7 @@ async def list_parked_events(database: OpenDatabase) -> Sequence[ParkedEvent]:
 
 
 async def list_failed_refunds(database: OpenDatabase) -> Sequence[FailedRefund]:
-    """The newest refunds that the provider gave up and nobody has sent again."""
+    """The newest refunds that failed and nobody has sent again, or that the provider keeps refusing."""
     rows = await database.reads.fetch(_REFUNDS, NEWEST)
     return [
         FailedRefund(

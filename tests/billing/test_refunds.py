@@ -7,10 +7,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from billing.errors import PaymentOutcomeUnknown
+from billing.errors import PaymentOutcomeUnknown, PaymentProviderRefused
 from billing.models import RefundState
 from billing.money import Money
 from billing.ports import ProviderRefund
+from store.parked_work import list_failed_refunds
 from tests.billing.tills import NOON, Till, count
 from tests.fakes import FakeGateway
 
@@ -95,6 +96,22 @@ async def test_a_refund_that_breaks_keeps_no_other_one_waiting(
     assert await till.refunds.sweep(at=NOON + timedelta(minutes=2)) == 2
     states = await owner.fetch("SELECT id = $1 AS is_broken, state FROM billing.refunds ORDER BY 1", broken)
     assert [tuple(row) for row in states] == [(False, "succeeded"), (True, "requested")]
+
+
+async def test_a_refund_that_the_provider_refuses_for_days_is_shown_to_a_person(
+    till: Till, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refund_id = await a_refund(till, owner)
+
+    async def refuse(gateway: FakeGateway, **asked: Any) -> ProviderRefund:
+        raise PaymentProviderRefused
+
+    monkeypatch.setattr(FakeGateway, "request_refund", refuse)
+    shown = []
+    for days in (1, 3):
+        await till.refunds.sweep(at=NOON + timedelta(days=days))
+        shown.append([refund.id for refund in await list_failed_refunds(till.database)])
+    assert shown == [[], [refund_id]]
 
 
 async def test_old_news_never_take_a_refund_back(till: Till, owner: asyncpg.Connection) -> None:
