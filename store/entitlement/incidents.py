@@ -1,8 +1,8 @@
 """An incident is made good: everybody who had an error on a title in a span gets the time that it took, once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Final
 from uuid import UUID
@@ -65,7 +65,7 @@ class Incident(Base):
     ends_at: Mapped[datetime]
     """Exclusive; business time."""
     hours: Mapped[int]
-    """How many each rental gets."""
+    """How many a rental gets for it alone."""
     agent_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
     reason: Mapped[str]
     noted_at: Mapped[datetime]
@@ -84,7 +84,7 @@ class Span:
     @property
     def hours(self) -> int:
         """The time lost, in hours begun."""
-        return ceil((self.ends_at - self.begins_at) / timedelta(hours=1))
+        return hours_of([(self.begins_at, self.ends_at)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,15 @@ class Extent:
     customers: int
     compensated: int
     hours: int
+
+
+def hours_of(spans: Iterable[tuple[datetime, datetime]]) -> int:
+    """How long some spans are together, in hours begun; what several cover counts once."""
+    total, reached = timedelta(0), datetime.min.replace(tzinfo=UTC)
+    for begins_at, ends_at in sorted((begin.astimezone(UTC), end.astimezone(UTC)) for begin, end in spans):
+        total += max(timedelta(0), ends_at - max(begins_at, reached))
+        reached = max(reached, ends_at)
+    return ceil(total / timedelta(hours=1))
 
 
 async def preview(session: AsyncSession, span: Span) -> Extent:
@@ -157,8 +166,9 @@ async def compensate(database: Database, outbox: Outbox, *, incident_id: UUID, a
     """Make an incident good for every rental that it met; how many were extended now.
 
     A transaction for each rental, and one remedy of an incident for each (a unique constraint): killed at any place it
-    goes on where it was. What is over for too long, or on hold, is left out, and so is what got hours for the same time
-    already. A fault of ours with one rental keeps nobody else waiting; raised at the end, it has the job tried again.
+    goes on where it was. What is over for too long, or on hold, is left out. A rental that was made good for other
+    spans gets what this one adds to them: so a span is corrected by noting it anew. A fault of ours with one rental
+    keeps nobody else waiting; raised at the end, it has the job tried again.
     """
     async with database.sessions() as session:
         incident = await session.get_one(Incident, incident_id)
@@ -190,10 +200,11 @@ async def _extend(
     await lock_account(session, account_id)
     await hold_playbacks(session, entitlement_id)
     right = await session.get_one(Entitlement, entitlement_id, with_for_update=True)
-    if await _was_compensated(session, incident, entitlement_id):
+    hours = await _hours_due(session, incident, entitlement_id)
+    if not hours:
         return False
     try:
-        after = extended(right, hours=incident.hours, limits=await find_remedy_limits(session), at=at)
+        after = extended(right, hours=hours, limits=await find_remedy_limits(session), at=at)
     except EntitlementError as refusal:
         log.info("left out", incident_id=str(incident.id), entitlement_id=str(entitlement_id), code=refusal.code)
         return False
@@ -204,7 +215,7 @@ async def _extend(
         agent_id=incident.agent_id,
         incident_id=incident.id,
         kind="extended",
-        hours=incident.hours,
+        hours=hours,
         reason=incident.reason,
         start_by_before=right.start_by,
         ends_at_before=right.ends_at,
@@ -220,19 +231,15 @@ async def _extend(
     return True
 
 
-async def _was_compensated(session: AsyncSession, incident: Incident, entitlement_id: UUID) -> bool:
-    """Whether the rental got hours for this incident, or for one of the same time that was noted with another span."""
-    had = (
-        select(RentalRemedy.id)
-        .join(Incident, Incident.id == RentalRemedy.incident_id)
-        .where(
-            RentalRemedy.entitlement_id == entitlement_id,
-            Incident.begins_at < incident.ends_at,
-            Incident.ends_at > incident.begins_at,
-        )
-        .limit(1)
+async def _hours_due(session: AsyncSession, incident: Incident, entitlement_id: UUID) -> int:
+    """What an incident adds to the time that the rental was made good for already."""
+    rows = await session.execute(
+        select(Incident.begins_at, Incident.ends_at)
+        .join(RentalRemedy, RentalRemedy.incident_id == Incident.id)
+        .where(RentalRemedy.entitlement_id == entitlement_id)
     )
-    return await session.scalar(had) is not None
+    before = [(begins_at, ends_at) for begins_at, ends_at in rows]
+    return hours_of([*before, (incident.begins_at, incident.ends_at)]) - hours_of(before)
 
 
 async def _hours(session: AsyncSession, span: Span) -> int:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx
@@ -14,7 +15,7 @@ from auth.ids import new_id
 from store.catalogue.models import Title
 from store.composition import job_handlers
 from store.database import Database
-from store.entitlement.incidents import JOB
+from store.entitlement.incidents import JOB, Span
 from tests.auth.people import parts_of
 from tests.scratch import MovableTestClock
 from tests.store.consoles.people import REASON, Person, a_person
@@ -140,7 +141,7 @@ async def test_noted_again_and_worked_on_twice_at_once_it_gives_nothing_twice(
     assert await owner.fetchval("SELECT count(*) FROM store.rental_remedies") == 5
 
 
-async def test_the_same_time_noted_with_another_span_gives_nothing_more(
+async def test_a_span_that_is_corrected_gives_what_it_adds(
     app: Litestar,
     client: httpx.AsyncClient,
     database: Database,
@@ -149,12 +150,19 @@ async def test_the_same_time_noted_with_another_span_gives_nothing_more(
     owner: asyncpg.Connection,
 ) -> None:
     [right] = await watchers(database, owner, title, 1)
-    for later in (timedelta(0), timedelta(minutes=1), HOUR):
+    for later, hours in ((timedelta(0), 51), (timedelta(minutes=1), 51), (HOUR, 52), (HOUR, 52), (-HOUR, 52)):
         shifted = wish(title, {"ends_at": (TO + later).isoformat()})
         incident = (await client.post("/v1/staff/incidents", json=shifted, headers=lead.headers)).json()
         await work(app, incident["id"])
-    assert await owner.fetchval("SELECT count(*) FROM store.incidents") == 3
-    assert await owner.fetchval("SELECT ends_at FROM store.entitlements WHERE id = $1", right) == FROM + 51 * HOUR
+        ends_at = await owner.fetchval("SELECT ends_at FROM store.entitlements WHERE id = $1", right)
+        assert ends_at == FROM + hours * HOUR
+    assert await owner.fetchval("SELECT count(*) FROM store.incidents") == 4
+
+
+@pytest.mark.parametrize(("day", "hours"), [((2026, 10, 25), 4), ((2027, 3, 28), 2), ((2027, 6, 1), 3)])
+def test_a_night_in_which_the_clocks_change_is_as_long_as_it_was(day: tuple[int, int, int], hours: int) -> None:
+    begins_at = datetime(*day, 1, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert Span("her", "keys_unreadable", begins_at, begins_at.replace(hour=4)).hours == hours
 
 
 async def test_a_fault_with_one_rental_keeps_nobody_else_waiting(
