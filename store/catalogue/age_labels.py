@@ -1,7 +1,8 @@
 """Which titles a viewer with an age limit may see: the one place that reads age labels against a limit.
 
 What has no label counts as 18. A season or an episode without one has its series'; nothing of a series is shown that
-may not be shown itself. Every read that shows titles asks for the limit and puts this condition into its statement.
+may not be shown itself, a series without a label included: its name would stand beside each episode. Every read that
+shows titles asks for the limit and puts this condition into its statement.
 """
 
 from typing import Any, Final
@@ -20,7 +21,7 @@ DDL: Final[tuple[str, ...]] = (
         SELECT t.id FROM store.titles t LEFT JOIN store.titles parent ON parent.id = t.parent_id
         WHERE EXISTS (
             SELECT FROM store.ratings r
-            WHERE r.market = of_market AND r.title_id = ANY (ARRAY[t.id, t.parent_id, parent.parent_id])
+            WHERE r.market = of_market AND r.title_id = coalesce(parent.parent_id, t.parent_id, t.id)
         ) AND NOT EXISTS (
             SELECT FROM store.ratings r
             WHERE r.market = of_market AND r.title_id = ANY (ARRAY[t.id, t.parent_id, parent.parent_id])

@@ -12,8 +12,10 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
 from litestar.types import ASGIApp
 
+from auth.authentication import identity_of
 from auth.errors import Refusal
 from auth.headers import header_of
+from auth.identity import ALL_AGES
 from auth.schemas import NO_CONTROLS, problems
 from store.catalogue import lists
 from store.catalogue.errors import (
@@ -49,6 +51,7 @@ _POSTER_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "cross-origin",
+    "Vary": "Authorization, Cookie",
 }
 """A poster is a picture: it loads nothing and runs nothing, also when it is opened by itself."""
 
@@ -191,10 +194,18 @@ async def show_poster(
     name, etag = f"{subject.version}.svg", f'"{subject.version}"'
     if version != name:
         return Redirect(f"/posters/{title_id}/{name}", status_code=302)
-    headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable", **_POSTER_HEADERS}
+    headers = {"ETag": etag, "Cache-Control": _kept_by(request, age_limit), **_POSTER_HEADERS}
     if is_known(header_of(request.scope, b"if-none-match"), etag):
         return Response(b"", status_code=304, headers=headers, media_type="image/svg+xml")
     return Response(draw_poster(subject), headers=headers, media_type="image/svg+xml")
+
+
+def _kept_by(request: AnyRequest, age_limit: int) -> str:
+    """Who may keep a poster: a cache for many only what a visitor got, and whoever has an age limit asks each time."""
+    if age_limit < ALL_AGES:
+        return "private, no-cache"
+    keeper = "public" if identity_of(request) is None else "private"
+    return f"{keeper}, max-age=31536000, immutable"
 
 
 def _encoded(request: AnyRequest, shape: msgspec.Struct, locale: str) -> ASGIApp:

@@ -31,7 +31,7 @@ class Household:
     child_profile: str
     allowed: list[Title]
     shut: list[Title]
-    """Too old, without a label, or an episode with a stricter label than its series."""
+    """Too old, without a label, an episode with a stricter label than its series, or of a series without one."""
     order_id: str
     """Of the first that is shut."""
     offer_id: UUID
@@ -84,7 +84,14 @@ async def _films(database: Database) -> tuple[list[Title], list[Title]]:
     )
     kites = await make_title(database, "Kites", german="Drachensteigen", kind="episode", parent=season.id, number=1)
     blades = await make_title(database, "Blades", german="Klingenspiel", kind="episode", parent=season.id, number=2)
-    for title, age in ((boats, 6), (knives, 16), (harbour, 6), (blades, 18)):
+    moor = await make_title(database, "Silent Moor", german="Stilles Moor", kind="series")
+    moor_season = await make_title(
+        database, "Silent Moor 1", german="Stilles Moor 1", kind="season", parent=moor.id, number=1
+    )
+    reeds = await make_title(
+        database, "Whispering Reeds", german="Raunendes Schilf", kind="episode", parent=moor_season.id, number=1
+    )
+    for title, age in ((boats, 6), (knives, 16), (harbour, 6), (blades, 18), (reeds, 6)):
         await label(database, title, age)
     async with database.sessions.begin() as session:
         session.add(TitleText(title_id=knives.id, locale="en", title="Night of Knives", synopsis=None))
@@ -99,7 +106,7 @@ async def _films(database: Database) -> tuple[list[Title], list[Title]]:
             )
             for locale in ("de", "en")
         )
-    return [boats, harbour, season, kites], [knives, unlabelled, blades]
+    return [boats, harbour, season, kites], [knives, unlabelled, blades, moor, moor_season, reeds]
 
 
 async def _watched(database: Database, account_id: UUID, title: Title) -> None:

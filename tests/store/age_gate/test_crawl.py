@@ -33,6 +33,7 @@ SHOW_TITLES = {
     "/de",
     "/de/films",
     "/de/films/{slug}",
+    "/de/series",
     "/de/series/{slug}",
     "/de/genres/{code}",
     "/de/people/{slug}",

@@ -81,6 +81,22 @@ def test_what_is_for_every_age_is_known(app: Litestar) -> None:
     assert opened == FOR_EVERY_AGE
 
 
+async def test_a_poster_is_kept_by_nobody_who_might_show_it_to_a_child(
+    client: httpx.AsyncClient, household: Household
+) -> None:
+    address = (await client.get(f"/v1/titles/{household.allowed[0].slug}")).json()["poster"]["url"]
+    for headers, kept in (
+        ({}, "public, max-age=31536000, immutable"),
+        (household.holder.headers, "private, max-age=31536000, immutable"),
+        (household.child.headers, "private, no-cache"),
+    ):
+        poster = await client.get(address, headers=headers)
+        assert (poster.status_code, poster.headers["cache-control"]) == (200, kept)
+        assert {"cookie", "authorization"} <= {name.strip().lower() for name in poster.headers["vary"].split(",")}
+        again = await client.get(address, headers={**headers, "If-None-Match": poster.headers["etag"]})
+        assert again.status_code == 304
+
+
 async def test_a_child_buys_nothing(client: httpx.AsyncClient, household: Household, owner: asyncpg.Connection) -> None:
     for path, body in (
         ("/v1/quotes", {"offer_id": str(household.offer_id)}),
