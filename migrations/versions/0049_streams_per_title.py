@@ -1,4 +1,7 @@
-"""How many streams of one title there may be at a time: a column without a default, which rewrites nothing."""
+"""How many streams of one title there may be at a time, and no limit below one.
+
+A column without a default, which rewrites nothing; the table has a row for all and few for single accounts.
+"""
 
 from collections.abc import Sequence
 
@@ -12,10 +15,18 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """Add it: nothing changes for anybody until a number is set."""
+    """Add them: nothing changes for anybody until a number is set."""
     op.add_column("device_limits", sa.Column("streams_per_title", sa.Integer(), nullable=True), schema="store")
+    op.create_check_constraint(
+        op.f("ck_device_limits_at_least_one"),
+        "device_limits",
+        "least(devices, new_devices, new_device_days, streams, streams_per_rental, streams_per_title,"
+        " download_devices, downloads_per_rental) > 0",
+        schema="store",
+    )
 
 
 def downgrade() -> None:
-    """Take it away: accounts have their limit of streams, and rentals theirs."""
+    """Take them away: accounts have their limit of streams, and rentals theirs."""
+    op.drop_constraint(op.f("ck_device_limits_at_least_one"), "device_limits", schema="store")
     op.drop_column("device_limits", "streams_per_title", schema="store")

@@ -66,37 +66,38 @@ async def list_devices(session: AsyncSession, *, account_id: UUID, at: datetime)
     """The devices of an account and the room there is."""
     limits = await find_limits(session, account_id)
     new = await read_new_devices(session, account_id, limits)
+    present = await _registered(session, account_id)
     return DevicePlaces(
-        devices=await _registered(session, account_id),
+        devices=present,
         limit=limits.devices,
         new_devices_left=new.left(at),
         next_new_device_at=new.next_at(at),
-        emergency_possible=not new.left(at) and new.emergency_at(at) is None,
+        emergency_possible=bool(present) and not new.left(at) and new.emergency_at(at) is None,
     )
 
 
 async def obstacles_to_registration(
     session: AsyncSession, *, account_id: UUID, is_new: bool, at: datetime
 ) -> list[EntitlementError]:
-    """What leaves no room for one more device; empty: there is. One that was known before is not new."""
+    """What leaves no room for one more device; empty: there is. One that was known before is not new.
+
+    Where new devices are used up a removal is in vain, so nobody is sent to make one: the removal in an emergency, or
+    time, is the way out.
+    """
     limits = await find_limits(session, account_id)
-    found: list[EntitlementError] = []
     present = await _registered(session, account_id)
     names = [{"id": str(device.id), "name": device.name} for device in present]
-    if len(present) >= limits.devices:
-        found.append(DeviceLimitReached(limit=limits.devices, devices=names))
     new = await read_new_devices(session, account_id, limits)
     if is_new and not new.left(at):
-        found.append(
-            NewDevicesExhausted(
-                limit=limits.new_devices,
-                days=limits.new_device_days,
-                next_free_at=new.next_at(at),
-                emergency_possible=new.emergency_at(at) is None,
-                devices=names,
-            )
+        used_up = NewDevicesExhausted(
+            limit=limits.new_devices,
+            days=limits.new_device_days,
+            next_free_at=new.next_at(at),
+            emergency_possible=bool(present) and new.emergency_at(at) is None,
+            devices=names,
         )
-    return found
+        return [used_up]
+    return [DeviceLimitReached(limit=limits.devices, devices=names)] if len(present) >= limits.devices else []
 
 
 async def find_limits(session: AsyncSession, account_id: UUID) -> DeviceLimit:

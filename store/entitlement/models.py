@@ -106,7 +106,14 @@ class DeviceLimit(Base):
     """How many devices and streams an account may have: one row for all, and rows for single accounts."""
 
     __tablename__ = "device_limits"
-    __table_args__ = (UniqueConstraint("account_id", postgresql_nulls_not_distinct=True),)
+    __table_args__ = (
+        UniqueConstraint("account_id", postgresql_nulls_not_distinct=True),
+        CheckConstraint(
+            "least(devices, new_devices, new_device_days, streams, streams_per_rental, streams_per_title,"
+            " download_devices, downloads_per_rental) > 0",
+            "at_least_one",
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id))

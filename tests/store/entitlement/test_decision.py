@@ -79,7 +79,7 @@ async def test_every_reason_is_told_at_once_in_the_order_in_which_it_is_mended(
     customer: Customer,
     title: Title,
 ) -> None:
-    """A fresh rental, on the sixth device, while two films play: four steps, and no more after them."""
+    """A fresh rental, on the sixth device, while two films play: four steps, and no device is removed in vain."""
     clock.fixed = AT
     await make_right(database, customer, title, granted_at=AT)
     devices = [TestDevice(settings.base_url) for _ in range(6)]
@@ -91,32 +91,31 @@ async def test_every_reason_is_told_at_once_in_the_order_in_which_it_is_mended(
         assert (await device.open(client, customer, other)).status_code == 201
     decision = await devices[5].check(client, customer, title, start_confirmed=False)
     assert codes(decision) == [
-        "device_limit_reached",
         "new_devices_exhausted",
         "device_not_registered",
         "streams_busy",
         "start_confirmation_needed",
     ]
-    limit, exhausted, unregistered, busy, question = decision["reasons"]
-    assert limit["sentence"] == {
-        "de": "Es sind schon 5 Geräte angemeldet. Entfernen Sie eines, dann ist hier sofort Platz.",
-        "en": "5 devices are registered already. Remove one and this one can take its place at once.",
-    }
-    assert limit["action"] == {
-        "name": "remove_device",
-        "method": "DELETE",
-        "api": "/v1/devices/{id}",
+    exhausted, unregistered, busy, question = decision["reasons"]
+    assert exhausted["sentence"]["en"] == (
+        "5 new devices were added within the last 30 days, which is the most. "
+        "The next new one is possible from 2026-12-31, 21:00 (CET); earlier devices at any time."
+    )
+    assert exhausted["action"] == {
+        "name": "replace_device",
+        "method": "POST",
+        "api": "/v1/devices/{id}/emergency-removals",
         "web": "/account/devices",
     }
-    assert (limit["retry"], len(limit["details"]["devices"])) == (False, 5)
     assert (exhausted["retry"], exhausted["details"]["next_free_at"]) == (True, "2026-12-31T20:00:00Z")
+    assert len(exhausted["details"]["devices"]) == 5
     assert (unregistered["action"]["name"], unregistered["action"]["api"]) == ("register_device", "/v1/devices")
     assert (busy["action"]["api"], busy["action"]["web"]) == ("/v1/playback-sessions/{id}", "/account/streams")
     assert [stream["device"] for stream in busy["details"]["sessions"]] == ["Gerät 0", "Gerät 1"]
     assert question["action"]["web"] == f"/watch/{title.slug}"
     assert question["sentence"]["en"].startswith("Starting begins your rental time; it ends at 2026-12-03, 21:00 (CET)")
     refused = await devices[5].open(client, customer, title, start_confirmed=False)
-    assert (refused.status_code, refused.json()["code"]) == (409, "device_limit_reached")
+    assert (refused.status_code, refused.json()["code"]) == (409, "new_devices_exhausted")
     assert refused.json()["reasons"] == decision["reasons"], "the real one says the same"
 
 

@@ -99,6 +99,41 @@ async def test_the_sixth_new_device_in_thirty_days_is_told_the_instant_of_the_ne
     assert (await devices[5].register(client, customer)).status_code == 201
 
 
+async def test_the_way_out_for_the_sixth_new_device_lets_it_in_and_is_there_only_with_a_device_to_replace(
+    client: httpx.AsyncClient, settings: Settings, clock: MovableTestClock, customer: Customer
+) -> None:
+    clock.fixed = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    devices = [TestDevice(settings.base_url) for _ in range(7)]
+    for device in devices[:5]:
+        assert (await device.register(client, customer)).status_code == 201
+    refusal = (await devices[5].register(client, customer)).json()
+    assert (refusal["code"], refusal["emergency_possible"]) == ("new_devices_exhausted", True)
+    lost = refusal["devices"][0]["id"]
+    replaced = await client.post(f"/v1/devices/{lost}/emergency-removals", headers=customer.headers)
+    assert replaced.is_success, replaced.text
+    assert (await devices[5].register(client, customer)).status_code == 201
+    assert (await devices[6].register(client, customer)).json()["emergency_possible"] is False
+
+
+async def test_without_a_device_there_is_none_to_replace(
+    client: httpx.AsyncClient, settings: Settings, clock: MovableTestClock, customer: Customer
+) -> None:
+    clock.fixed = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    devices = [TestDevice(settings.base_url) for _ in range(6)]
+    for device in devices[:5]:
+        id_ = (await device.register(client, customer)).json()["id"]
+        assert (await client.delete(f"/v1/devices/{id_}", headers=customer.headers)).status_code == 204
+    refusal = (await devices[5].register(client, customer)).json()
+    assert (refusal["code"], refusal["emergency_possible"]) == ("new_devices_exhausted", False)
+    assert (await client.get("/v1/devices", headers=customer.headers)).json()["emergency_possible"] is False
+
+
+async def test_no_limit_is_below_one(owner: asyncpg.Connection) -> None:
+    for column in ("devices", "new_devices", "streams", "streams_per_title"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await owner.execute(f"UPDATE store.device_limits SET {column} = 0")
+
+
 async def test_a_removed_device_gets_no_further_heartbeat_licence_or_playback(
     client: httpx.AsyncClient, database: Database, customer: Customer, device: TestDevice, title: Title
 ) -> None:
