@@ -119,22 +119,24 @@ def needs_start(right: Terms) -> bool:
 def choose(rights: Sequence[Entitlement], *, at: datetime) -> Entitlement:
     """The right to watch by, of all that an account has for a title.
 
-    One that holds, if any: what begins no hours before a fresh rental, better quality first, bought before rented.
-    Without any that holds the newest one, to say why not; raises `NotEntitled` where there is none at all.
+    One that holds, if any: better quality first, bought before rented, a running rental before a fresh one, which no
+    owner is asked to begin. Without any that holds the newest one, to say why not; raises `NotEntitled` where there is
+    none at all.
     """
     if not rights:
         raise NotEntitled
     held = [right for right in rights if holds(right, at=at)]
+    is_owned = any(right.kind == "buy" for right in held)
     if held:
-        return max(held, key=_preference)
+        return max((right for right in held if not (is_owned and needs_start(right))), key=_preference)
     return max(rights, key=lambda right: right.granted_at)
 
 
-def _preference(right: Entitlement) -> tuple[bool, int, bool, datetime]:
+def _preference(right: Entitlement) -> tuple[int, bool, bool, datetime]:
     return (
-        not needs_start(right),
         QUALITIES.index(right.quality),
         right.kind == "buy",
+        right.first_played_at is not None,
         right.granted_at,
     )
 
