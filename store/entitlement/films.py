@@ -50,7 +50,7 @@ async def register_test_film(session: AsyncSession, *, seal: KeySeal, at: dateti
     secret before are sealed anew.
     """
     film = read_film(TEST_FILM_FOLDER)
-    described = {"version": film.version, "manifest": film.manifest, "seconds": film.seconds}
+    described = {"version": film.version, "manifest": film.manifest, "seconds": film.seconds, "clear_key": True}
     await session.execute(
         insert(MediaAsset)
         .values(id=film.asset_id, title_id=None, published_at=at, **described)

@@ -31,7 +31,8 @@ from store.entitlement.licence_errors import (
     StartNotConfirmed,
     TokenInvalid,
 )
-from store.entitlement.licences import HostedDevice, LicenceQuestion, Licences
+from store.entitlement.licence_requests import HostedDevice, LicenceQuestion
+from store.entitlement.licences import Licences
 from store.entitlement.proved_requests import AnyRequest, PlaybackMeans, proof_header, public_url
 from store.errors import NotFound
 from store.ready_answer import ReadyAnswer
@@ -70,6 +71,8 @@ class LicenceCallback(msgspec.Struct, frozen=True, rename="camel"):
     """The id of the playback: the service is not told who watches."""
     session: Annotated[str, msgspec.Meta(max_length=1_024, pattern=NO_CONTROLS)]
     """The playback token that the player passed on."""
+    client: Annotated[str, msgspec.Meta(min_length=1, max_length=1_024, pattern=NO_CONTROLS)]
+    """The device's id by its DRM."""
     drm_scheme: Short
     """`WIDEVINE_MODULAR`, `PLAYREADY` or `FAIRPLAY`."""
     variant: Short | None = None
@@ -137,7 +140,8 @@ async def answer_drmtoday(request: AnyRequest, data: JSONBody[LicenceCallback]) 
     """Decide anew, for the device as DRMtoday knows it, and answer the customer rights token.
 
     The service proves itself by a password of the setting `DRMTODAY_CALLBACK_SECRETS` (HTTP Basic, any name). Asked
-    again it decides again, and nothing is used up.
+    again it decides again, and nothing is used up; but the first device that gets a licence of a playback is the only
+    one that gets any of it.
     """
     means: PlaybackMeans = await request.app.state.playback_means()
     if means.settings.drmtoday is None or not means.settings.drmtoday.callback_secrets:
@@ -147,7 +151,11 @@ async def answer_drmtoday(request: AnyRequest, data: JSONBody[LicenceCallback]) 
         raise CallbackNotVerified
     level = data.client_info.sec_level if data.client_info else None
     device = HostedDevice(
-        is_strong=is_strong(data.drm_scheme, level), playback=data.user, asset=data.asset, picture=data.variant
+        is_strong=is_strong(data.drm_scheme, level),
+        playback=data.user,
+        asset=data.asset,
+        picture=data.variant,
+        client=data.client,
     )
     licences = Licences(means.database, means.tokens, means.seal)
     licence = await licences.issue_for_service(data.session, device, system="drmtoday", at=means.at, real_now=real_now)

@@ -55,6 +55,14 @@ class NothingGranted(EntitlementError):
     en = "You have not rented or bought the film in this quality."
 
 
+class ClearKeyNotAllowed(EntitlementError):
+    """The film may be played by a hosted service's licence only: Clear Key would give its keys away."""
+
+    status, code = 403, "clear_key_not_allowed"
+    de = "Dieser Film ist besonders geschützt: Er läuft nicht in diesem Browser, nur in einer App mit mehr Schutz."
+    en = "This film is specially protected: it does not play in this browser, only in an app with more protection."
+
+
 class StartNotConfirmed(EntitlementError):
     """The playback was opened without agreeing that the rental begins, so it cannot begin it."""
 

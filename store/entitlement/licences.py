@@ -15,21 +15,21 @@ import structlog
 
 from auth.ids import new_id
 from store.database import Database
-from store.entitlement.base64url import decode
 from store.entitlement.decision import is_live
 from store.entitlement.device_errors import DeviceNotRegistered
-from store.entitlement.dpop import Proof, forgotten_at, read_proof, refuse_copy, use_once
+from store.entitlement.dpop import Proof, forgotten_at, refuse_copy, use_once
 from store.entitlement.errors import EntitlementError, PlaybackEnded
-from store.entitlement.keys import KEY_BYTES, KeySeal, SealedKey
+from store.entitlement.keys import KeySeal, SealedKey
 from store.entitlement.licence_errors import (
+    ClearKeyNotAllowed,
     ForeignKeyAsked,
-    LicenceRequestMalformed,
     NothingGranted,
     ProofInvalid,
     StartNotConfirmed,
     TokenInvalid,
 )
 from store.entitlement.licence_policy import PROTECTIONS, LicencePolicy, streaming_policy
+from store.entitlement.licence_requests import HostedDevice, LicenceQuestion, key_ids, proof_of
 from store.entitlement.models import Track
 from store.entitlement.record import Question, System
 from store.entitlement.rights import RIGHT_COLUMNS, TRACKS, RightRow, ending, needs_start, obstacles
@@ -37,19 +37,17 @@ from store.entitlement.tokens import Permission, PlaybackTokens
 
 log = structlog.get_logger("licences")
 
-MOST_KIDS: Final = 16
-"""Key ids in one request; a film has three or four."""
-
-
 _GROUND: Final = f"""
     SELECT playback.account_id, playback.title_id, playback.entitlement_id, playback.device_id, playback.asset_id,
-           playback.start_confirmed, playback.beat_at, playback.ended_at, playback.end_reason, {RIGHT_COLUMNS},
+           playback.start_confirmed, playback.beat_at, playback.ended_at, playback.end_reason,
+           playback.hosted_client, {RIGHT_COLUMNS},
            playback.xmin AS playback_version, entitlement.xmin AS right_version,
-           device.jkt, device.removed_at, account.status, film.*
+           device.jkt, device.removed_at, account.status, asset.clear_key, film.*
       FROM store.playback_sessions AS playback
       JOIN store.entitlements AS entitlement ON entitlement.id = playback.entitlement_id
       JOIN store.devices AS device ON device.id = playback.device_id
       JOIN auth.accounts AS account ON account.id = playback.account_id
+      JOIN store.media_assets AS asset ON asset.id = playback.asset_id
      CROSS JOIN LATERAL (
         SELECT array_agg(kid) AS kids, array_agg(track) AS tracks, array_agg(sealed) AS sealed,
                array_agg(sealed_with) AS sealed_with
@@ -74,6 +72,9 @@ _ISSUE: Final = """
     ), begun AS (
         UPDATE store.entitlements AS entitlement SET first_played_at = $8, ends_at = $9, started_by = $1
           FROM held WHERE $10 AND entitlement.id = held.right_id
+    ), bound AS (
+        UPDATE store.playback_sessions AS playback SET hosted_client = $15
+          FROM held WHERE $15::bytea IS NOT NULL AND held.hosted_client IS NULL AND playback.id = held.id
     ), recorded AS (
         INSERT INTO store.licence_events (id, at, recorded_at, step, outcome, account_id, title_id, entitlement_id,
                                           device_id, playback_session_id, kids, started_clock, system)
@@ -84,41 +85,11 @@ _ISSUE: Final = """
     SELECT EXISTS (SELECT FROM proof) AS is_first, EXISTS (SELECT FROM recorded) AS is_issued
 """
 """Uses up the proof and, while playback and right are locked and are still what the decision saw, begins the rental's
-hours (if it is the first licence) and records the licence. One statement: a transaction of its own."""
+hours (if it is the first licence), binds the playback to the hosted service's device (if it is the first one) and
+records the licence. One statement: a transaction of its own."""
 
 _TRIES: Final = 5
 """How often a licence is decided, if its ground changes meanwhile: twice a minute by heartbeats, once by its start."""
-
-
-@dataclass(frozen=True, slots=True)
-class LicenceQuestion:
-    """A licence request as it came in."""
-
-    authorization: str | None
-    """The header `Authorization: DPoP <token>`."""
-    proof: str | None
-    """The header `DPoP`."""
-    method: str
-    url: str
-    """The public address that was asked, which the proof must name."""
-    system: System
-    """Whose licence it is to become."""
-    kids: Sequence[str] | None = None
-    """Key ids, 16 bytes each, base64url without padding; None: all that the right opens."""
-    kind: str = "temporary"
-    """Clear Key knows no licence that stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostedDevice:
-    """What a hosted service knows of the device that asks it, and what it was asked for (None: not known)."""
-
-    is_strong: bool
-    """Whether the service vouches for hardware that keeps keys and pictures."""
-    playback: str | None = None
-    asset: str | None = None
-    picture: str | None = None
-    """The track of the picture: `SD`, `HD` or `UHD`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +126,8 @@ class _Decision:
     licence: Licence
     begins: bool
     ends_at: datetime | None
+    hosted_client: bytes | None
+    """To which device of a hosted service the playback is bound by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +151,7 @@ class Licences:
         refund, a failure or another first licence at the same instant comes before it or after it, never in between.
         """
         permission = self._permission(asked.authorization, real_now=real_now)
-        proof = _proof_of(asked, permission, real_now=real_now)
+        proof = proof_of(asked, permission, real_now=real_now)
         return await self._issue(asked, permission, proof, device, at=at, real_now=real_now)
 
     async def issue_for_service(
@@ -186,7 +159,8 @@ class Licences:
     ) -> Licence:
         """A licence for a device that a hosted service speaks for, which was given our playback token to pass on.
 
-        The token holds for a minute; there is no proof by the device's key. Raises as `issue` does.
+        The token holds for a minute; there is no proof by the device's key. Instead the first device by its id of the
+        DRM that is given a licence is the only one that this playback's tokens are good for. Raises as `issue` does.
         """
         permission = self.tokens.read(token, real_now=real_now)
         asked = LicenceQuestion(authorization=None, proof=None, method="", url="", system=system)
@@ -211,7 +185,7 @@ class Licences:
             try:
                 if isinstance(proof, EntitlementError):
                     raise proof
-                decision = self._decide(ground, permission, _key_ids(asked), device, at=at, real_now=real_now)
+                decision = self._decide(ground, permission, asked, device, at=at, real_now=real_now)
                 issued = await self._record(question, ground, proof, decision, is_used_up=unused is None)
                 refuse_copy(is_first=unused is None or issued["is_first"])
             except EntitlementError as refusal:
@@ -232,13 +206,13 @@ class Licences:
         self,
         ground: asyncpg.Record,
         permission: Permission,
-        kids: Sequence[UUID] | None,
+        asked: LicenceQuestion,
         device: HostedDevice | None,
         *,
         at: datetime,
         real_now: datetime,
     ) -> _Decision:
-        right = RightRow.of(ground)
+        right, kids = RightRow.of(ground), key_ids(asked)
         if ground["status"] != "active":
             raise TokenInvalid
         if ground["removed_at"] is not None or ground["jkt"] != permission.jkt:
@@ -248,6 +222,8 @@ class Licences:
         against = obstacles(right, at=at)
         if against:
             raise against[0]
+        if asked.system == "clearkey" and not ground["clear_key"]:
+            raise ClearKeyNotAllowed
         opened = [key for key in _keys(ground, kids) if key.track in TRACKS[right.quality]]
         if device is not None:
             opened = _for_device(device, permission, ground, opened)
@@ -262,7 +238,8 @@ class Licences:
             [LicensedKey(key.kid, key.track, self.seal.open(key)) for key in opened],
             streaming_policy(right, at=at),
         )
-        return _Decision(licence, begins, ending(right, at=at).ends_at)
+        mark = device.mark(permission.playback_session_id) if device is not None else None
+        return _Decision(licence, begins, ending(right, at=at).ends_at, mark)
 
     async def _record(
         self,
@@ -293,6 +270,7 @@ class Licences:
             question.real_now,
             [key.kid for key in decision.licence.keys],
             question.system,
+            decision.hosted_client,
         )
         return issued
 
@@ -343,38 +321,15 @@ def _for_device(
 ) -> list[SealedKey]:
     """Those of the keys that a device of a hosted service may have; none if it asks for a better picture.
 
-    Raises `TokenInvalid` if another playback's token, or another film's, was passed on.
+    Raises `TokenInvalid` if another playback's token, another film's or another device's was passed on.
     """
     is_of_playback = device.playback in (None, str(permission.playback_session_id))
     if not is_of_playback or device.asset not in (None, str(ground["asset_id"])):
+        raise TokenInvalid
+    mark = device.mark(permission.playback_session_id)
+    if mark is not None and ground["hosted_client"] not in (None, mark):
         raise TokenInvalid
     kept = [key for key in keys if device.is_strong or not PROTECTIONS[key.track].needs_hardware]
     pictures = {key.track for key in kept} - {Track.AUDIO}
     is_there = device.picture in pictures if device.picture is not None else bool(pictures)
     return kept if is_there else []
-
-
-def _proof_of(asked: LicenceQuestion, permission: Permission, *, real_now: datetime) -> Proof | EntitlementError:
-    """The proof of the key that the token is bound to, or what is wrong with it."""
-    token = (asked.authorization or "").partition(" ")[2].strip()
-    try:
-        proof = read_proof(asked.proof, method=asked.method, url=asked.url, real_now=real_now, token=token)
-    except EntitlementError as fault:
-        return fault
-    return proof if proof.key.jkt == permission.jkt else TokenInvalid()
-
-
-def _key_ids(asked: LicenceQuestion) -> list[UUID] | None:
-    if asked.kind != "temporary":
-        raise LicenceRequestMalformed(place="type must be temporary")
-    if asked.kids is None:
-        return None
-    if not 1 <= len(asked.kids) <= MOST_KIDS:
-        raise LicenceRequestMalformed(place=f"kids must name 1 to {MOST_KIDS} keys")
-    try:
-        kids = [UUID(bytes=decode(kid, length=KEY_BYTES)) for kid in asked.kids]
-    except ValueError as fault:
-        raise LicenceRequestMalformed(place="a key id is not 16 bytes in base64url") from fault
-    if len(set(kids)) < len(kids):
-        raise LicenceRequestMalformed(place="a key id is named twice")
-    return kids

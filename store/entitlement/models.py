@@ -199,6 +199,8 @@ class MediaAsset(Base):
     """Path of the DASH manifest below the asset's address."""
     seconds: Mapped[int]
     published_at: Mapped[datetime]
+    clear_key: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether Clear Key may give its keys, which protects nothing: for films that ask for no protection."""
 
 
 class ContentKey(Base):
@@ -247,6 +249,8 @@ class PlaybackSession(Base):
 
     `offline`: it never took a place, for it was played from a licence that stays on the device, whose id it has.
     """
+    hosted_client: Mapped[bytes | None]
+    """Which device a hosted service got the first licence for: `HostedDevice.mark`; None: it has got none."""
 
 
 class WatchProgress(Base):

@@ -39,6 +39,7 @@ from store.entitlement.errors import (
 from store.entitlement.heartbeats import Heartbeats
 from store.entitlement.library import list_library
 from store.entitlement.licence_errors import (
+    ClearKeyNotAllowed,
     ForeignKeyAsked,
     KeysUnreadable,
     LicenceRequestMalformed,
@@ -47,7 +48,8 @@ from store.entitlement.licence_errors import (
     StartNotConfirmed,
     TokenInvalid,
 )
-from store.entitlement.licences import LicenceQuestion, Licences
+from store.entitlement.licence_requests import LicenceQuestion
+from store.entitlement.licences import Licences
 from store.entitlement.media import serve_film
 from store.entitlement.playback import Playback, list_streams
 from store.entitlement.proved_requests import (
@@ -297,6 +299,7 @@ async def stop_playback(
             DeviceNotRegistered,
             PlaybackEnded,
             *AGAINST_THE_RIGHT,
+            ClearKeyNotAllowed,
             ForeignKeyAsked,
             NothingGranted,
             StartNotConfirmed,

@@ -112,10 +112,10 @@ class PlaybackOut(msgspec.Struct, frozen=True):
 
     id: UUID
     manifest_url: str
-    licence_url: str
-    """Of the embedded Clear Key server."""
+    licence_url: str | None
+    """Of the embedded Clear Key server; null: it gives none for this film."""
     licence_services: list[Literal["axinom", "drmtoday"]]
-    """Hosted services that give licences too: `POST /v1/playback-licences/<name>` says what to send them."""
+    """Hosted services that give licences: `POST /v1/playback-licences/<name>` says what to send them."""
     token: str
     """For the licence request: `Authorization: DPoP <token>`."""
     token_expires_at: datetime
@@ -150,7 +150,7 @@ class PlaybackOut(msgspec.Struct, frozen=True):
             {
                 "id": showing.playback_session_id,
                 "manifest_url": manifest_url(showing.film),
-                "licence_url": LICENCE_URL,
+                "licence_url": LICENCE_URL if showing.film.clear_key else None,
                 "licence_services": services,
                 "token": showing.token.text,
                 "token_expires_at": showing.token.expires_at,

@@ -32,6 +32,7 @@ _SPOKEN_BY_SCRIPT: Final = (
     "failed_taken_back",
     "no_device",
     "unsupported",
+    "protected",
 )
 """Texts `player.*` that the page's script fills in by itself."""
 

@@ -120,11 +120,18 @@
       const answer = await openPlayback();
       if (answer.status !== 201) return explain(answer.body);
       showing = answer.body;
+      if (showing.licence_url === null) return refuseProtected();
       await play();
     } catch (fault) {
       console.warn(fault);
       refuse(texts.offline, again);
     }
+  }
+
+  // Only services that this page does not speak to give the film's keys: its place is for whoever can.
+  async function refuseProtected() {
+    refuse(texts.protected, toFilm);
+    await device.ask("DELETE", `/v1/playback-sessions/${showing.id}`).catch(() => null);
   }
 
   async function openPlayback() {

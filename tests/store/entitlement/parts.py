@@ -230,6 +230,7 @@ async def make_other_film(database: Database, settings: Settings, title: Title) 
                 manifest="manifest.mpd",
                 seconds=60,
                 published_at=datetime.now(UTC),
+                clear_key=True,
             )
         )
         await session.flush()

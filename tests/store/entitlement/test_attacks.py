@@ -1,7 +1,7 @@
 """Attacks on rights, devices, streams and keys: which tests hold each of them, and those that fit nowhere else.
 
 Not in the table is what this store does not have: keys handed out to packagers. Levels of devices are told by hosted
-services only; for Clear Key every device counts as the weakest.
+services only; Clear Key knows none and protects nothing, so it gives only the keys of films that are marked for it.
 """
 
 import asyncio
@@ -38,6 +38,9 @@ ATTACKS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "a stolen token and another device's key": (
         "test_licences.py::test_a_stolen_token_is_worth_nothing_on_another_device",
+        "test_hosted_drm.py::test_a_stolen_token_gets_nothing_for_a_service_either",
+        "test_hosted_drm.py::test_a_token_that_is_passed_on_is_good_for_the_first_device_of_the_playback_only",
+        "test_hosted_drm.py::test_of_two_devices_that_ask_with_one_token_at_once_one_gets_it",
         "test_licences.py::test_another_account_cannot_use_a_device_or_playback_of_this_one",
     ),
     "a proof of another address, method, token or time, or a second time": (
@@ -60,6 +63,8 @@ ATTACKS: Final[Mapping[str, tuple[str, ...]]] = {
         "test_hosted_drm.py::test_a_callback_is_answered_by_what_the_device_is_and_the_right_allows",
         "test_hosted_drm.py::test_drmtoday_is_told_upfront_no_more_than_every_device_may_have",
         "test_downloads.py::test_drmtoday_keeps_what_needs_no_hardware",
+        "test_hosted_drm.py::test_clear_key_gives_no_key_of_a_film_that_is_not_marked_for_it",
+        "test_playback_in_chromium.py::test_a_film_that_only_services_give_keys_of_is_refused_without_asking_for_them",
     ),
     "codes of TVs: guessing, polling, another key": (
         "../web/test_tv_sign_in.py::test_guesses_are_limited_for_the_account_and_right_codes_are_not_counted",

@@ -1,5 +1,6 @@
 """What hosted DRM services are told, and what they are answered: the same decision as for Clear Key."""
 
+import asyncio
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,28 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from auth.ids import new_id
 from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.hosted_drm import Axinom, is_strong
 from store.entitlement.licence_policy import streaming_policy
 from store.entitlement.licences import Licence, LicensedKey
+from store.entitlement.models import MediaAsset
 from store.entitlement.rights import RightRow
 from tests.store.entitlement.drm_contracts import AXINOM, DRMTODAY, TODAY
-from tests.store.entitlement.parts import KEYS, KIDS, TEST_FILM, Customer, TestDevice, make_right, make_title
+from tests.store.entitlement.parts import (
+    ALL_KIDS,
+    KEYS,
+    KIDS,
+    LICENCE_PATH,
+    SPELLINGS,
+    TEST_FILM,
+    Customer,
+    TestDevice,
+    kid_of,
+    make_right,
+    make_title,
+)
 
 TO_AXINOM, TO_DRMTODAY = "/v1/playback-licences/axinom", "/v1/playback-licences/drmtoday"
 CALLBACK = "/v1/callbacks/drmtoday"
@@ -120,6 +135,45 @@ def test_a_key_is_encrypted_for_axinom_as_its_documentation_has_it() -> None:
 
 
 @pytest.mark.usefixtures("contracts")
+@pytest.mark.parametrize("quality", ["SD", "HD"])
+async def test_clear_key_gives_no_key_of_a_film_that_is_not_marked_for_it(
+    client: httpx.AsyncClient,
+    database: Database,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    owner: asyncpg.Connection,
+    quality: str,
+) -> None:
+    await owner.execute("UPDATE store.media_assets SET clear_key = false")
+    await make_right(database, customer, title, quality=quality)
+    showing = await play(client, device, customer, title)
+    assert (showing["licence_url"], showing["licence_services"]) == (None, ["axinom", "drmtoday"])
+    for kids in (ALL_KIDS, [kid_of("AUDIO")], [kid_of("SD")], [kid_of("HD")]):
+        answer = await device.licence(client, showing["token"], kids=kids)
+        assert (answer.status_code, answer.json()["code"]) == (403, "clear_key_not_allowed")
+        assert "besonders geschützt" in answer.json()["detail"]
+        assert not [spelling for spelling in SPELLINGS if spelling in answer.text]
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
+    events = await owner.fetch("SELECT outcome, reason, kids, system FROM store.licence_events WHERE step = 'licence'")
+    assert [tuple(event) for event in events] == [("refused", "clear_key_not_allowed", [], "clearkey")] * 4
+    assert (await tell(client, device, TO_AXINOM, showing["token"])).status_code == 200, "a service may give them"
+
+
+async def test_a_film_is_closed_to_clear_key_unless_somebody_opens_it(
+    client: httpx.AsyncClient, customer: Customer, device: TestDevice, title: Title, database: Database
+) -> None:
+    await make_right(database, customer, title)
+    assert (await play(client, device, customer, title))["licence_url"] == LICENCE_PATH, "the test film is open"
+    async with database.sessions.begin() as session:
+        film = MediaAsset(
+            id=new_id(), title_id=title.id, version="1", manifest="m", seconds=1, published_at=datetime.now(UTC)
+        )
+        session.add(film)
+    assert (await play(client, device, customer, title))["licence_url"] is None
+
+
+@pytest.mark.usefixtures("contracts")
 @pytest.mark.parametrize("path", [TO_AXINOM, TO_DRMTODAY])
 async def test_a_stolen_token_gets_nothing_for_a_service_either(
     client: httpx.AsyncClient, database: Database, customer: Customer, device: TestDevice, title: Title, path: str
@@ -205,11 +259,60 @@ async def test_a_callback_of_somebody_else_or_for_something_else_gets_nothing(
     for changes in ({"session": "x" * 40}, {"user": str(UUID(int=1))}, {"asset": str(UUID(int=1))}):
         answer = await call(client, {**body, **changes})
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token"), changes
-    malformed = await call(client, {**body, "clientInfo": {"secLevel": "high"}})
-    assert malformed.status_code == 400
+    for changes in ({"clientInfo": {"secLevel": "high"}}, {"client": ""}, {"client": None}):
+        assert (await call(client, {**body, **changes})).status_code == 400, changes
+    assert (await call(client, {name: value for name, value in body.items() if name != "client"})).status_code == 400
     await owner.execute("UPDATE store.entitlements SET revoked_at = now(), revoke_reason = 'refund'")
     assert (await call(client, body)).json()["code"] == "right_revoked"
     assert await owner.fetchval("SELECT count(*) FROM store.entitlements WHERE first_played_at IS NOT NULL") == 0
+
+
+@pytest.mark.usefixtures("contracts")
+async def test_a_token_that_is_passed_on_is_good_for_the_first_device_of_the_playback_only(
+    client: httpx.AsyncClient,
+    database: Database,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    owner: asyncpg.Connection,
+) -> None:
+    await make_right(database, customer, title, quality="HD")
+    showing = await play(client, device, customer, title)
+    weak = asked(showing, client="weak", clientInfo={"secLevel": 3})
+    assert (await call(client, weak)).json()["code"] == "quality_not_granted", "who is refused binds nothing"
+    assert (await call(client, asked(showing))).status_code == 200
+    other = await call(client, asked(showing, client="4711"))
+    assert (other.status_code, other.json()["code"]) == (401, "invalid_token")
+    assert (await call(client, asked(showing))).status_code == 200, "the same device is answered again"
+    events = await owner.fetch("SELECT outcome, reason FROM store.licence_events WHERE system = 'drmtoday' ORDER BY id")
+    assert [event["reason"] for event in events] == ["quality_not_granted", None, "invalid_token", None]
+    assert b"0815" not in await owner.fetchval("SELECT hosted_client FROM store.playback_sessions")
+    again = await play(client, device, customer, title)
+    assert (await call(client, asked(again, client="4711"))).status_code == 200, "another playback is another's"
+
+
+@pytest.mark.usefixtures("contracts")
+@pytest.mark.parametrize("kind", ["rent", "buy"])
+async def test_of_two_devices_that_ask_with_one_token_at_once_one_gets_it(
+    client: httpx.AsyncClient,
+    database: Database,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    owner: asyncpg.Connection,
+    kind: str,
+) -> None:
+    await make_right(database, customer, title, kind=kind)
+    showing = await play(client, device, customer, title)
+    clients = ["0815", "4711"] * 8
+    answers = await asyncio.gather(*(call(client, asked(showing, client=one)) for one in clients))
+    served = {one for one, answer in zip(clients, answers, strict=True) if answer.status_code == 200}
+    assert len(served) == 1
+    assert sorted(answer.status_code for answer in answers) == [200] * 8 + [401] * 8
+    granted = await owner.fetchval(
+        "SELECT count(*) FROM store.licence_events WHERE system IS NOT NULL AND reason IS NULL"
+    )
+    assert granted == 8
 
 
 @pytest.mark.usefixtures("contracts")
@@ -239,7 +342,7 @@ async def test_without_a_contract_there_is_nothing_here(
     assert showing["licence_services"] == []
     for path in (TO_AXINOM, TO_DRMTODAY):
         assert (await tell(client, device, path, showing["token"])).status_code == 404
-    body = {"asset": "x", "user": "x", "session": "x", "drmScheme": "FAIRPLAY"}
+    body = {"asset": "x", "user": "x", "session": "x", "client": "x", "drmScheme": "FAIRPLAY"}
     assert (await client.post(CALLBACK, json=body)).status_code == 404
 
 

@@ -132,6 +132,18 @@ async def test_a_licence_that_is_refused_shows_its_reason_and_no_picture(
     assert tuple(reasons[-1]) == ("licence", "refused", "right_revoked")
 
 
+async def test_a_film_that_only_services_give_keys_of_is_refused_without_asking_for_them(
+    cinema: Cinema, live_server: str, database: Database, owner: asyncpg.Connection, customer: Customer, title: Title
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    await owner.execute("UPDATE store.media_assets SET clear_key = false")
+    async with cinema.page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+    assert (await cinema.refused()).startswith("Dieser Film ist besonders geschützt")
+    assert await owner.fetchval("SELECT count(*) FROM store.licence_events WHERE step = 'licence'") == 0
+    assert await owner.fetchval("SELECT end_reason FROM store.playback_sessions") == "stopped", "its place is free"
+
+
 async def test_keys_that_do_not_fit_show_no_picture_and_give_the_rental_back(
     cinema: Cinema,
     live_server: str,
