@@ -19,7 +19,7 @@ _ROWS: Final = (
     "UPDATE store.device_resets SET reason = '' WHERE account_id = :account_id",
     """
     UPDATE store.playback_sessions
-       SET position = 0, hosted_client = NULL,
+       SET position = 0, last_position = NULL, hosted_client = NULL,
            ended_at = coalesce(ended_at, :real_now), end_reason = coalesce(end_reason, 'stopped')
      WHERE account_id = :account_id
     """,

@@ -34,7 +34,8 @@ _BEAT: Final = f"""
         SELECT s.id, s.kind AS session_kind, s.last_seen_at, a.id AS account_id, a.kind
           FROM auth.sessions s JOIN auth.accounts a ON a.id = s.account_id WHERE {LIVING}
     ), ground AS (
-        SELECT playback.id AS playback_id, playback.beat_at, playback.ended_at, playback.end_reason, {RIGHT_COLUMNS}
+        SELECT playback.id AS playback_id, playback.beat_at, playback.ended_at, playback.end_reason,
+               playback.last_position, {RIGHT_COLUMNS}
           FROM who
           JOIN store.playback_sessions AS playback ON playback.account_id = who.account_id
           JOIN store.entitlements AS entitlement ON entitlement.id = playback.entitlement_id
@@ -44,7 +45,8 @@ _BEAT: Final = f"""
         INSERT INTO store.dpop_proofs (jkt, jti, expires_at) SELECT $4, $5, $6 FROM who WHERE who.kind = 'customer'
             ON CONFLICT DO NOTHING RETURNING jti
     ), playback AS (
-        UPDATE store.playback_sessions AS playback SET beat_at = $2, position = greatest(playback.position, $7)
+        UPDATE store.playback_sessions AS playback
+           SET beat_at = $2, position = greatest(playback.position, $7), last_position = $7
           FROM ground, proof
          WHERE playback.id = ground.playback_id AND playback.ended_at IS NULL AND playback.beat_at > $8
            AND ground.right_revoked_at IS NULL AND ground.right_paused_at IS NULL
@@ -54,7 +56,7 @@ _BEAT: Final = f"""
         {
     MERGE.format(
         playback="playback",
-        condition="$7::float8 >= $13::float8",
+        condition="$7::float8 >= $13::float8 AND NOT EXISTS (SELECT FROM ground WHERE last_position = $7)",
         sequence="$10::bigint",
         position="$7::float8",
         watched="$12::float8",

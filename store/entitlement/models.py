@@ -242,6 +242,8 @@ class PlaybackSession(Base):
     """Real time of the last sign of life."""
     position: Mapped[float] = mapped_column(default=0.0)
     """Furthest media time that the player reported, in seconds."""
+    last_position: Mapped[float | None]
+    """Media time of the last sign of life, in seconds: what stands still there is paused."""
     ended_at: Mapped[datetime | None]
     """Real time."""
     end_reason: Mapped[str | None]

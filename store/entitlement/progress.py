@@ -4,8 +4,8 @@ The merge rule. A report carries the number that its player gave it (counting up
 whether the customer moved there, and how long ago it was (a duration: a device's clock may be wrong, its stopwatch is
 not). Within one playback the higher number wins, wherever it stands: seeking back is deliberate, and what was delayed
 on the way comes too late. Between playbacks the later one wins; but a place before the kept one counts only where the
-customer moved there, or a device that begins at zero by itself would lose the evening of another. After the end any
-place counts.
+customer moved there, or a device that begins at zero by itself would lose the evening of another. A sign of life with
+the place of the one before is no report: a paused player goes on living. After the end any place counts.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Report:
     position: float
     """Media time in seconds."""
     sought: bool
-    """Whether the customer moved the place since the playback began."""
+    """Whether the customer moved the place since the last report that was answered."""
     ago: timedelta
     """How long before it was sent."""
 

@@ -24,7 +24,7 @@ class ReportCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds_ago: Annotated[float, msgspec.Meta(ge=0, le=31_536_000, examples=[3600.0])] = 0.0
     """How long before this request: measured on the device, whatever its clock says."""
     sought: bool = False
-    """Whether the customer moved the place since the playback began."""
+    """Whether the customer moved the place since the last report that was answered."""
 
 
 class ReportsCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -44,7 +44,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 _WAYS: Final[Mapping[Way, tuple[str | None, str | None, str]]] = {
     "rent_or_buy": ("POST", "/v1/quotes", "{film}#buy"),
-    "ask_support": (None, None, "/legal/imprint"),
+    "ask_support": (None, None, "/account/cases/new"),
     "wait": ("POST", "/v1/playback-decisions", "{film}"),
     "remove_device": ("DELETE", "/v1/devices/{id}", "/account/devices"),
     "replace_device": ("POST", "/v1/devices/{id}/emergency-removals", "/account/devices"),

@@ -212,7 +212,7 @@ class HeartbeatCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequence: ReportNumber | None = None
     """Number of this report, counting up within the playback; a player gives it always or never."""
     sought: bool = False
-    """Whether the customer moved the place since this playback began."""
+    """Whether the customer moved the place since the last report that was answered."""
 
 
 class HeartbeatOut(msgspec.Struct, frozen=True):

@@ -19,7 +19,9 @@
   let patience = 3; // how often it is looked whether the contract's confirmation has come
   let reached = 0; // where the film stood, to go on there
   let sequence = 0; // number of the last report of this playback
-  let sought = false; // whether the viewer moved the place
+  let moves = 0; // how often the viewer moved the place
+  let movesTold = 0; // of those, how many the server knows of
+  let untold = null; // the playback whose failure could not be told yet
 
   // --- what is shown: one of "loading", "question", "refusal", "ready", "film" --------------------------------
 
@@ -96,10 +98,32 @@
     if (["not_signed_in", "cross_site_request"].includes(problem.code)) {
       return refuse(sentence, { label: texts.to_sign_in, href: location.href });
     }
+    const action = problem.reasons?.[0]?.action;
+    if (action) return refuse(sentence, ...waysTo(action));
     if ([403, 404, 451].includes(problem.status) || problem.code === "film_not_ready") {
       return refuse(sentence, toFilm);
     }
     return refuse(sentence, again, toFilm);
+  }
+
+  // The next step that the server names: this page takes it, or another one does.
+  function waysTo({ name, web }) {
+    if (name === "rent_or_buy") return [toFilm];
+    if (["wait", "register_device", "confirm_start"].includes(name)) return [again, toFilm];
+    const there = { label: texts[`way_${name}`] || texts.to_devices, href: `/${locale}${web}` };
+    if (name !== "enter_pin") return [there, toFilm];
+    // What is shut to whoever watches has no page of its own for them, either.
+    there.href += `?next=${encodeURIComponent(location.pathname)}`;
+    return [there];
+  }
+
+  // What ended under way says little of why: the decision does, and what can be done. Without reasons it may go on.
+  async function askWhy(problem) {
+    const wanted = { title, start_confirmed: confirmed };
+    const answer = await device.ask("POST", "/v1/playback-decisions", wanted).catch(() => null);
+    const [first] = (answer?.body.reasons || []).filter((reason) => !OWN_STEPS.includes(reason.code));
+    if (!first) return refuseByProblem(problem);
+    refuseByProblem({ ...first.details, code: first.code, detail: first.sentence[locale], reasons: [first] });
   }
 
   const moment = (text) => new Intl.DateTimeFormat(locale, {
@@ -117,6 +141,7 @@
       return refuse(texts.no_device, toFilm);
     }
     try {
+      if (untold) await tellFailure();
       const answer = await openPlayback();
       if (answer.status !== 201) return explain(answer.body);
       showing = answer.body;
@@ -220,12 +245,13 @@
     });
     window.videothek.player = player;
     firstBeatSent = false;
-    sequence = 0;
+    sequence = movesTold = moves = 0;
     try {
       await player.load(showing.manifest_url, reached || showing.resume_at || null);
     } catch (fault) {
       return fail(fault, attempt);
     }
+    if (attempt.failed) return; // A licence may fail while the film loads: that is said already.
     find("stands-in").hidden = !showing.stands_in;
     find("from-start").hidden = !showing.resume_at || reached > 0;
     offerTracks();
@@ -233,7 +259,7 @@
     tellTimeLeft();
     startBeating();
     show("film");
-    await video.play().catch(() => show("ready"));
+    await video.play().catch(() => { if (!attempt.failed) show("ready"); });
   }
 
   // A refused licence says why; anything else is the player's own failure, which may give the start back.
@@ -254,18 +280,29 @@
       return;
     }
     attempt.failed = true;
-    const report = await device.ask("POST", `/v1/playback-sessions/${showing.id}/failures`).catch(() => null);
-    // A start that was taken back is a question again: the next one stays.
-    if (report?.body.start_taken_back) confirmed = false;
-    refuse(report?.body.start_taken_back ? texts.failed_taken_back : texts.failed, again, toFilm);
+    untold = showing.id;
+    const isTakenBack = await tellFailure().catch(() => null);
+    if (untold) return refuse(texts.failed_untold, again, toFilm);
+    refuse(isTakenBack ? texts.failed_taken_back : texts.failed, again, toFilm);
   }
 
+  // Whether the start was taken back: then it is a question again, and the next one stays.
+  async function tellFailure() {
+    const report = await device.ask("POST", `/v1/playback-sessions/${untold}/failures`);
+    if (report.status >= 500) throw new Error(`the failure could not be told: ${report.status}`);
+    untold = null;
+    if (report.body.start_taken_back) confirmed = false;
+    return Boolean(report.body.start_taken_back);
+  }
+
+  // Null where no refusal came: the answer was lost, and with it perhaps a licence that began the rental's hours.
   function licenceProblem(fault) {
     if (fault.code !== shaka.util.Error.Code.LICENSE_REQUEST_FAILED) return null;
     try {
-      return JSON.parse(fault.data[0].data[2]);
+      const problem = JSON.parse(fault.data[0].data[2]);
+      return problem.code ? problem : null;
     } catch {
-      return { detail: texts.offline };
+      return null;
     }
   }
 
@@ -286,27 +323,30 @@
   async function beat() {
     const path = `/v1/playback-sessions/${showing.id}/heartbeats`;
     sequence += 1;
-    const report = { position: progress(), sequence, sought };
+    const movesNow = moves;
+    const report = { position: progress(), sequence, sought: movesNow > movesTold };
     const answer = await device.ask("POST", path, report).catch(() => null);
     if (answer === null || answer.status >= 500) return; // the next one may get through
     if (answer.status === 200) {
+      movesTold = Math.max(movesTold, movesNow);
       Object.assign(showing, answer.body);
       tellTimeLeft();
-    } else if (answer.body.end_reason === "silent") {
+    } else if (answer.body.end_reason === "silent" || answer.body.code === "rental_over") {
       await comeBack();
     } else {
       await player.unload();
-      refuseByProblem(answer.body);
+      await askWhy(answer.body);
     }
   }
 
-  // The place was given up while the device slept: take one again and go on where the film stands.
+  // The place was given up while the device slept, or the rental ended under a film that was bought meanwhile: take a
+  // place again and go on where the film stands.
   async function comeBack() {
     const answer = await openPlayback().catch(() => null);
     if (answer === null || answer.status >= 500) return; // the next heartbeat tries again
     if (answer.status === 201) {
       showing = answer.body;
-      sequence = 0;
+      sequence = movesTold = moves = 0;
     } else {
       await player.unload();
       explain(answer.body);
@@ -413,7 +453,7 @@
   };
 
   const toggle = () => (video.paused ? video.play().catch(() => {}) : video.pause());
-  const move = (seconds) => { sought = true; video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration || 0); };
+  const move = (seconds) => { moves += 1; video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration || 0); };
   const louder = (step) => { video.muted = false; video.volume = Math.min(1, Math.max(0, video.volume + step)); };
   const mute = () => { video.muted = !video.muted; };
   const fill = () => (document.fullscreenElement ? document.exitFullscreen() : page.requestFullscreen?.());
@@ -446,9 +486,9 @@
       beat();
     }
   });
-  seek.addEventListener("input", () => { sought = true; video.currentTime = Number(seek.value); });
+  seek.addEventListener("input", () => { moves += 1; video.currentTime = Number(seek.value); });
   find("from-start").addEventListener("click", () => {
-    sought = true;
+    moves += 1;
     video.currentTime = 0;
     find("from-start").hidden = true;
   });

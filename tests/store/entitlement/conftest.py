@@ -6,12 +6,14 @@ from dataclasses import replace
 import httpx
 import pytest
 from litestar import Litestar
+from playwright.async_api import Browser
 
 from store.app import attach
 from store.catalogue.models import Title
 from store.database import Database
 from store.settings import Settings
 from tests.auth.people import parts_of
+from tests.cinema import Cinema
 from tests.store.entitlement.drm_contracts import AXINOM, DRMTODAY
 from tests.store.entitlement.parts import Customer, TestDevice, load_test_film, make_customer, make_title
 
@@ -48,3 +50,14 @@ async def contracts(app: Litestar) -> AsyncIterator[None]:
     attach(app, replace(parts, settings=replace(parts.settings, axinom=AXINOM, drmtoday=DRMTODAY)))
     yield
     attach(app, parts)
+
+
+@pytest.fixture
+async def cinema(
+    chromium: Browser, live_server: str, settings: Settings, customer: Customer, title: Title
+) -> AsyncIterator[Cinema]:
+    """A browser in which the customer is signed in."""
+    context = await chromium.new_context(viewport={"width": 1280, "height": 720}, locale="de-DE")
+    await context.add_cookies([{"name": settings.session_cookie, "value": customer.token, "url": live_server}])
+    yield await Cinema.in_page_of(context)
+    await context.close()

@@ -127,6 +127,22 @@ async def test_who_moves_back_on_another_device_is_followed(
     assert await kept(owner) == 330
 
 
+async def test_a_player_that_is_paused_takes_no_place_back_and_none_forth(
+    owner: asyncpg.Connection, sofa: Viewer, train: Viewer
+) -> None:
+    """It lives on where somebody once moved it to, while another device is watched."""
+    await train.beat(600, sequence=1, sought=True)
+    await sofa.beat(3600, sequence=1)
+    for sequence in (2, 3):
+        await train.beat(600, sequence=sequence, sought=True)
+        assert await kept(owner) == 3600
+    await train.beat(300, sequence=4, sought=True)
+    await sofa.beat(3600, sequence=2)
+    assert await kept(owner) == 300, "nor does the other one, which is paused now"
+    await train.beat(330, sequence=5)
+    assert await kept(owner) == 330
+
+
 async def test_an_offline_batch_counts_by_when_it_was_watched(
     owner: asyncpg.Connection, sofa: Viewer, train: Viewer
 ) -> None:
