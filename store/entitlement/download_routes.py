@@ -91,12 +91,14 @@ async def keep_title(
     Asked again by the same device it is the same licence: a purchase's is renewed, a rental's is given once more within
     15 minutes, for an answer that was lost. The licence begins the performance: after it there is no withdrawal.
     """
-    if data.system == "clearkey":
-        raise CannotPersist
-    if not has_contract(settings, data.system):
-        raise NotFound
     issued = await downloads.issue(
-        identity=identity, key=device_key, title_slug=data.title, system=data.system, at=at, real_now=real_now
+        identity=identity,
+        key=device_key,
+        title_slug=data.title,
+        system=data.system,
+        has_contract=has_contract(settings, data.system),
+        at=at,
+        real_now=real_now,
     )
     licence = hosted_licence(settings, data.system, issued.licence, real_now=real_now)
     return Response(DownloadIssued.of(issued, licence, at=at), status_code=201, headers={"Cache-Control": "no-store"})

@@ -20,7 +20,7 @@ from store.catalogue.takedowns import is_taken_down
 from store.database import Database
 from store.entitlement.decision import Decision, Wish, decide, find_title, take_turn
 from store.entitlement.device_places import lock_account
-from store.entitlement.download_errors import DownloadNotFound
+from store.entitlement.download_errors import CannotPersist, DownloadNotFound
 from store.entitlement.download_records import OfflineLicence
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError
@@ -30,9 +30,10 @@ from store.entitlement.licence_errors import NothingGranted
 from store.entitlement.licence_policy import PROTECTIONS, stored_policy
 from store.entitlement.licences import Licence, LicensedKey
 from store.entitlement.models import ContentKey, Device, Entitlement, PlaybackSession, Track
-from store.entitlement.record import Question
+from store.entitlement.record import Question, System
 from store.entitlement.remedies import remedied_at
 from store.entitlement.rights import TRACKS, ending, needs_start, obstacles
+from store.errors import NotFound
 from store.purchase_confirmation import keep_confirmed
 
 
@@ -66,20 +67,29 @@ class Downloads:
     seal: KeySeal
 
     async def issue(
-        self, *, identity: Identity, key: PublicKey, title_slug: str, system: Hosted, at: datetime, real_now: datetime
+        self,
+        *,
+        identity: Identity,
+        key: PublicKey,
+        title_slug: str,
+        system: System,
+        has_contract: bool,
+        at: datetime,
+        real_now: datetime,
     ) -> Download:
         """Let a title stay on the device that proved `key`; asked again, a purchase's licence is renewed.
 
-        Raises the first reason against; its detail `reasons` tells all of them. Grants and refusals are recorded. The
-        licence counts as the beginning of the performance: after it there is no withdrawal.
+        Raises `CannotPersist` for Clear Key, `NotFound` without a contract with the service, else the first reason
+        against; its detail `reasons` tells all of them. Grants and refusals are recorded. The licence counts as the
+        beginning of the performance: after it there is no withdrawal.
         """
         viewer = identity.viewer
         question = Question(
             "licence", at, real_now, identity.account_id, jkt=key.jkt, system=system, age_limit=viewer.age_limit
         )
         try:
-            download = await self._issue(question, identity, key, title_slug, system)
-        except EntitlementError as refusal:
+            download = await self._issue(question, identity, key, title_slug, system, has_contract=has_contract)
+        except (EntitlementError, NotFound) as refusal:
             await self.session.rollback()
             await question.refused(self.database, refusal)
             raise
@@ -114,11 +124,22 @@ class Downloads:
         return record
 
     async def _issue(
-        self, question: Question, identity: Identity, key: PublicKey, title_slug: str, system: Hosted
+        self,
+        question: Question,
+        identity: Identity,
+        key: PublicKey,
+        title_slug: str,
+        system: System,
+        *,
+        has_contract: bool,
     ) -> Download:
         at = question.at
         title = await find_title(self.session, title_slug)
         question.title_id = title.id
+        if system == "clearkey":
+            raise CannotPersist
+        if not has_contract:
+            raise NotFound
         await take_turn(self.session, identity.account_id, real_now=question.real_now)
         wish = Wish(
             account_id=identity.account_id,

@@ -5,6 +5,7 @@ Everything here runs on real time: a moved sandbox clock makes no proof younger.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -83,6 +84,13 @@ class Proof:
     jti: str
     issued_at: int
     """Unix seconds."""
+
+
+def only_one(headers: Sequence[str]) -> str | None:
+    """The one `DPoP` header of a request; raises `ProofInvalid` where there are several (RFC 9449, 4.3)."""
+    if len(headers) > 1:
+        raise ProofInvalid(reason="there are several proofs")
+    return headers[0] if headers else None
 
 
 def read_proof(header: str | None, *, method: str, url: str, real_now: datetime, token: str | None = None) -> Proof:

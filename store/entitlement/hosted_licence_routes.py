@@ -33,7 +33,7 @@ from store.entitlement.licence_errors import (
 )
 from store.entitlement.licence_requests import HostedDevice, LicenceQuestion
 from store.entitlement.licences import Licences
-from store.entitlement.proved_requests import AnyRequest, PlaybackMeans, proof_header, public_url
+from store.entitlement.proved_requests import AnyRequest, PlaybackMeans, proof_headers, public_url
 from store.errors import NotFound
 from store.ready_answer import ReadyAnswer
 
@@ -170,7 +170,7 @@ async def _tell(request: AnyRequest, system: Hosted, device: HostedDevice | None
     real_now = datetime.now(UTC)
     asked = LicenceQuestion(
         authorization=header_of(request.scope, b"authorization"),
-        proof=proof_header(request),
+        proofs=proof_headers(request),
         method="POST",
         url=public_url(request, means.settings),
         system=system,

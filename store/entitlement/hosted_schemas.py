@@ -7,6 +7,7 @@ import msgspec
 
 from store.entitlement.hosted_drm import MESSAGE_LIVES, Axinom, DrmToday
 from store.entitlement.licences import Licence
+from store.entitlement.record import System
 from store.errors import NotFound
 from store.settings import Settings
 
@@ -29,12 +30,12 @@ class HostedLicenceOut(msgspec.Struct, frozen=True):
     """Tracks whose keys are granted: `AUDIO`, `SD`, `HD`, `UHD`."""
 
 
-def has_contract(settings: Settings, system: Hosted) -> bool:
-    """Whether the store has a contract with a service."""
-    return (settings.axinom if system == "axinom" else settings.drmtoday) is not None
+def has_contract(settings: Settings, system: System) -> bool:
+    """Whether the store has a contract with a service; Clear Key is none."""
+    return {"axinom": settings.axinom, "drmtoday": settings.drmtoday}.get(system) is not None
 
 
-def hosted_licence(settings: Settings, system: Hosted, licence: Licence, *, real_now: datetime) -> HostedLicenceOut:
+def hosted_licence(settings: Settings, system: System, licence: Licence, *, real_now: datetime) -> HostedLicenceOut:
     """What the player is told for this licence; raises `NotFound` where there is no contract with the service."""
     if system == "axinom" and settings.axinom is not None:
         header, value = "X-AxDRM-Message", Axinom(settings.axinom).message(licence, real_now=real_now)

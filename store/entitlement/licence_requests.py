@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from store.entitlement.base64url import decode
-from store.entitlement.dpop import Proof, read_proof
+from store.entitlement.dpop import Proof, only_one, read_proof
 from store.entitlement.errors import EntitlementError
 from store.entitlement.keys import KEY_BYTES
 from store.entitlement.licence_errors import LicenceRequestMalformed, TokenInvalid
@@ -25,8 +25,8 @@ class LicenceQuestion:
 
     authorization: str | None
     """The header `Authorization: DPoP <token>`."""
-    proof: str | None
-    """The header `DPoP`."""
+    proofs: Sequence[str]
+    """The headers `DPoP`; more than one is refused."""
     method: str
     url: str
     """The public address that was asked, which the proof must name."""
@@ -36,6 +36,8 @@ class LicenceQuestion:
     """Key ids, 16 bytes each, base64url without padding; None: all that the right opens."""
     kind: str = "temporary"
     """Clear Key knows no licence that stays."""
+    fault: EntitlementError | None = None
+    """Why the body says none of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,13 @@ class HostedDevice:
 
 
 def proof_of(asked: LicenceQuestion, permission: Permission, *, real_now: datetime) -> Proof | EntitlementError:
-    """The proof of the key that the token is bound to, or what is wrong with it."""
+    """The proof of the key that the token is bound to, or what is wrong with either."""
+    if permission.has_expired:
+        return TokenInvalid()
     token = (asked.authorization or "").partition(" ")[2].strip()
     try:
-        proof = read_proof(asked.proof, method=asked.method, url=asked.url, real_now=real_now, token=token)
+        header = only_one(asked.proofs)
+        proof = read_proof(header, method=asked.method, url=asked.url, real_now=real_now, token=token)
     except EntitlementError as fault:
         return fault
     return proof if proof.key.jkt == permission.jkt else TokenInvalid()
@@ -70,6 +75,8 @@ def proof_of(asked: LicenceQuestion, permission: Permission, *, real_now: dateti
 
 def key_ids(asked: LicenceQuestion) -> list[UUID] | None:
     """The key ids that are asked for (None: all); raises `LicenceRequestMalformed`."""
+    if asked.fault is not None:
+        raise asked.fault
     if asked.kind != "temporary":
         raise LicenceRequestMalformed(place="type must be temporary")
     if asked.kids is None:

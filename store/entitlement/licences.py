@@ -144,8 +144,8 @@ class Licences:
         """A licence for the device that proved itself: of the keys asked for those that the paid quality opens.
 
         The first licence of a playback that the customer started explicitly begins the rental's hours, once. A
-        refused one never does. Grants and refusals are recorded; only requests without a token of ours are not,
-        for nobody could say whose they were. Raises the refusals of this package.
+        refused one never does. Grants and refusals are recorded, those of an expired token once a minute; only requests
+        without a token of ours are not, for nobody could say whose they were. Raises the refusals of this package.
 
         What was decided counts only if playback and right are still the same when they are locked: a withdrawal, a
         refund, a failure or another first licence at the same instant comes before it or after it, never in between.
@@ -163,8 +163,9 @@ class Licences:
         DRM that is given a licence is the only one that this playback's tokens are good for. Raises as `issue` does.
         """
         permission = self.tokens.read(token, real_now=real_now)
-        asked = LicenceQuestion(authorization=None, proof=None, method="", url="", system=system)
-        return await self._issue(asked, permission, None, device, at=at, real_now=real_now)
+        asked = LicenceQuestion(authorization=None, proofs=(), method="", url="", system=system)
+        fault = TokenInvalid() if permission.has_expired else None
+        return await self._issue(asked, permission, fault, device, at=at, real_now=real_now)
 
     async def _issue(
         self,
@@ -299,6 +300,7 @@ def _question(
         device_id=ground["device_id"],
         playback_session_id=permission.playback_session_id,
         system=system,
+        once_a_minute=permission.has_expired,
     )
 
 

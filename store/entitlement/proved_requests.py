@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from auth.authentication import Identity, identity_behind, refuse_all_but_customers, session_hash_of
 from auth.errors import CrossSiteRequest, CustomersOnly, NotSignedIn
 from store.database import Database
-from store.entitlement.dpop import Proof, PublicKey, read_proof, use_once
+from store.entitlement.dpop import Proof, PublicKey, only_one, read_proof, use_once
 from store.entitlement.keys import KeySeal
 from store.entitlement.licence_errors import ProofInvalid
 from store.entitlement.tokens import PlaybackTokens
@@ -45,12 +45,14 @@ def public_url(request: AnyRequest, settings: Settings) -> str:
     return settings.base_url + str(request.scope["path"])
 
 
+def proof_headers(request: AnyRequest) -> list[str]:
+    """The DPoP headers of a request, of which there should be one."""
+    return [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"dpop"]
+
+
 def proof_header(request: AnyRequest) -> str | None:
-    """The one DPoP header of a request; raises `ProofInvalid` where there are several (RFC 9449, 4.3)."""
-    headers = [value for name, value in request.scope["headers"] if name == b"dpop"]
-    if len(headers) > 1:
-        raise ProofInvalid(reason="there are several proofs")
-    return headers[0].decode("latin-1") if headers else None
+    """The one DPoP header of a request; raises `ProofInvalid` where there are several."""
+    return only_one(proof_headers(request))
 
 
 async def signed_in_and_proved(request: AnyRequest, means: PlaybackMeans, *, real_now: datetime) -> tuple[bytes, Proof]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
 from uuid import UUID
 
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import Refusal
@@ -14,6 +15,8 @@ from store.entitlement.models import LicenceEvent
 
 System = Literal["clearkey", "axinom", "drmtoday"]
 """Whose licences there are."""
+
+_A_MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -38,6 +41,9 @@ class Question:
     """Licences: whose."""
     age_limit: int | None = None
     """Playbacks: that of whoever watched."""
+    once_a_minute: bool = False
+    """Licences: whether a refusal is not recorded again within a minute. Who holds a token that has expired can show it
+    as often as they like, for ever."""
 
     def granted(self, session: AsyncSession, *, kids: Sequence[UUID] = ()) -> None:
         """Record the grant (of keys with these ids) in the transaction that makes it."""
@@ -49,7 +55,24 @@ class Question:
         Whoever has a transaction open ends it before, so that no request holds two connections at once.
         """
         async with database.sessions.begin() as own:
-            own.add(self._event("refused", refusal.code))
+            if not self.once_a_minute or await self._is_news(own, refusal.code):
+                own.add(self._event("refused", refusal.code))
+
+    async def _is_news(self, session: AsyncSession, code: str) -> bool:
+        """Whether nobody recorded this refusal of the playback within a minute, or is about to at this moment."""
+        key = f"licence-refused {self.playback_session_id} {code}"
+        if not await session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 0)))):
+            return False
+        # By title and business time there is an index.
+        same = (
+            LicenceEvent.outcome == "refused",
+            LicenceEvent.title_id == self.title_id,
+            LicenceEvent.at > self.at - _A_MINUTE,
+            LicenceEvent.recorded_at > self.real_now - _A_MINUTE,
+            LicenceEvent.playback_session_id == self.playback_session_id,
+            LicenceEvent.reason == code,
+        )
+        return not await session.scalar(select(exists().where(*same)))
 
     def _event(self, outcome: str, reason: str | None, *, kids: Sequence[UUID] = ()) -> LicenceEvent:
         return LicenceEvent(

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from litestar import Router, delete, get, post
 from litestar.di import NamedDependency, Provide
+from litestar.exceptions import SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from litestar.types import ASGIApp
@@ -21,6 +22,7 @@ from store.entitlement.download_errors import RentalDownloaded
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import (
     AgeRestricted,
+    EntitlementError,
     FilmNotReady,
     FilmUnknown,
     NotEntitled,
@@ -49,7 +51,7 @@ from store.entitlement.licence_errors import (
     TokenInvalid,
 )
 from store.entitlement.licence_requests import LicenceQuestion
-from store.entitlement.licences import Licences
+from store.entitlement.licences import Licence, Licences
 from store.entitlement.media import serve_film
 from store.entitlement.playback import Playback, list_streams
 from store.entitlement.proved_requests import (
@@ -57,7 +59,7 @@ from store.entitlement.proved_requests import (
     PROVED,
     AnyRequest,
     PlaybackMeans,
-    proof_header,
+    proof_headers,
     provide_device_key,
     public_url,
     signed_in_and_proved,
@@ -281,8 +283,36 @@ async def stop_playback(
     await playback.stop(account_id=identity.account_id, playback_session_id=playback_session_id, real_now=real_now)
 
 
+async def refuse_unreadable_licence_request(request: AnyRequest) -> None:
+    """A body that cannot be read is refused, and recorded, by whoever knows whose playback the token names."""
+    try:
+        await request.json()
+    except (ValidationException, SerializationException, UnicodeDecodeError, RecursionError):
+        await _clear_key(request, fault=LicenceRequestMalformed(place="the body is no object with a list of kids"))
+
+
+async def _clear_key(
+    request: AnyRequest, data: LicenceRequest | None = None, *, fault: EntitlementError | None = None
+) -> Licence:
+    """The licence that is asked for by this body; raises the refusals of `Licences.issue`, and the body's fault."""
+    means: PlaybackMeans = await request.app.state.playback_means()
+    asked = LicenceQuestion(
+        authorization=header_of(request.scope, b"authorization"),
+        proofs=proof_headers(request),
+        method="POST",
+        url=public_url(request, means.settings),
+        system="clearkey",
+        kids=data.kids if data is not None else None,
+        kind=data.type if data is not None else "temporary",
+        fault=fault,
+    )
+    licences = Licences(means.database, means.tokens, means.seal)
+    return await licences.issue(asked, at=means.at, real_now=datetime.now(UTC))
+
+
 @post(
     LICENCE_URL,
+    before_request=refuse_unreadable_licence_request,
     status_code=200,
     summary="A Clear Key licence",
     tags=["Playback"],
@@ -309,18 +339,7 @@ async def stop_playback(
 )
 async def issue_clear_key_licence(request: AnyRequest, data: JSONBody[LicenceRequest]) -> ASGIApp:
     """Content keys for a playback: `Authorization: DPoP <token>` and a `DPoP` proof that names the token's hash."""
-    means: PlaybackMeans = await request.app.state.playback_means()
-    asked = LicenceQuestion(
-        authorization=header_of(request.scope, b"authorization"),
-        proof=proof_header(request),
-        method="POST",
-        url=public_url(request, means.settings),
-        system="clearkey",
-        kids=data.kids,
-        kind=data.type,
-    )
-    licences = Licences(means.database, means.tokens, means.seal)
-    licence = await licences.issue(asked, at=means.at, real_now=datetime.now(UTC))
+    licence = await _clear_key(request, data)
     keys = [KeyOut(kty="oct", kid=encode(one.kid.bytes), k=encode(one.key)) for one in licence.keys]
     return ReadyAnswer.of_json(LicenceOut(keys=keys), [(b"cache-control", b"no-store")])
 

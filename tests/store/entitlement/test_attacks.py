@@ -36,6 +36,10 @@ ATTACKS: Final[Mapping[str, tuple[str, ...]]] = {
         "test_licences.py::test_no_forged_token_gets_a_key",
         "test_licences.py::test_a_key_of_another_film_refuses_the_whole_request",
     ),
+    "a token that is shown after its minute, again and again": (
+        "test_licences.py::test_a_token_that_is_shown_after_it_expired_is_recorded_once_a_minute",
+        "test_hosted_drm.py::test_whoever_shows_a_service_an_expired_token_or_two_proofs_leaves_a_trace",
+    ),
     "a stolen token and another device's key": (
         "test_licences.py::test_a_stolen_token_is_worth_nothing_on_another_device",
         "test_hosted_drm.py::test_a_stolen_token_gets_nothing_for_a_service_either",

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,11 +13,13 @@ import jwt
 import pytest
 from litestar import Litestar
 
+from store.app import attach
 from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.base64url import decode, encode
 from store.entitlement.grants import Grants
 from store.settings import Settings
+from tests.auth.people import parts_of
 from tests.journeys.waiting import eventually
 from tests.scratch import MovableTestClock
 from tests.store.entitlement.downloading import PATH, give_back, keep, kept
@@ -164,7 +167,15 @@ async def test_clear_key_cannot_stay_and_a_service_without_a_contract_is_not_the
     await make_right(database, customer, title, may_download=True)
     assert code_of(await keep(client, device, customer, title, system="clearkey")) == (409, "drm_cannot_persist")
     assert (await keep(client, device, customer, title, system="fairplay")).status_code == 400
+    parts = parts_of(app)
+    attach(app, replace(parts, settings=replace(parts.settings, drmtoday=None)))
+    assert code_of(await keep(client, device, customer, title, system="drmtoday")) == (404, "not_found")
     assert await owner.fetchval("SELECT count(*) FROM store.offline_licences") == 0
+    rows = await owner.fetch("SELECT outcome, reason, system, title_id FROM store.licence_events ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("refused", "drm_cannot_persist", "clearkey", title.id),
+        ("refused", "not_found", "drmtoday", title.id),
+    ]
 
 
 async def test_what_the_licensor_does_not_allow_is_not_kept(

@@ -22,6 +22,8 @@ from store.entitlement.licence_policy import streaming_policy
 from store.entitlement.licences import Licence, LicensedKey
 from store.entitlement.models import MediaAsset
 from store.entitlement.rights import RightRow
+from store.entitlement.tokens import PlaybackTokens
+from store.settings import Settings
 from tests.store.entitlement.drm_contracts import AXINOM, DRMTODAY, TODAY
 from tests.store.entitlement.parts import (
     ALL_KIDS,
@@ -313,6 +315,36 @@ async def test_of_two_devices_that_ask_with_one_token_at_once_one_gets_it(
         "SELECT count(*) FROM store.licence_events WHERE system IS NOT NULL AND reason IS NULL"
     )
     assert granted == 8
+
+
+@pytest.mark.usefixtures("contracts")
+async def test_whoever_shows_a_service_an_expired_token_or_two_proofs_leaves_a_trace(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    owner: asyncpg.Connection,
+) -> None:
+    await make_right(database, customer, title)
+    showing = await play(client, device, customer, title)
+    then = datetime.now(UTC) - timedelta(minutes=2)
+    jkt = await owner.fetchval("SELECT jkt FROM store.devices")
+    expired = PlaybackTokens.from_seed(settings.licence_signing_key, issuer=settings.base_url).sign(
+        playback_session_id=UUID(showing["id"]), jkt=jkt, ends_at=None, at=then, real_now=then
+    )
+    late = await call(client, asked(showing, session=expired.text))
+    assert (late.status_code, late.json()["code"]) == (401, "invalid_token")
+    headers = [("Authorization", f"DPoP {showing['token']}")]
+    headers += [("DPoP", device.proof("POST", TO_AXINOM, token=showing["token"])) for _ in range(2)]
+    assert (await client.post(TO_AXINOM, headers=headers)).json()["code"] == "invalid_dpop_proof"
+    rows = await owner.fetch("SELECT * FROM store.licence_events WHERE step = 'licence' ORDER BY id")
+    assert [(row["system"], row["reason"]) for row in rows] == [
+        ("drmtoday", "invalid_token"),
+        ("axinom", "invalid_dpop_proof"),
+    ]
+    assert {row["playback_session_id"] for row in rows} == {UUID(showing["id"])}
 
 
 @pytest.mark.usefixtures("contracts")

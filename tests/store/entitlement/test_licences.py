@@ -17,6 +17,7 @@ from auth.ids import new_id
 from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.base64url import encode
+from store.entitlement.dpop import PublicKey
 from store.entitlement.tokens import PlaybackTokens
 from store.settings import Settings
 from tests.scratch import MovableTestClock
@@ -46,6 +47,15 @@ def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
 async def clock_of(owner: asyncpg.Connection, right: UUID) -> tuple[datetime | None, datetime | None]:
     [row] = await owner.fetch("SELECT first_played_at, ends_at FROM store.entitlements WHERE id = $1", right)
     return row["first_played_at"], row["ends_at"]
+
+
+async def recorded(owner: asyncpg.Connection) -> list[tuple[str, UUID]]:
+    """Code and playback of the licences that were refused."""
+    rows = await owner.fetch(
+        "SELECT reason, playback_session_id FROM store.licence_events"
+        " WHERE step = 'licence' AND outcome = 'refused' ORDER BY id"
+    )
+    return [(row["reason"], row["playback_session_id"]) for row in rows]
 
 
 async def opened(client: httpx.AsyncClient, device: TestDevice, customer: Customer, title: Title) -> dict[str, Any]:
@@ -273,11 +283,37 @@ async def test_a_malformed_licence_request_is_refused(
     body: Any,
 ) -> None:
     right = await make_right(database, customer, title)
-    token = (await opened(client, device, customer, title))["token"]
-    answer = await device.licence(client, token, body=body)
+    playback = await opened(client, device, customer, title)
+    answer = await device.licence(client, playback["token"], body=body)
     assert answer.status_code == 400, answer.text
-    assert_refused(answer, 400, answer.json()["code"])
+    assert_refused(answer, 400, "licence_request_malformed")
     assert await clock_of(owner, right) == (None, None)
+    assert await recorded(owner) == [("licence_request_malformed", UUID(playback["id"]))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"kids", b'{"kids": ["\xff"]}', b"[" * 3_000],
+    ids=["nothing", "half", "a word", "no UTF-8", "a deep one"],
+)
+async def test_a_body_that_is_no_json_is_refused_and_recorded(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    text: bytes,
+) -> None:
+    await make_right(database, customer, title)
+    playback = await opened(client, device, customer, title)
+    token = playback["token"]
+    headers = {"Authorization": f"DPoP {token}", "DPoP": device.proof("POST", LICENCE_PATH, token=token)}
+    assert_refused(await client.post(LICENCE_PATH, content=text, headers=headers), 400, "licence_request_malformed")
+    assert await recorded(owner) == [("licence_request_malformed", UUID(playback["id"]))]
+    await client.post(LICENCE_PATH, content=text)
+    await client.post(LICENCE_PATH, content=text, headers={"Authorization": f"DPoP {token}x"})
+    assert len(await recorded(owner)) == 1, "what nobody signed leaves no trace"
 
 
 async def test_ten_thousand_key_ids_are_too_large_a_request(
@@ -366,6 +402,39 @@ async def test_no_forged_token_gets_a_key(
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert (await device.licence(client, None)).json()["code"] == "invalid_token"
     assert await clock_of(owner, right) == (None, None)
+    assert (await device.licence(client, playback["token"])).status_code == 200
+
+
+async def test_a_token_that_is_shown_after_it_expired_is_recorded_once_a_minute(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    settings: Settings,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+) -> None:
+    await make_right(database, customer, title)
+    playback = await opened(client, device, customer, title)
+    expired = forged_tokens(settings, playback, device)["expired a minute and a second ago"]
+    thief = TestDevice(device.base_url)
+    answers = await asyncio.gather(*(thief.licence(client, expired) for _ in range(32)))
+    answers += [await device.licence(client, expired), await device.licence(client, expired, body=[])]
+    for answer in answers:
+        assert_refused(answer, 401, "invalid_token")
+    once = ("invalid_token", UUID(playback["id"]))
+    assert await recorded(owner) == [once]
+    assert (
+        await owner.fetchval(
+            "SELECT count(*) FROM store.dpop_proofs WHERE jkt = $1", PublicKey(thief.jwk["x"], thief.jwk["y"]).jkt
+        )
+        == 0
+    )
+    async with owner.transaction():
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        await owner.execute("UPDATE store.licence_events SET recorded_at = recorded_at - interval '1 minute'")
+    assert_refused(await thief.licence(client, expired), 401, "invalid_token")
+    assert await recorded(owner) == [once, once]
     assert (await device.licence(client, playback["token"])).status_code == 200
 
 
@@ -470,14 +539,21 @@ async def test_no_faulty_proof_gets_a_key(
 
 
 async def test_two_proofs_in_one_request_are_refused(
-    client: httpx.AsyncClient, database: Database, customer: Customer, device: TestDevice, title: Title
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
 ) -> None:
     await make_right(database, customer, title)
-    token = (await opened(client, device, customer, title))["token"]
+    playback = await opened(client, device, customer, title)
+    token = playback["token"]
     headers = [("Authorization", f"DPoP {token}")]
     headers += [("DPoP", device.proof("POST", LICENCE_PATH, token=token)) for _ in range(2)]
     answer = await client.post(LICENCE_PATH, json={"kids": ALL_KIDS}, headers=headers)
     assert_refused(answer, 401, "invalid_dpop_proof")
+    assert await recorded(owner) == [("invalid_dpop_proof", UUID(playback["id"]))]
 
 
 async def test_of_thirty_two_copies_of_a_proof_at_once_one_is_accepted(
