@@ -31,6 +31,15 @@ _RECOVERY: Final = 120
 
 _PLAYREADY_HARDWARE: Final = 3000
 _PLAYREADY_SOFTWARE: Final = 2000
+_PLAYREADY_HDCP: Final[Mapping[str, Any]] = {
+    "uncompressed_digital_video_opl": 300,
+    "compressed_digital_video_opl": 500,
+}
+"""Output protection levels (PlayReady Compliance Rules, 3.6): no picture without HDCP, none still compressed."""
+
+_PLAYREADY_HDCP_TYPE_1: Final = {"id": "ABB2C6F1-E663-4625-A945-972D17B231E7", "config_data": "AAAAAQ=="}
+"""Explicit digital video output protection "HDCP type restriction" with the value 1: HDCP 2.2 (3.6.5.7)."""
+
 _WIDEVINE_HARDWARE: Final = 1
 _STRONG: Final[Mapping[str, range]] = {
     "WIDEVINE_MODULAR": range(_WIDEVINE_HARDWARE, _WIDEVINE_HARDWARE + 1),
@@ -174,17 +183,18 @@ def _axinom_protection(track: str) -> dict[str, Any]:
     widevine: dict[str, Any] = {
         "device_security_level": "HW_SECURE_ALL" if asked.needs_hardware else "SW_SECURE_CRYPTO"
     }
+    playready: dict[str, Any] = {
+        "min_device_security_level": _PLAYREADY_HARDWARE if asked.needs_hardware else _PLAYREADY_SOFTWARE
+    }
     fairplay: dict[str, Any] = {}
     if asked.hdcp is not None:
+        is_type_1 = asked.hdcp.startswith("2")
         widevine["hdcp"] = asked.hdcp
-        fairplay["hdcp"] = "TYPE1" if asked.hdcp.startswith("2") else "TYPE0"
-    level = _PLAYREADY_HARDWARE if asked.needs_hardware else _PLAYREADY_SOFTWARE
-    return {
-        "name": track,
-        "widevine": widevine,
-        "playready": {"min_device_security_level": level},
-        "fairplay": fairplay,
-    }
+        fairplay["hdcp"] = "TYPE1" if is_type_1 else "TYPE0"
+        playready |= _PLAYREADY_HDCP
+        if is_type_1:
+            playready["digital_video_output_protections"] = [_PLAYREADY_HDCP_TYPE_1]
+    return {"name": track, "widevine": widevine, "playready": playready, "fairplay": fairplay}
 
 
 def _iso(at: datetime) -> str:

@@ -129,11 +129,53 @@ def test_a_key_is_encrypted_for_axinom_as_its_documentation_has_it() -> None:
         "message"
     ]
     assert message["content_keys_source"]["inline"][0]["encrypted_key"] == "f5WEFol96kpQaXxtjaLRJg=="
-    [protection] = message["content_key_usage_policies"]
-    assert protection["widevine"] == {"device_security_level": "HW_SECURE_ALL", "hdcp": "2.2"}
-    assert protection["playready"] == {"min_device_security_level": 3000}
-    assert protection["fairplay"] == {"hdcp": "TYPE1"}
     assert "playback_duration" not in message["license"]["widevine"]
+
+
+HDCP = {"uncompressed_digital_video_opl": 300, "compressed_digital_video_opl": 500}
+TYPE_1 = [{"id": "ABB2C6F1-E663-4625-A945-972D17B231E7", "config_data": "AAAAAQ=="}]
+SOFTWARE: dict[str, Any] = {
+    "widevine": {"device_security_level": "SW_SECURE_CRYPTO"},
+    "playready": {"min_device_security_level": 2000},
+    "fairplay": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("track", "asked"),
+    [
+        ("AUDIO", SOFTWARE),
+        ("SD", SOFTWARE),
+        (
+            "HD",
+            {
+                "widevine": {"device_security_level": "HW_SECURE_ALL", "hdcp": "1.0"},
+                "playready": {"min_device_security_level": 3000, **HDCP},
+                "fairplay": {"hdcp": "TYPE0"},
+            },
+        ),
+        (
+            "UHD",
+            {
+                "widevine": {"device_security_level": "HW_SECURE_ALL", "hdcp": "2.2"},
+                "playready": {
+                    "min_device_security_level": 3000,
+                    **HDCP,
+                    "digital_video_output_protections": TYPE_1,
+                },
+                "fairplay": {"hdcp": "TYPE1"},
+            },
+        ),
+    ],
+)
+def test_axinom_is_asked_for_the_same_protection_by_every_drm(track: str, asked: dict[str, Any]) -> None:
+    right = RightRow("buy", "UHD", None, None, "full", None, None, None, None, None)
+    now = datetime.now(UTC)
+    key = LicensedKey(UUID(int=2), track, bytes(16))
+    licence = Licence(UUID(int=1), UUID(int=3), [key], streaming_policy(right, at=now))
+    envelope = jwt.decode(Axinom(AXINOM).message(licence, real_now=now), AXINOM.communication_key, algorithms=["HS256"])
+    [told] = envelope["message"]["content_key_usage_policies"]
+    assert told == {"name": track, **asked}
 
 
 @pytest.mark.usefixtures("contracts")
