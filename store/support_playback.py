@@ -14,7 +14,7 @@ from auth.identity import ALL_AGES
 from store.catalogue.models import Title, TitleText
 from store.entitlement.decision import Wish, decide, find_title
 from store.entitlement.errors import PlaybackNeverTried
-from store.entitlement.models import Device, Entitlement, LicenceEvent
+from store.entitlement.models import Device, Entitlement, LicenceEvent, PlaybackSession
 from store.entitlement.schemas import DecisionOut
 from store.support import CustomerDesk
 from store.support_money import NEWEST
@@ -23,13 +23,25 @@ CHECKED: Final = "customer.playback_checked"
 
 
 class AttemptOut(msgspec.Struct, frozen=True):
-    """The customer's last attempt to play the title."""
+    """The customer's last attempt to play the title, or to keep it on a device."""
 
     at: datetime
     """Business time."""
     outcome: Literal["granted", "refused"]
     reason: str | None
     """Code of the first reason then."""
+
+
+class LastLicenceOut(msgspec.Struct, frozen=True):
+    """The last licence that was asked for the title in a playback: what was allowed may fail there still."""
+
+    at: datetime
+    """Business time."""
+    outcome: Literal["granted", "refused"]
+    reason: str | None
+    """Code of the refusal."""
+    system: str | None
+    """`clearkey`, or the hosted service that was to issue it."""
 
 
 class PlaybackCheck(msgspec.Struct, frozen=True):
@@ -41,8 +53,15 @@ class PlaybackCheck(msgspec.Struct, frozen=True):
     """Name of the device that is asked for; null: one that was never registered, or none is known."""
     start_confirmed: bool
     """Whether the customer had agreed that the rental's hours begin."""
+    to_keep: bool
+    """Whether it is asked for a licence that stays on the device, and not to stream."""
+    age_limit: int
+    """Years up to which titles were open to whoever tried; 18: all."""
     last_attempt: AttemptOut | None
-    """Where device and agreement come from; null: never tried, so the device that was used last is asked for."""
+    """Where all these come from; null: never tried, so the device that was used last is asked for."""
+    last_licence: LastLicenceOut | None
+    player_failed_at: datetime | None
+    """When a playback of the title was opened last whose player then told that it failed; business time."""
     decision: DecisionOut
 
 
@@ -70,6 +89,7 @@ class PlaybackDesk:
         await self.desk.record(CHECKED, customer.id, real_now=real_now, details={"title": title.slug})
         jkt = attempt.jkt if attempt is not None else await _last_used_key(session, customer.id)
         is_confirmed = attempt is not None and bool(attempt.start_confirmed)
+        to_keep = attempt is not None and attempt.step == "licence"
         wish = Wish(
             account_id=customer.id,
             title=title,
@@ -77,13 +97,18 @@ class PlaybackDesk:
             start_confirmed=is_confirmed,
             market=customer.residence_country or "",
             age_limit=_age_limit_of(attempt),
+            to_keep=to_keep,
         )
         decision = await decide(session, wish, at=at, real_now=real_now)
         return PlaybackCheck(
             title=title.slug,
             device=decision.device.name if decision.device is not None else None,
             start_confirmed=is_confirmed,
+            to_keep=to_keep,
+            age_limit=wish.age_limit,
             last_attempt=msgspec.convert(attempt, AttemptOut, from_attributes=True) if attempt is not None else None,
+            last_licence=await _last_licence(session, customer.id, title),
+            player_failed_at=await _last_failure(session, customer.id, title),
             decision=DecisionOut.of(decision, at=at),
         )
 
@@ -108,11 +133,35 @@ def _age_limit_of(attempt: LicenceEvent | None) -> int:
 
 
 async def _last_attempt(session: AsyncSession, account_id: UUID, title: Title | None) -> LicenceEvent | None:
-    attempts = select(LicenceEvent).where(
-        LicenceEvent.account_id == account_id, LicenceEvent.step == "playback", LicenceEvent.jkt.is_not(None)
-    )
+    """Of a playback or of a download: licences within a playback name no key of their own."""
+    attempts = select(LicenceEvent).where(LicenceEvent.account_id == account_id, LicenceEvent.jkt.is_not(None))
     of_title = LicenceEvent.title_id == title.id if title is not None else LicenceEvent.title_id.is_not(None)
     return await session.scalar(attempts.where(of_title).order_by(LicenceEvent.recorded_at.desc()).limit(1))
+
+
+async def _last_licence(session: AsyncSession, account_id: UUID, title: Title) -> LastLicenceOut | None:
+    licence = await session.scalar(
+        select(LicenceEvent)
+        .where(
+            LicenceEvent.account_id == account_id,
+            LicenceEvent.title_id == title.id,
+            LicenceEvent.step == "licence",
+            LicenceEvent.playback_session_id.is_not(None),
+        )
+        .order_by(LicenceEvent.recorded_at.desc())
+        .limit(1)
+    )
+    return msgspec.convert(licence, LastLicenceOut, from_attributes=True) if licence is not None else None
+
+
+async def _last_failure(session: AsyncSession, account_id: UUID, title: Title) -> datetime | None:
+    failed = select(func.max(PlaybackSession.opened_at)).where(
+        PlaybackSession.account_id == account_id,
+        PlaybackSession.title_id == title.id,
+        PlaybackSession.end_reason == "failed",
+    )
+    opened_at: datetime | None = await session.scalar(failed)
+    return opened_at
 
 
 async def _last_used_key(session: AsyncSession, account_id: UUID) -> str | None:

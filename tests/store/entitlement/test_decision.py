@@ -16,6 +16,7 @@ from store.settings import Settings
 from tests.crawling import rows_by_table
 from tests.scratch import MovableTestClock
 from tests.store.consoles.people import Person, a_person
+from tests.store.entitlement.downloading import keep
 from tests.store.entitlement.parts import Customer, TestDevice, make_right, make_title
 
 AT = datetime(2026, 12, 1, 20, tzinfo=UTC)
@@ -199,6 +200,53 @@ async def test_support_sees_the_decision_of_the_last_attempt_and_the_look_is_on_
         (agent.account.id, str(customer.account_id))
     ] * 2
     assert await owner.fetchval("SELECT count(*) FROM store.playback_sessions") == 1
+
+
+async def test_support_sees_what_failed_after_it_was_allowed(
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    agent: Person,
+) -> None:
+    """Keys that cannot be read, and a player that fails: an incident is found by these codes."""
+    clock.fixed = AT
+    await make_right(database, customer, title, granted_at=AT)
+    seen = await support_sees(client, agent, customer, title)
+    assert (seen["last_licence"], seen["player_failed_at"]) == (None, None)
+    playback = (await device.open(client, customer, title)).json()
+    await owner.execute("UPDATE store.content_keys SET sealed = set_byte(sealed, 20, 255 - get_byte(sealed, 20))")
+    assert (await device.licence(client, playback["token"])).json()["code"] == "keys_unreadable"
+    assert (await device.fail(client, customer, playback["id"])).status_code == 200
+    seen = await support_sees(client, agent, customer)
+    assert (seen["last_attempt"]["outcome"], seen["decision"]["allowed"]) == ("granted", True)
+    told = {"at": "2026-12-01T20:00:00Z", "outcome": "refused", "reason": "keys_unreadable", "system": "clearkey"}
+    assert (seen["last_licence"], seen["player_failed_at"]) == (told, "2026-12-01T20:00:00Z")
+    page = await client.get(f"/en/support/customers/{customer.account_id}/playback", headers=agent.headers)
+    assert "keys_unreadable" in page.text
+    assert "player_failed" in page.text
+
+
+@pytest.mark.usefixtures("contracts")
+async def test_support_sees_why_a_title_cannot_be_kept(
+    client: httpx.AsyncClient,
+    database: Database,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    agent: Person,
+) -> None:
+    await make_right(database, customer, title, kind="buy")
+    assert (await keep(client, device, customer, title)).json()["code"] == "download_not_granted"
+    seen = await support_sees(client, agent, customer)
+    assert (seen["to_keep"], seen["age_limit"], seen["device"]) == (True, 18, "Laptop")
+    assert seen["last_attempt"]["reason"] == "download_not_granted"
+    assert codes(seen["decision"]) == ["download_not_granted"]
+    page = await client.get(f"/de/support/customers/{customer.account_id}/playback", headers=agent.headers)
+    assert "herunterladen" in page.text
 
 
 async def test_support_asks_about_a_title_that_was_never_tried(
