@@ -32,7 +32,7 @@ from store.entitlement.errors import (
 from store.entitlement.films import find_film
 from store.entitlement.models import ContentKey, Device, Entitlement, MediaAsset, PlaybackSession
 from store.entitlement.reasons import Reason, tell
-from store.entitlement.rights import Ending, choose, ending, granted_tracks, holds, needs_start, obstacles
+from store.entitlement.rights import Ending, choose, covers, ending, granted_tracks, holds, needs_start, obstacles
 from store.purchase_confirmation import Confirmation, confirmation_of_line
 
 SILENCE: Final = timedelta(seconds=90)
@@ -175,15 +175,7 @@ async def _may_be_seen(session: AsyncSession, wish: Wish) -> bool:
 
 async def _rights(session: AsyncSession, account_id: UUID, title: Title) -> Sequence[Entitlement]:
     """The account's rights to a title; a right to a season or series covers its episodes."""
-    parent = select(Title.parent_id).where(Title.id == title.parent_id).scalar_subquery()
-    rights = await session.scalars(
-        select(Entitlement).where(
-            Entitlement.account_id == account_id,
-            (Entitlement.title_id == title.id)
-            | (Entitlement.title_id == title.parent_id)
-            | (Entitlement.title_id == parent),
-        )
-    )
+    rights = await session.scalars(select(Entitlement).where(Entitlement.account_id == account_id, covers(title.id)))
     return rights.all()
 
 

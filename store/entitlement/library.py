@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
 from store.entitlement.models import Entitlement
-from store.entitlement.rights import Standing, choose, ending, holds, needs_start, standing
+from store.entitlement.rights import Standing, choose, covers, ending, holds, needs_start, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ class LibraryEntry:
     def is_watchable(self) -> bool:
         """Whether it may be watched now."""
         return self.state in ("ready", "running")
+
+    @property
+    def has_episodes(self) -> bool:
+        """Whether it is a season or a series: then its episodes are what plays."""
+        return self.title_kind in ("season", "series")
 
     @property
     def deadline(self) -> datetime | None:
@@ -125,11 +130,11 @@ async def list_library(
 
 
 async def find_ownership(session: AsyncSession, account_id: UUID, title_id: UUID, at: datetime) -> Ownership | None:
-    """By which right an account may watch a title at an instant; None: by none."""
+    """By which right an account may watch a title at an instant, its season's or series' included; None: by none."""
     rights = await session.scalars(
         select(Entitlement).where(
             Entitlement.account_id == account_id,
-            Entitlement.title_id == title_id,
+            covers(title_id),
             Entitlement.revoked_at.is_(None),
         )
     )

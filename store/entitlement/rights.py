@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final, Literal
+from uuid import UUID
 
 import asyncpg
+from sqlalchemy import ColumnElement, or_, select
 
+from store.catalogue.models import Title
 from store.catalogue.offer_records import QUALITIES
 from store.entitlement.errors import (
     EntitlementError,
@@ -109,6 +112,13 @@ def ending(right: Terms, *, at: datetime) -> Ending:
     # A rental that runs ends when its row says: one that was on hold got back the time that it lost.
     ends_at = right.ends_at or (min(full, right.start_by) if is_cut else full)
     return Ending(ends_at=ends_at, bound_by="start_by" if is_cut and ends_at == right.start_by else "watch_hours")
+
+
+def covers(title_id: UUID) -> ColumnElement[bool]:
+    """Whether a right is to this title, or to the season or the series that it belongs to."""
+    parent = select(Title.parent_id).where(Title.id == title_id).scalar_subquery()
+    series = select(Title.parent_id).where(Title.id == parent).scalar_subquery()
+    return or_(Entitlement.title_id == title_id, Entitlement.title_id == parent, Entitlement.title_id == series)
 
 
 def needs_start(right: Terms) -> bool:

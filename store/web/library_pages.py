@@ -39,12 +39,14 @@ async def show_library(
         for entry in entries
         if entry.title_id in cards
     }
-    watchable = [(entry.kind, lines[entry.entitlement_id]) for entry in library.watchable]
+    watchable = [
+        (entry.kind, lines[entry.entitlement_id]) for entry in library.watchable if entry.entitlement_id in lines
+    ]
     return frame.page(
         "library/library.html",
         rentals=[line for kind, line in watchable if kind == "rent"],
         purchases=[line for kind, line in watchable if kind != "rent"],
-        history=[lines[entry.entitlement_id] for entry in library.history],
+        history=[lines[entry.entitlement_id] for entry in library.history if entry.entitlement_id in lines],
     )
 
 
@@ -67,6 +69,7 @@ def _line(frame: Frame, entry: LibraryEntry, film: TitleCard, begun: Begun | Non
     return {
         "film": film,
         "kind": entry.kind,
+        "has_episodes": entry.has_episodes,
         "quality": entry.quality,
         "started": begun is not None or entry.first_played_at is not None,
         "left": left,

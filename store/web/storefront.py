@@ -196,7 +196,12 @@ async def _owned(frame: Frame, session: AsyncSession, film: FilmPage) -> dict[st
         sentence = t("film.owned_until", until=moment(right.ends_at))
     else:
         sentence = t("film.owned_start_by", until=moment(right.start_by))
-    return {"kind": right.kind, "quality": right.quality, "sentence": sentence, "watchable": True}
+    return {
+        "kind": right.kind,
+        "quality": right.quality,
+        "sentence": sentence,
+        "watchable": film.kind not in ("season", "series"),
+    }
 
 
 def _description(frame: Frame, film: FilmPage) -> str:
