@@ -82,7 +82,7 @@ class Offer(Base):
     visible_from: Mapped[datetime]
     """From when on it may be announced; not after `starts_at`."""
     playable_from: Mapped[datetime]
-    """From when on it may be watched."""
+    """From when on it may be watched; not after `starts_at`: what is sold plays at once."""
     gross: Mapped[int]
     """Price in minor units, VAT included."""
     currency: Mapped[str] = mapped_column(String(3))
@@ -105,6 +105,7 @@ class Offer(Base):
         CheckConstraint("near_end IN ('full', 'cut')", "near_end"),
         CheckConstraint("ends_at > starts_at", "span"),
         CheckConstraint("visible_from <= starts_at", "visible_from"),
+        CheckConstraint("playable_from <= starts_at", "playable_from"),
         CheckConstraint("gross > 0 AND cost >= 0 AND gross >= coalesce(minimum_price, 0)", "amounts"),
         CheckConstraint(
             "(kind = 'rent') = (start_days IS NOT NULL AND watch_hours IS NOT NULL) "

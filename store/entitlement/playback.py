@@ -177,8 +177,8 @@ class Playback:
 
     async def report_failure(
         self, *, account_id: UUID, key: PublicKey, playback_session_id: UUID, at: datetime, real_now: datetime
-    ) -> bool:
-        """End a playback whose player failed; whether that took back the start of the rental.
+    ) -> tuple[Entitlement, bool]:
+        """End a playback whose player failed; its right, and whether that took back the start of the rental.
 
         It does so once per rental, if this device began its hours a short while ago, and no sign of life of any
         playback since told of a picture.
@@ -191,8 +191,10 @@ class Playback:
             .where(Entitlement.id == right.id, PlaybackSession.position >= PICTURE_SEEN, of_present_start())
         )
         if await self.session.scalar(seen.limit(1)):
-            return False
-        return await take_back_start(self.session, playback, at=at)
+            return right, False
+        is_taken_back = await take_back_start(self.session, playback, at=at)
+        await self.session.refresh(right)
+        return right, is_taken_back
 
     async def _running(
         self, account_id: UUID, key: PublicKey, playback_session_id: UUID, *, real_now: datetime

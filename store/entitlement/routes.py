@@ -122,11 +122,12 @@ async def read_streams(
     session: NamedDependency[AsyncSession],
     identity: NamedDependency[Identity],
     locale: NamedDependency[str],
+    at: NamedDependency[datetime],
     real_now: NamedDependency[datetime],
 ) -> StreamsOut:
     """Playbacks that take a place at this moment, so that a stuck one can be ended from anywhere."""
     streams = await list_streams(session, account_id=identity.account_id, real_now=real_now, locale=locale)
-    return StreamsOut.of(streams)
+    return StreamsOut.of(streams, at=at)
 
 
 @post(
@@ -255,14 +256,14 @@ async def report_playback_failure(
     real_now: NamedDependency[datetime],
 ) -> FailureOut:
     """End a playback that failed; if no picture was seen, the start of a rental is taken back, once."""
-    taken_back = await playback.report_failure(
+    right, taken_back = await playback.report_failure(
         account_id=identity.account_id,
         key=device_key,
         playback_session_id=playback_session_id,
         at=at,
         real_now=real_now,
     )
-    return FailureOut(start_taken_back=taken_back)
+    return FailureOut(taken_back, start_by=right.start_by, ends_at=right.ends_at, server_time=at)
 
 
 @delete(

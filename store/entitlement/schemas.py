@@ -195,13 +195,14 @@ class StreamsOut(msgspec.Struct, frozen=True):
     """What plays at this moment."""
 
     playback_sessions: list[StreamOut]
+    server_time: datetime
+    """Business time."""
 
     @classmethod
-    def of(cls, streams: Sequence[Stream]) -> "StreamsOut":
+    def of(cls, streams: Sequence[Stream], *, at: datetime) -> "StreamsOut":
         """From the read."""
-        return cls(
-            [StreamOut(s.playback_session_id, s.device_name, s.title_slug, s.title, s.opened_at) for s in streams]
-        )
+        listed = [StreamOut(s.playback_session_id, s.device_name, s.title_slug, s.title, s.opened_at) for s in streams]
+        return cls(listed, at)
 
 
 class HeartbeatCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,6 +235,12 @@ class FailureOut(msgspec.Struct, frozen=True):
 
     start_taken_back: bool
     """The rental counts as not begun again."""
+    start_by: datetime | None
+    """Rentals: the first play must lie before this instant."""
+    ends_at: datetime | None
+    """When the right ends; null: never, or a rental that is not begun (again)."""
+    server_time: datetime
+    """Business time."""
 
 
 class LicenceRequest(msgspec.Struct, frozen=True):

@@ -93,6 +93,13 @@ async def test_a_price_may_follow_at_the_very_instant_or_stand_beside_in_another
     assert await owner.fetchval("SELECT count(*) FROM store.offers") == 2
 
 
+async def test_nothing_is_sold_that_may_not_be_watched_yet(database: Database, owner: asyncpg.Connection) -> None:
+    offer_id = await window(database)
+    starts_at = await owner.fetchval("SELECT starts_at FROM store.offers WHERE id = $1", offer_id)
+    with pytest.raises(asyncpg.CheckViolationError, match="playable_from"):
+        await copy_of(owner, offer_id, kind="buy", start_days=None, watch_hours=None, playable_from=starts_at + DAY)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -55,7 +55,7 @@ async def test_a_player_that_fails_after_a_new_beginning_gives_the_start_back(
     clock.fixed = BEGIN + HOUR
     playback = (await device.open(client, customer, title)).json()
     assert (await device.licence(client, playback["token"])).status_code == 200
-    assert (await device.fail(client, customer, playback["id"])).json() == {"start_taken_back": True}
+    assert (await device.fail(client, customer, playback["id"])).json()["start_taken_back"] is True
     assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") is None
 
 
@@ -75,7 +75,7 @@ async def test_a_page_that_was_reloaded_gives_back_the_start_that_it_began_unles
     await device.beat(client, customer, black["id"], position=position)
     reloaded = (await device.open(client, customer, title)).json()
     assert (await device.licence(client, reloaded["token"])).status_code == 200
-    assert (await device.fail(client, customer, reloaded["id"])).json() == {"start_taken_back": is_taken_back}
+    assert (await device.fail(client, customer, reloaded["id"])).json()["start_taken_back"] is is_taken_back
 
 
 async def test_what_was_watched_before_a_new_beginning_keeps_no_reminder_away(
