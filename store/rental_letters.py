@@ -82,6 +82,7 @@ class ComposeRemedied:
         remedy, _, slug, title = row
         values = {
             "film": title,
+            "is_freed": remedy.kind == "written_off",
             "is_begun": remedy.ends_at_after is not None,
             "until": remedy.ends_at_after or remedy.start_by_after,
             "watch": f"{self.base_url}/{locale}/watch/{slug}",

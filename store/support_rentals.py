@@ -24,6 +24,7 @@ from store.entitlement.remedies import (
     find_remedy_limits,
     hold_playbacks,
     rearmed,
+    write_off,
 )
 from store.entitlement.remedy_errors import RemedyLimitReached, RentalNotFound, RentalRemediesUsed
 from store.entitlement.rights import Standing, standing
@@ -48,7 +49,7 @@ class RemediedOut(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RentalDesk:
-    """Extends rentals and lets them begin anew; who may is checked by the route."""
+    """Extends rentals, lets them begin anew or frees them from lost devices; who may is checked by the route."""
 
     desk: CustomerDesk
     outbox: Outbox
@@ -65,10 +66,11 @@ class RentalDesk:
         real_now: datetime,
         remedy_id: UUID,
     ) -> RemediedOut:
-        """Give a rental more hours, or let it begin anew; with the same `remedy_id` once more, nothing more is done.
+        """Give a rental more hours, let it begin anew, or free it from a lost device.
 
-        So often per rental, and per agent and day (`store.remedy_limits`). Raises `AccountNotFound`, `RentalNotFound`,
-        or what `store.entitlement.remedies` raises; each refused try stays in the audit trail.
+        With the same `remedy_id` once more, nothing more is done. So often per rental, and per agent and day
+        (`store.remedy_limits`). Raises `AccountNotFound`, `RentalNotFound`, or what `store.entitlement.remedies`
+        raises; each refused try stays in the audit trail.
         """
         customer = await self.desk.customer(customer_id, action=REMEDY, real_now=real_now)
         account_id, locale = customer.id, customer.locale
@@ -132,11 +134,13 @@ class RentalDesk:
         session = self.desk.session
         limits = await find_remedy_limits(session)
         await self._require_room(right.id, limits, real_now=real_now)
-        after = (
-            extended(right, hours=hours or 0, limits=limits, at=at)
-            if kind == "extended"
-            else rearmed(right, limits=limits, at=at)
-        )
+        match kind:
+            case "extended":
+                after = extended(right, hours=hours or 0, limits=limits, at=at)
+            case "rearmed":
+                after = rearmed(right, limits=limits, at=at)
+            case "written_off":
+                after = await write_off(session, right, limits=limits, at=at)
         remedy = RentalRemedy(
             id=remedy_id,
             account_id=right.account_id,

@@ -21,6 +21,7 @@ from store.entitlement.device_errors import DeviceResetLimitReached, DeviceReset
 from store.entitlement.device_schemas import DevicesOut
 from store.entitlement.errors import AlreadyEntitled, FilmUnknown, PlaybackNeverTried, TitleTakenDown
 from store.entitlement.remedy_errors import (
+    DownloadNotLost,
     GiftLimitReached,
     GiftsUsed,
     RemedyLimitReached,
@@ -254,6 +255,7 @@ async def give_film(
         RentalNotFound,
         RemedyNotForThis,
         RemedyTooLarge,
+        DownloadNotLost,
         RemedyTooLate,
         RentalRemediesUsed,
         RemedyLimitReached,

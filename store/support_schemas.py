@@ -238,11 +238,14 @@ class AddressOut(msgspec.Struct, frozen=True):
 
 
 class RentalRemedyCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """More time for a rental, or a new beginning."""
+    """More time for a rental, a new beginning, or the end of a lost download."""
 
     entitlement_id: UUID
-    kind: Literal["extended", "rearmed"]
-    """`extended`: more hours; `rearmed`: it waits for its first play again."""
+    kind: Literal["extended", "rearmed", "written_off"]
+    """`extended`: more hours; `rearmed`: it waits for its first play again.
+
+    `written_off`: its download on a device that was removed from the account counts no longer.
+    """
     reason: Reason
     hours: Annotated[int, msgspec.Meta(ge=1, le=10_000, examples=[24])] | None = None
     """Extensions: how many."""

@@ -24,7 +24,7 @@ class OfflineLicence(Base):
         CheckConstraint("kind IN ('rent', 'buy')", "kind"),
         CheckConstraint("system IN ('axinom', 'drmtoday')", "system"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", "ending"),
-        CheckConstraint("end_reason IN ('returned', 'lapsed')", "end_reason"),
+        CheckConstraint("end_reason IN ('returned', 'lapsed', 'written_off')", "end_reason"),
         Index(
             "ux_offline_licences_rental",
             "entitlement_id",
@@ -59,7 +59,7 @@ class OfflineLicence(Base):
     """Rentals: when the device says that it was first played there; known once it is returned."""
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None]
-    """`returned` by the device, or `lapsed` at its end."""
+    """`returned` by the device, `lapsed` at its end, or `written_off` by support with a device that was lost."""
 
 
 DDL: Final[tuple[str, ...]] = (f"REVOKE DELETE, TRUNCATE ON store.offline_licences FROM {APP_ROLE}",)

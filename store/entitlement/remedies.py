@@ -13,14 +13,15 @@ from auth.ids import new_id
 from auth.models import Account
 from store.catalogue.models import Base
 from store.database import APP_ROLE
-from store.entitlement.models import Entitlement, PlaybackSession, RentalReminder
-from store.entitlement.remedy_errors import RemedyNotForThis, RemedyTooLarge, RemedyTooLate
+from store.entitlement.download_records import OfflineLicence
+from store.entitlement.models import Device, Entitlement, PlaybackSession, RentalReminder
+from store.entitlement.remedy_errors import DownloadNotLost, RemedyNotForThis, RemedyTooLarge, RemedyTooLate
 from store.entitlement.rights import Terms, standing
 
 REMEDIED_MAIL: Final = "rental_remedied"
 """Kind of the mail that tells a customer."""
 
-RemedyKind = Literal["extended", "rearmed"]
+RemedyKind = Literal["extended", "rearmed", "written_off"]
 
 
 class RemedyLimit(Base):
@@ -40,7 +41,7 @@ class RentalRemedy(Base):
 
     __tablename__ = "rental_remedies"
     __table_args__ = (
-        CheckConstraint("kind IN ('extended', 'rearmed')", "kind"),
+        CheckConstraint("kind IN ('extended', 'rearmed', 'written_off')", "kind"),
         CheckConstraint("(kind = 'extended') = (hours IS NOT NULL)", "hours"),
         UniqueConstraint("incident_id", "entitlement_id"),
         Index(None, "agent_id", "done_at"),
@@ -114,6 +115,31 @@ def rearmed(right: Terms, *, limits: RemedyLimits, at: datetime) -> Deadlines:
     if right.first_played_at is None:
         raise RemedyNotForThis(state=standing(right, at=at))
     return Deadlines(max(start_by, at + timedelta(days=limits.rearmed_days)), None)
+
+
+async def write_off(session: AsyncSession, right: Entitlement, *, limits: RemedyLimits, at: datetime) -> Deadlines:
+    """End the download of a rental on a device that was removed from the account and will not return it.
+
+    The deadlines stay; it may be streamed or downloaded anew. The lost device may still play what it has: so this is
+    a remedy like the others, for a reason and within their limits. Raises `DownloadNotLost`, `RemedyNotForThis` or
+    `RemedyTooLate`.
+    """
+    start_by = _rental(right, limits, at=at)
+    removed = select(Device.id).where(Device.account_id == right.account_id, Device.removed_at.is_not(None))
+    ended = await session.execute(
+        update(OfflineLicence)
+        .where(
+            OfflineLicence.entitlement_id == right.id,
+            OfflineLicence.ended_at.is_(None),
+            OfflineLicence.lasts_until > at,
+            OfflineLicence.device_id.in_(removed),
+        )
+        .values(ended_at=at, end_reason="written_off")
+        .returning(OfflineLicence.id)
+    )
+    if not ended.all():
+        raise DownloadNotLost
+    return Deadlines(start_by, right.ends_at)
 
 
 async def remedied_at(session: AsyncSession, entitlement_id: UUID) -> datetime | None:

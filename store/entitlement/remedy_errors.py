@@ -35,6 +35,14 @@ class RemedyNotForThis(EntitlementError):
     en = "Not possible here: the film was bought, the rental is on hold or was taken back, or it was never begun."
 
 
+class DownloadNotLost(EntitlementError):
+    """The rental is on no device that was removed from the account: one that is there returns it itself."""
+
+    status, code = 409, "download_not_lost"
+    de = "Die Leihe ist auf keinem Gerät, das aus dem Konto entfernt ist. Entfernen Sie das verlorene Gerät zuerst."
+    en = "The rental is on no device that was removed from the account. Remove the lost device first."
+
+
 class RemedyTooLarge(EntitlementError):
     """More hours than one extension may have."""
 

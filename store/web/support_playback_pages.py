@@ -1,7 +1,8 @@
 """Support's page about a playback: why a customer cannot watch a title, and letting new devices in again."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -14,6 +15,7 @@ from auth.errors import Refusal
 from auth.ids import new_id
 from auth.permissions import CUSTOMER_READ, DEVICES_REMOVE, FILM_GIVE, RENTAL_REMEDY
 from store.entitlement.errors import PlaybackNeverTried
+from store.entitlement.remedies import RemedyKind
 from store.support_devices import DeviceDesk
 from store.support_gifts import GiftDesk, Wanted
 from store.support_playback import PlaybackDesk
@@ -29,8 +31,12 @@ class RemedyForm(msgspec.Struct, frozen=True):
     request: UUID
     """Of the form: sent again it is the same wish."""
     rental: UUID
-    what: Literal["24", "48", "72", "anew"]
+    what: Literal["24", "48", "72", "anew", "lost"]
     reason: Prose = ""
+
+
+_KINDS: Final[Mapping[str, RemedyKind]] = {"anew": "rearmed", "lost": "written_off"}
+"""What is done that takes no hours."""
 
 
 class GiftForm(msgspec.Struct, frozen=True):
@@ -122,8 +128,8 @@ async def remedy_rental(
         await rental_desk.remedy(
             customer_id,
             data.rental,
-            kind="rearmed" if data.what == "anew" else "extended",
-            hours=None if data.what == "anew" else int(data.what),
+            kind=_KINDS.get(data.what, "extended"),
+            hours=None if data.what in _KINDS else int(data.what),
             reason=reason,
             at=frame.at,
             real_now=real_now,
