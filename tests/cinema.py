@@ -58,6 +58,22 @@ UNTIL_WIDTH = """([width, patience]) => new Promise((resolve, reject) => {
 })"""
 
 
+UNTIL_READ = """(patience) => new Promise((resolve, reject) => {
+    const video = document.querySelector("video");
+    const began = performance.now();
+    const timer = setInterval(() => {
+        const read = [...video.textTracks].filter((track) => track.mode === "showing")
+            .flatMap((track) => [...(track.activeCues || [])]).map((cue) => cue.text);
+        const isLate = performance.now() - began > patience;
+        if (read.length === 0 && !isLate) return;
+        clearInterval(timer);
+        if (read.length === 0) reject(new Error("no subtitles are shown"));
+        resolve(read.join(" "));
+    }, 40);
+})"""
+"""Gives the subtitles that stand in the picture, once there are some."""
+
+
 @dataclass(slots=True)
 class Cinema:
     """A page that plays, and what its console complained of."""

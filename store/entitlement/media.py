@@ -25,6 +25,8 @@ TYPES: Final = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",
+    ".vtt": "text/vtt; charset=utf-8",
+    ".ttml": "application/ttml+xml",
 }
 """File endings that are served, and as what."""
 

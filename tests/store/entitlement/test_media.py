@@ -19,12 +19,13 @@ SEGMENT = f"{FILM}/hd/001.m4s"
 def test_the_test_film_is_encrypted_from_its_first_frame_on() -> None:
     manifest = (TEST_FILM_FOLDER / "manifest.mpd").read_text()
     protected = re.findall(r'cenc:default_KID="([^"]+)"', manifest)
-    assert sorted(kid.replace("-", "") for kid in protected) == sorted(kid.hex for kid in KIDS.values())
-    assert manifest.count("<AdaptationSet") == len(KIDS)
-    for track in ("audio", "sd", "hd"):
+    assert {kid.replace("-", "") for kid in protected} == {kid.hex for kid in KIDS.values()}
+    read = manifest.count('contentType="text"')
+    assert (read, manifest.count("<AdaptationSet")) == (2, 2 + len(protected)), "what is read is open, all else is not"
+    for track in ("audio", "audio_en", "sd", "hd"):
         whole = (TEST_FILM_FOLDER / track / "init.mp4").read_bytes()
         init = whole[whole.index(b"moov") :]
-        sample_entry = b"enca" if track == "audio" else b"encv"
+        sample_entry = b"enca" if track.startswith("audio") else b"encv"
         # One sample entry, and it is an encrypted one: no clear lead (packager writes a second, clear entry for one).
         assert init.count(sample_entry) == 1
         assert b"avc1" not in init.replace(b"frmaavc1", b"")
@@ -33,6 +34,12 @@ def test_the_test_film_is_encrypted_from_its_first_frame_on() -> None:
         segments = sorted((TEST_FILM_FOLDER / track).glob("*.m4s"))
         assert len(segments) == 5
         assert all(b"senc" in segment.read_bytes() for segment in segments)
+
+
+async def test_subtitles_are_served_as_what_they_are(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"{FILM}/text_de/001.vtt")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/vtt; charset=utf-8")
+    assert answer.text.startswith("WEBVTT")
 
 
 def test_no_key_of_the_test_film_is_in_what_is_served() -> None:
