@@ -100,7 +100,7 @@ async def keep_title(
         at=at,
         real_now=real_now,
     )
-    licence = hosted_licence(settings, data.system, issued.licence, real_now=real_now)
+    licence = hosted_licence(settings, data.system, issued.licence, at=at, real_now=real_now)
     return Response(DownloadIssued.of(issued, licence, at=at), status_code=201, headers={"Cache-Control": "no-store"})
 
 

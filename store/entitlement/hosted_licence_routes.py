@@ -178,7 +178,7 @@ async def _tell(request: AnyRequest, system: Hosted, device: HostedDevice | None
     licence = await Licences(means.database, means.tokens, means.seal).issue(
         asked, device, at=means.at, real_now=real_now
     )
-    told = hosted_licence(means.settings, system, licence, real_now=real_now)
+    told = hosted_licence(means.settings, system, licence, at=means.at, real_now=real_now)
     return ReadyAnswer.of_json(told, [(b"cache-control", b"no-store")])
 
 

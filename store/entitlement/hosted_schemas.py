@@ -28,6 +28,10 @@ class HostedLicenceOut(msgspec.Struct, frozen=True):
     """By key system: `widevine`, `playready`, `fairplay`."""
     tracks: list[str]
     """Tracks whose keys are granted: `AUDIO`, `SD`, `HD`, `UHD`."""
+    licence_ends_at: datetime
+    """Hard end of the licence (exclusive), never beyond the right's."""
+    server_time: datetime
+    """Business time."""
 
 
 def has_contract(settings: Settings, system: System) -> bool:
@@ -35,7 +39,9 @@ def has_contract(settings: Settings, system: System) -> bool:
     return {"axinom": settings.axinom, "drmtoday": settings.drmtoday}.get(system) is not None
 
 
-def hosted_licence(settings: Settings, system: System, licence: Licence, *, real_now: datetime) -> HostedLicenceOut:
+def hosted_licence(
+    settings: Settings, system: System, licence: Licence, *, at: datetime, real_now: datetime
+) -> HostedLicenceOut:
     """What the player is told for this licence; raises `NotFound` where there is no contract with the service."""
     if system == "axinom" and settings.axinom is not None:
         header, value = "X-AxDRM-Message", Axinom(settings.axinom).message(licence, real_now=real_now)
@@ -46,4 +52,13 @@ def hosted_licence(settings: Settings, system: System, licence: Licence, *, real
     else:
         raise NotFound
     expires_in = int(MESSAGE_LIVES.total_seconds())
-    return HostedLicenceOut(system, header, value, expires_in, dict(servers), list(licence.tracks))
+    return HostedLicenceOut(
+        system=system,
+        header=header,
+        value=value,
+        expires_in=expires_in,
+        licence_servers=dict(servers),
+        tracks=list(licence.tracks),
+        licence_ends_at=at + licence.policy.lasts,
+        server_time=at,
+    )

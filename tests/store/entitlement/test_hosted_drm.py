@@ -93,6 +93,8 @@ async def test_axinom_is_told_the_paid_keys_and_the_end_of_the_rental(
     told = answer.json()
     assert (told["header"], told["tracks"]) == ("X-AxDRM-Message", ["AUDIO", "SD"])
     assert told["licence_servers"] == dict(AXINOM.licence_servers)
+    span = datetime.fromisoformat(told["licence_ends_at"]) - datetime.fromisoformat(told["server_time"])
+    assert span == timedelta(hours=48)
     assert answer.headers["Cache-Control"] == "no-store"
 
     envelope = jwt.decode(told["value"], AXINOM.communication_key, algorithms=["HS256"])
