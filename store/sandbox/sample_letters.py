@@ -86,6 +86,7 @@ SAMPLES: Final[Mapping[str, object]] = {
     "hours": 48,
     "is_cut": False,
     "is_begun": True,
+    "is_freed": False,
     "devices": "https://videothek.example/de/account/devices",
     "watch": "https://videothek.example/de/watch/her-2013",
 }

@@ -91,6 +91,7 @@ EVERYTHING = {
     "hours": 48,
     "is_cut": False,
     "is_begun": True,
+    "is_freed": False,
     "terms": "Starten Sie den Film innerhalb von 30 Tagen.",
     "devices": "https://videothek.example/de/account/devices",
     "watch": "https://videothek.example/de/watch/her-2013",
