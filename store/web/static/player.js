@@ -286,6 +286,8 @@
     refuse(isTakenBack ? texts.failed_taken_back : texts.failed, again, toFilm);
   }
 
+  addEventListener("online", () => { if (untold) tellFailure().catch(() => null); });
+
   // Whether the start was taken back: then it is a question again, and the next one stays.
   async function tellFailure() {
     const report = await device.ask("POST", `/v1/playback-sessions/${untold}/failures`);
@@ -328,7 +330,8 @@
     const answer = await device.ask("POST", path, report).catch(() => null);
     if (answer === null || answer.status >= 500) return; // the next one may get through
     if (answer.status === 200) {
-      movesTold = Math.max(movesTold, movesNow);
+      // A place before the first picture is not kept: the move is told with the next one.
+      if (report.position >= SEEN) movesTold = Math.max(movesTold, movesNow);
       Object.assign(showing, answer.body);
       tellTimeLeft();
     } else if (answer.body.end_reason === "silent" || answer.body.code === "rental_over") {
