@@ -6,6 +6,7 @@ transaction; a job then sends the money. Whatever the provider says later only m
 
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
@@ -86,7 +87,7 @@ class SaleRefunds:
         `declared_at` is when the customer said so, if that was before `at`. Raises `OrderNotFound` or what
         `why_no_withdrawal` answers.
         """
-        order = await self._lock(order_id)
+        order = await self.lock(order_id)
         if order.account_id != account_id:
             raise OrderNotFound()
         if (before := await self._withdrawn(order)) is not None:
@@ -123,7 +124,7 @@ class SaleRefunds:
         Raises `OrderNotFound`, `OrderNotPaid`, `OrderDisputed`, `RefundExceedsPayment`, `AmountInvalid` (currency)
         or `RefundLimitUsedUp`.
         """
-        order = await self._lock(order_id)
+        order = await self.lock(order_id)
         payment = await self._paid(order)
         left = await self.left_of(order)
         wanted = left if amount is None else amount
@@ -145,7 +146,7 @@ class SaleRefunds:
 
     async def give_back_all(self, *, order_id: UUID, reason: str, at: datetime) -> Refund | None:
         """The store itself undoes what is left of a sale; None if nothing is left or a bank has it already."""
-        order = await self._lock(order_id)
+        order = await self.lock(order_id)
         payment = await self._payment(order)
         if payment is None or await self._disputed(order):
             return None
@@ -154,6 +155,18 @@ class SaleRefunds:
         if left.minor == 0:
             return None
         refund = self._new(order, payment, left, reason, at)
+        await self._decide(order, refund, at=at)
+        return refund
+
+    async def give_back_part(
+        self, *, order_id: UUID, amount: Money, reason: str, note: str, at: datetime
+    ) -> Refund | None:
+        """The store itself gives back an amount of a sale, or what is left of it; None as `give_back_all`."""
+        order = await self.lock(order_id)
+        payment, left = await self._payment(order), await self.left_of(order)
+        if payment is None or left.minor == 0 or await self._disputed(order):
+            return None
+        refund = self._new(order, payment, min(amount, left, key=attrgetter("minor")), reason, at, note=note)
         await self._decide(order, refund, at=at)
         return refund
 
@@ -172,7 +185,7 @@ class SaleRefunds:
         order_id = await self.session.scalar(returned) if payment is None else payment.order_id
         if order_id is None:
             return False
-        order = await self._lock(order_id)
+        order = await self.lock(order_id)
         if await note_refund(self.session, observed, at=at):
             return True
         if observed.state in _GONE_WRONG:
@@ -229,7 +242,7 @@ class SaleRefunds:
         failed = await self.session.get(Refund, refund_id)
         if failed is None:
             raise RefundNotFound()
-        await self._lock(failed.order_id)
+        await self.lock(failed.order_id)
         await self.session.refresh(failed, with_for_update=True)
         is_tried = await self.session.scalar(select(Refund.id).where(Refund.replaces_id == failed.id))
         if failed.state not in _GONE_WRONG or is_tried is not None:
@@ -311,7 +324,7 @@ class SaleRefunds:
             self.session, kind=mail, account_id=order.account_id, reference=refund.id, locale=order.locale
         )
 
-    async def _lock(self, order_id: UUID) -> Order:
+    async def lock(self, order_id: UUID) -> Order:
         """The order under its lock, which every refund of it takes: so no two together exceed what was paid."""
         found = await self.session.scalar(select(Order.id).where(Order.id == order_id))
         if found is None:
@@ -360,7 +373,7 @@ class SaleRefunds:
         refund = await self.session.get(Refund, refund_id)
         if refund is None:
             raise RefundNotFound()
-        order = await self._lock(refund.order_id)
+        order = await self.lock(refund.order_id)
         await self.session.refresh(refund, with_for_update=True)
         if refund.state is not RefundState.AWAITING_APPROVAL:
             raise RefundNotAwaitingApproval()

@@ -53,6 +53,7 @@ from store.countries import open_countries
 from store.database import Database
 from store.device_letters import ComposeDevicesReset
 from store.entitlement import dpop, incidents
+from store.entitlement.compensation import Compensation
 from store.entitlement.grants import Grants
 from store.entitlement.keys import KeySeal
 from store.entitlement.reminders import Reminders
@@ -257,9 +258,8 @@ def job_handlers(parts: Parts) -> Mapping[str, JobHandler]:
 
     async def compensate_incident(*, incident_id: str) -> None:
         at, real_now = await parts.clock.now(), datetime.now(UTC)
-        await incidents.compensate(
-            parts.database, parts.outbox, incident_id=UUID(incident_id), at=at, real_now=real_now
-        )
+        compensation = Compensation(parts.database, parts.outbox, parts.sale_refunds, at=at, real_now=real_now)
+        await compensation.carry_out(UUID(incident_id))
 
     return {
         "deliver_mail": partial(deliver_mail, parts.outbox),

@@ -17,11 +17,12 @@ from auth.permissions import INCIDENT_COMPENSATE
 from auth.ports import Jobs
 from auth.schemas import NO_CONTROLS, Reason, problems
 from auth.visits import Visit
-from billing.errors import IdempotencyKeyReused
+from billing.errors import DecidedByRequester, IdempotencyKeyReused
 from billing.idempotency import Once
+from billing.money import MoneyOut
 from store.entitlement.errors import FilmUnknown
-from store.entitlement.incidents import Extent, Incident, Span, find_extent, note, preview
-from store.entitlement.remedy_errors import IncidentNotFound, IncidentSpanInvalid
+from store.entitlement.incidents import Extent, Incident, Means, Span, approve, find_extent, note, preview
+from store.entitlement.remedy_errors import IncidentNotFound, IncidentNotWaiting, IncidentSpanInvalid
 from store.entitlement.schemas import TitleSlug
 from store.errors import MalformedRequest
 
@@ -29,6 +30,7 @@ STAFF = (NotSignedIn, NotPermitted)
 
 PREVIEWED = "incident.previewed"
 COMPENSATED = "incident.compensated"
+APPROVED = "incident.approved"
 
 CODE_PATTERN = "^[a-z][a-z0-9_]{0,59}$"
 
@@ -42,6 +44,12 @@ ErrorCode = Annotated[
 ]
 
 
+CompensationMeans = Annotated[
+    Means,
+    Meta(description="What each gets: the time lost, or as money the part of the price that was paid for it."),
+]
+
+
 class IncidentCreate(Struct, frozen=True, forbid_unknown_fields=True):
     """An error on a title in a span, to be made good."""
 
@@ -51,6 +59,7 @@ class IncidentCreate(Struct, frozen=True, forbid_unknown_fields=True):
     ends_at: Annotated[datetime, Meta(tz=True)]
     """Exclusive; business time."""
     reason: Reason
+    means: CompensationMeans = "time"
 
 
 class ExtentOut(Struct, frozen=True):
@@ -59,14 +68,17 @@ class ExtentOut(Struct, frozen=True):
     rentals: int
     customers: int
     compensated: int
-    """Rentals that have got their hours."""
+    """Rentals that were made good."""
     hours: int
-    """That each gets: the time lost, in hours begun."""
+    """The time lost by each, in hours begun."""
+    price: list[MoneyOut]
+    """What all paid for these hours, by currency: goes back at most if money is given."""
 
     @classmethod
     def of(cls, extent: Extent) -> Self:
         """From what was counted."""
-        return cls(extent.rentals, extent.customers, extent.compensated, extent.hours)
+        price = [MoneyOut.of(sum_) for sum_ in extent.price]
+        return cls(extent.rentals, extent.customers, extent.compensated, extent.hours, price)
 
 
 class IncidentOut(Struct, frozen=True):
@@ -76,12 +88,23 @@ class IncidentOut(Struct, frozen=True):
     code: str
     begins_at: datetime
     ends_at: datetime
+    means: Means
+    waits_for_second_person: bool
+    """Nothing happens before another lead agrees to the money."""
     extent: ExtentOut
 
     @classmethod
     def of(cls, incident: Incident, extent: Extent) -> Self:
         """From its row and what was counted."""
-        return cls(incident.id, incident.code, incident.begins_at, incident.ends_at, ExtentOut.of(extent))
+        return cls(
+            id=incident.id,
+            code=incident.code,
+            begins_at=incident.begins_at,
+            ends_at=incident.ends_at,
+            means="money" if incident.means == "money" else "time",
+            waits_for_second_person=incident.waits,
+            extent=ExtentOut.of(extent),
+        )
 
 
 @get(
@@ -105,11 +128,12 @@ async def preview_incident(
     session: NamedDependency[AsyncSession],
     visit: NamedDependency[Visit],
     real_now: NamedDependency[datetime],
+    means: Annotated[Means, QueryParameter(description="Which incident `compensated` counts for.")] = "time",
 ) -> ExtentOut:
     """Count, and change nothing."""
     if begins_at.tzinfo is None or ends_at.tzinfo is None:
         raise MalformedRequest(place="from and to need a time zone")
-    span = Span(title, code, begins_at, ends_at)
+    span = Span(title, code, begins_at, ends_at, means)
     extent = await preview(session, span)
     await record(session, identity, visit, PREVIEWED, span, real_now=real_now)
     return ExtentOut.of(extent)
@@ -119,8 +143,9 @@ async def preview_incident(
     "/incidents",
     guards=[requires(INCIDENT_COMPENSATE)],
     summary="Make an incident good",
-    description="Every rental that met the error gets the time lost, by a job; each customer is told by mail. Noted "
-    "again with the same title, code and span it is the same incident, and nobody gets anything twice.",
+    description="Every rental that met the error gets the time lost, or the part of its price that was paid for it, by "
+    "a job; each customer is told by mail. Money waits until another lead agrees. Noted again with the same title, "
+    "code, span and means it is the same incident, and nobody gets anything twice, nor the same hour by both means.",
     responses=problems(*STAFF, CrossSiteRequest, FilmUnknown, IncidentSpanInvalid, IdempotencyKeyReused),
 )
 async def note_incident(
@@ -134,7 +159,7 @@ async def note_incident(
 ) -> IncidentOut:
     """Note it; `GET /v1/staff/incidents/{id}` says how far it is."""
     await once.claim()
-    span = Span(data.title, data.code, data.begins_at, data.ends_at)
+    span = Span(data.title, data.code, data.begins_at, data.ends_at, data.means)
     incident = await note(session, jobs, span, agent_id=identity.account_id, reason=data.reason, real_now=real_now)
     await record(session, identity, visit, COMPENSATED, span, reason=data.reason, real_now=real_now)
     _, extent = await find_extent(session, incident.id)
@@ -150,6 +175,48 @@ async def note_incident(
 async def show_incident(incident_id: FromPath[UUID], session: NamedDependency[AsyncSession]) -> IncidentOut:
     """The incident with its counts."""
     return IncidentOut.of(*await find_extent(session, incident_id))
+
+
+@post(
+    "/incidents/{incident_id:uuid}/approvals",
+    guards=[requires(INCIDENT_COMPENSATE)],
+    summary="Agree to the money for an incident",
+    description="By another person than the one who noted it: then a job gives it back.",
+    responses=problems(
+        *STAFF, CrossSiteRequest, IncidentNotFound, IncidentNotWaiting, DecidedByRequester, IdempotencyKeyReused
+    ),
+)
+async def approve_incident(
+    incident_id: FromPath[UUID],
+    once: NamedDependency[Once],
+    identity: NamedDependency[Identity],
+    session: NamedDependency[AsyncSession],
+    jobs: NamedDependency[SkipValidation[Jobs]],
+    visit: NamedDependency[Visit],
+    real_now: NamedDependency[datetime],
+) -> IncidentOut:
+    """Say yes as the second person."""
+    await once.claim()
+    incident = await approve(session, jobs, incident_id, agent_id=identity.account_id, real_now=real_now)
+    await record_approval(session, identity, visit, incident, real_now=real_now)
+    _, extent = await find_extent(session, incident.id)
+    return await once.keep(IncidentOut.of(incident, extent))
+
+
+async def record_approval(
+    session: AsyncSession, identity: Identity, visit: Visit, incident: Incident, *, real_now: datetime
+) -> None:
+    """Leave an audit entry of who agreed."""
+    await audit.record(
+        session,
+        at=real_now,
+        actor=identity,
+        action=APPROVED,
+        target_kind="incident",
+        target_id=incident.id,
+        request_id=visit.request_id,
+        ip=visit.ip,
+    )
 
 
 async def record(
@@ -173,8 +240,15 @@ async def record(
         reason=reason,
         request_id=visit.request_id,
         ip=visit.ip,
-        details={"code": span.code, "from": span.begins_at.isoformat(), "to": span.ends_at.isoformat()},
+        details={
+            "means": span.means,
+            "code": span.code,
+            "from": span.begins_at.isoformat(),
+            "to": span.ends_at.isoformat(),
+        },
     )
 
 
-router = Router("/v1/staff", route_handlers=[preview_incident, note_incident, show_incident], tags=["Support"])
+router = Router(
+    "/v1/staff", route_handlers=[preview_incident, note_incident, show_incident, approve_incident], tags=["Support"]
+)

@@ -17,6 +17,7 @@ from billing.orders import lines_of
 from billing.refunds import MAIL
 from billing.sale_refunds import WITHDRAWAL_MAIL
 from billing.withdrawals import RECEIPT_MAIL, WithdrawalDeclaration
+from store.entitlement.compensation import REFUND_REASON
 from store.entitlement.errors import TitleTakenDown
 
 REASONS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -40,6 +41,10 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {
     "offer_not_on_sale": {
         "de": "Der Film war zu diesem Preis nicht mehr zu haben, als die Zahlung ankam.",
         "en": "The film was no longer available at this price when the payment arrived.",
+    },
+    REFUND_REASON: {
+        "de": "Eine Störung bei uns hat Ihnen Zeit der Leihe genommen; diesen Teil des Preises erstatten wir.",
+        "en": "A fault of ours took time of your rental; we give back that part of the price.",
     },
     TitleTakenDown.code: {
         "de": "Dieser Titel darf aus rechtlichen Gründen nicht mehr gezeigt werden, auch denen nicht, die ihn haben.",

@@ -21,6 +21,7 @@ BY_KEY = {
     "POST /v1/orders/{order_id}/withdrawals",
     "POST /v1/withdrawals",
     "POST /v1/staff/incidents",
+    "POST /v1/staff/incidents/{incident_id}/approvals",
     "POST /v1/staff/customers/{customer_id}/rental-remedies",
     "POST /v1/staff/customers/{customer_id}/gifts",
     "POST /v1/refunds",

@@ -22,7 +22,7 @@ from tests.auth.people import a_customer
 from tests.journeys.waiting import eventually
 
 PROJECT = Path(__file__).parents[1]
-PATIENCE = 20
+PATIENCE = 60
 """Seconds in which a process that was told to stop must be gone."""
 
 IS_WAITING = "SELECT true FROM pg_locks WHERE NOT granted AND relation = 'store.genres'::regclass"

@@ -1,13 +1,13 @@
-"""An incident is made good: everybody who had an error on a title in a span gets the time that it took, once."""
+"""An incident: an error on a title in a span, whom it met, and what each of them gets for the time that it took."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
-import structlog
 from sqlalchemy import CheckConstraint, ForeignKey, Select, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,17 +16,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from auth.ids import new_id
 from auth.models import Account
 from auth.plain_statements import driver_of
-from auth.ports import Jobs, Outbox
+from auth.ports import Jobs
+from billing.errors import DecidedByRequester
+from billing.money import Money
 from store.catalogue.models import Base, Title
-from store.database import APP_ROLE, Database
+from store.database import APP_ROLE
 from store.entitlement.decision import find_title
-from store.entitlement.device_places import lock_account
-from store.entitlement.errors import EntitlementError
-from store.entitlement.models import Entitlement
-from store.entitlement.remedies import REMEDIED_MAIL, RentalRemedy, apply, extended, find_remedy_limits, hold_playbacks
-from store.entitlement.remedy_errors import IncidentNotFound, IncidentSpanInvalid
+from store.entitlement.remedies import RentalRemedy, find_remedy_limits
+from store.entitlement.remedy_errors import IncidentNotFound, IncidentNotWaiting, IncidentSpanInvalid
 
-log = structlog.get_logger("incidents")
+Means = Literal["time", "money"]
 
 PLAYER_FAILED: Final = "player_failed"
 """What an error is called that the player told of; those of the server are called by the code of their refusal."""
@@ -34,7 +33,7 @@ PLAYER_FAILED: Final = "player_failed"
 JOB: Final = "compensate_incident"
 
 _AFFECTED: Final = """
-    SELECT right_.id, right_.account_id
+    SELECT right_.id, right_.account_id, right_.watch_hours, line.order_id, line.gross, order_.currency
       FROM (SELECT entitlement_id FROM store.licence_events
              WHERE title_id = $1 AND outcome = 'refused' AND reason = $2 AND at >= $3 AND at < $4
              UNION
@@ -42,6 +41,8 @@ _AFFECTED: Final = """
              WHERE title_id = $1 AND $2 = 'player_failed' AND end_reason = 'failed'
                AND opened_at >= $3 AND opened_at < $4) AS met
       JOIN store.entitlements AS right_ ON right_.id = met.entitlement_id
+      LEFT JOIN billing.order_lines AS line ON line.id = right_.order_line_id
+      LEFT JOIN billing.orders AS order_ ON order_.id = line.order_id
      WHERE right_.kind = 'rent' AND right_.revoked_at IS NULL
      ORDER BY right_.id
 """
@@ -53,8 +54,11 @@ class Incident(Base):
 
     __tablename__ = "incidents"
     __table_args__ = (
-        UniqueConstraint("title_id", "code", "begins_at", "ends_at"),
+        UniqueConstraint("title_id", "code", "begins_at", "ends_at", "means"),
         CheckConstraint("begins_at < ends_at", "span"),
+        CheckConstraint("means IN ('time', 'money')", "means"),
+        CheckConstraint("approved_by <> agent_id", "four_eyes"),
+        CheckConstraint("(approved_by IS NULL) = (approved_at IS NULL)", "approval"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -66,10 +70,21 @@ class Incident(Base):
     """Exclusive; business time."""
     hours: Mapped[int]
     """How many a rental gets for it alone."""
+    means: Mapped[str] = mapped_column(default="time", server_default="time")
+    """`time` that is added to the rental, or the part of its price, as `money`, that was paid for it."""
     agent_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
     reason: Mapped[str]
     noted_at: Mapped[datetime]
     """Real time."""
+    approved_by: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id))
+    """Money: the second person, without whom none goes."""
+    approved_at: Mapped[datetime | None]
+    """Real time."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a second person has to agree before anything happens."""
+        return self.means == "money" and self.approved_by is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,7 @@ class Span:
     code: str
     begins_at: datetime
     ends_at: datetime
+    means: Means = "time"
 
     @property
     def hours(self) -> int:
@@ -95,6 +111,40 @@ class Extent:
     customers: int
     compensated: int
     hours: int
+    price: Sequence[Money]
+    """What was paid for the hours by all, by currency: what goes back at most if it is made good by money."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedIncident:
+    """An incident with the title's slug and how many rentals it was made good for."""
+
+    incident: Incident
+    slug: str
+    compensated: int
+    asked: Extent | None
+    """While it waits: what the second person is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A rental that an error met."""
+
+    entitlement_id: UUID
+    account_id: UUID
+    watch_hours: int
+    order_id: UUID | None
+    """None for a right that was given without an order."""
+    paid: Money | None
+    """Its price; nothing where it was given."""
+
+    def price_of(self, hours: int) -> Money | None:
+        """The part of the price that was paid for some hours, all of it at most; None where that is nothing."""
+        if self.paid is None:
+            return None
+        lost = min(hours, self.watch_hours)
+        part, _ = self.paid.allocate([lost, self.watch_hours - lost])
+        return part if part.minor else None
 
 
 def hours_of(spans: Iterable[tuple[datetime, datetime]]) -> int:
@@ -109,10 +159,10 @@ def hours_of(spans: Iterable[tuple[datetime, datetime]]) -> int:
 async def preview(session: AsyncSession, span: Span) -> Extent:
     """Whom it met; raises `FilmUnknown` or `IncidentSpanInvalid`."""
     title, hours = await find_title(session, span.title_slug), await _hours(session, span)
-    affected = await _affected(session, title.id, span.code, span.begins_at, span.ends_at)
+    affected = await _list_affected(session, title.id, span.code, span.begins_at, span.ends_at)
     incident = await session.scalar(_same(title.id, span))
     compensated = await _compensated(session, incident.id) if incident is not None else 0
-    return Extent(len(affected), len({account_id for _, account_id in affected}), compensated, hours)
+    return _extent(affected, compensated=compensated, hours=hours)
 
 
 async def note(
@@ -120,7 +170,7 @@ async def note(
 ) -> Incident:
     """Have an incident made good; noted again it is the same one, and whoever was left out is made good then.
 
-    Raises `FilmUnknown` or `IncidentSpanInvalid`.
+    Money waits for a second person. Raises `FilmUnknown` or `IncidentSpanInvalid`.
     """
     title, hours = await find_title(session, span.title_slug), await _hours(session, span)
     values = {
@@ -129,6 +179,7 @@ async def note(
         "code": span.code,
         "begins_at": span.begins_at,
         "ends_at": span.ends_at,
+        "means": span.means,
         "hours": hours,
         "agent_id": agent_id,
         "reason": reason,
@@ -136,12 +187,33 @@ async def note(
     }
     await session.execute(insert(Incident).values(**values).on_conflict_do_nothing())
     incident = (await session.scalars(_same(title.id, span))).one()
-    await jobs.enqueue(session, JOB, dedupe_key=f"{JOB}:{incident.id}", incident_id=str(incident.id))
+    if not incident.waits:
+        await _work_off(session, jobs, incident)
     return incident
 
 
-async def list_incidents(session: AsyncSession, *, limit: int = 20) -> Sequence[tuple[Incident, str, int]]:
-    """The latest incidents, with the title's slug and how many rentals each was made good for."""
+async def approve(
+    session: AsyncSession, jobs: Jobs, incident_id: UUID, *, agent_id: UUID, real_now: datetime
+) -> Incident:
+    """A second person agrees to the money.
+
+    Raises `IncidentNotFound`, `IncidentNotWaiting` or `DecidedByRequester`.
+    """
+    incident = await session.get(Incident, incident_id, with_for_update=True, populate_existing=True)
+    if incident is None:
+        raise IncidentNotFound
+    if not incident.waits:
+        raise IncidentNotWaiting
+    if incident.agent_id == agent_id:
+        raise DecidedByRequester
+    incident.approved_by, incident.approved_at = agent_id, real_now
+    await session.flush()
+    await _work_off(session, jobs, incident)
+    return incident
+
+
+async def list_incidents(session: AsyncSession, *, limit: int = 20) -> Sequence[ListedIncident]:
+    """The latest incidents."""
     done = select(func.count()).where(RentalRemedy.incident_id == Incident.id).correlate(Incident).scalar_subquery()
     rows = await session.execute(
         select(Incident, Title.slug, done)
@@ -149,7 +221,10 @@ async def list_incidents(session: AsyncSession, *, limit: int = 20) -> Sequence[
         .order_by(Incident.noted_at.desc())
         .limit(limit)
     )
-    return [(incident, slug, number) for incident, slug, number in rows]
+    return [
+        ListedIncident(incident, slug, number, (await find_extent(session, incident.id))[1] if incident.waits else None)
+        for incident, slug, number in rows.all()
+    ]
 
 
 async def find_extent(session: AsyncSession, incident_id: UUID) -> tuple[Incident, Extent]:
@@ -157,82 +232,17 @@ async def find_extent(session: AsyncSession, incident_id: UUID) -> tuple[Inciden
     incident = await session.get(Incident, incident_id)
     if incident is None:
         raise IncidentNotFound
-    affected = await _affected(session, incident.title_id, incident.code, incident.begins_at, incident.ends_at)
-    customers = len({account_id for _, account_id in affected})
-    return incident, Extent(len(affected), customers, await _compensated(session, incident.id), incident.hours)
+    affected = await list_affected(session, incident)
+    return incident, _extent(affected, compensated=await _compensated(session, incident.id), hours=incident.hours)
 
 
-async def compensate(database: Database, outbox: Outbox, *, incident_id: UUID, at: datetime, real_now: datetime) -> int:
-    """Make an incident good for every rental that it met; how many were extended now.
-
-    A transaction for each rental, and one remedy of an incident for each (a unique constraint): killed at any place it
-    goes on where it was. What is over for too long, or on hold, is left out. A rental that was made good for other
-    spans gets what this one adds to them: so a span is corrected by noting it anew. A fault of ours with one rental
-    keeps nobody else waiting; raised at the end, it has the job tried again.
-    """
-    async with database.sessions() as session:
-        incident = await session.get_one(Incident, incident_id)
-        affected = await _affected(session, incident.title_id, incident.code, incident.begins_at, incident.ends_at)
-    done, faults = 0, []
-    for entitlement_id, account_id in affected:
-        try:
-            async with database.sessions.begin() as session:
-                done += await _extend(session, outbox, incident, entitlement_id, account_id, at=at, real_now=real_now)
-        except Exception as fault:
-            log.exception("not made good", entitlement_id=str(entitlement_id))
-            faults.append(fault)
-    log.info("incident made good", incident_id=str(incident_id), rentals=len(affected), extended=done)
-    if faults:
-        raise ExceptionGroup("some rentals were not made good", faults)
-    return done
+async def list_affected(session: AsyncSession, incident: Incident) -> Sequence[Affected]:
+    """Every rental that an incident met."""
+    return await _list_affected(session, incident.title_id, incident.code, incident.begins_at, incident.ends_at)
 
 
-async def _extend(
-    session: AsyncSession,
-    outbox: Outbox,
-    incident: Incident,
-    entitlement_id: UUID,
-    account_id: UUID,
-    *,
-    at: datetime,
-    real_now: datetime,
-) -> bool:
-    await lock_account(session, account_id)
-    await hold_playbacks(session, entitlement_id)
-    right = await session.get_one(Entitlement, entitlement_id, with_for_update=True)
-    hours = await _hours_due(session, incident, entitlement_id)
-    if not hours:
-        return False
-    try:
-        after = extended(right, hours=hours, limits=await find_remedy_limits(session), at=at)
-    except EntitlementError as refusal:
-        log.info("left out", incident_id=str(incident.id), entitlement_id=str(entitlement_id), code=refusal.code)
-        return False
-    remedy = RentalRemedy(
-        id=new_id(),
-        account_id=account_id,
-        entitlement_id=entitlement_id,
-        agent_id=incident.agent_id,
-        incident_id=incident.id,
-        kind="extended",
-        hours=hours,
-        reason=incident.reason,
-        start_by_before=right.start_by,
-        ends_at_before=right.ends_at,
-        start_by_after=after.start_by,
-        ends_at_after=after.ends_at,
-        at=at,
-        done_at=real_now,
-    )
-    await apply(session, right, after, real_now=real_now)
-    session.add(remedy)
-    locale = await session.scalar(select(Account.locale).where(Account.id == account_id))
-    await outbox.queue(session, kind=REMEDIED_MAIL, account_id=account_id, reference=remedy.id, locale=locale or "de")
-    return True
-
-
-async def _hours_due(session: AsyncSession, incident: Incident, entitlement_id: UUID) -> int:
-    """What an incident adds to the time that the rental was made good for already."""
+async def hours_due(session: AsyncSession, incident: Incident, entitlement_id: UUID) -> int:
+    """What an incident adds to the time that a rental was made good for already, by whatever means."""
     rows = await session.execute(
         select(Incident.begins_at, Incident.ends_at)
         .join(RentalRemedy, RentalRemedy.incident_id == Incident.id)
@@ -242,6 +252,24 @@ async def _hours_due(session: AsyncSession, incident: Incident, entitlement_id: 
     return hours_of([*before, (incident.begins_at, incident.ends_at)]) - hours_of(before)
 
 
+async def _work_off(session: AsyncSession, jobs: Jobs, incident: Incident) -> None:
+    await jobs.enqueue(session, JOB, dedupe_key=f"{JOB}:{incident.id}", incident_id=str(incident.id))
+
+
+def _extent(affected: Sequence[Affected], *, compensated: int, hours: int) -> Extent:
+    prices: Counter[str] = Counter()
+    for price in (rental.price_of(hours) for rental in affected):
+        if price is not None:
+            prices[price.currency] += price.minor
+    return Extent(
+        rentals=len(affected),
+        customers=len({rental.account_id for rental in affected}),
+        compensated=compensated,
+        hours=hours,
+        price=[Money(minor, currency) for currency, minor in sorted(prices.items())],
+    )
+
+
 async def _hours(session: AsyncSession, span: Span) -> int:
     limits = await find_remedy_limits(session)
     if not 1 <= span.hours <= limits.hours:
@@ -249,12 +277,20 @@ async def _hours(session: AsyncSession, span: Span) -> int:
     return span.hours
 
 
-async def _affected(
+async def _list_affected(
     session: AsyncSession, title_id: UUID, code: str, begins_at: datetime, ends_at: datetime
-) -> Sequence[tuple[UUID, UUID]]:
-    """Rental and account of everybody whom an error met."""
+) -> Sequence[Affected]:
     rows = await (await driver_of(session)).fetch(_AFFECTED, title_id, code, begins_at, ends_at)
-    return [(row["id"], row["account_id"]) for row in rows]
+    return [
+        Affected(
+            entitlement_id=row["id"],
+            account_id=row["account_id"],
+            watch_hours=row["watch_hours"],
+            order_id=row["order_id"],
+            paid=Money(row["gross"], row["currency"]) if row["order_id"] is not None else None,
+        )
+        for row in rows
+    ]
 
 
 async def _compensated(session: AsyncSession, incident_id: UUID) -> int:
@@ -267,8 +303,12 @@ def _same(title_id: UUID, span: Span) -> Select[Incident]:
         Incident.code == span.code,
         Incident.begins_at == span.begins_at,
         Incident.ends_at == span.ends_at,
+        Incident.means == span.means,
     )
 
 
-DDL: tuple[str, ...] = (f"REVOKE UPDATE, DELETE, TRUNCATE ON store.incidents FROM {APP_ROLE}",)
-"""What metadata cannot say: what was given for an incident stays as it was."""
+DDL: tuple[str, ...] = (
+    f"REVOKE UPDATE, DELETE, TRUNCATE ON store.incidents FROM {APP_ROLE}",
+    f"GRANT UPDATE (approved_by, approved_at) ON store.incidents TO {APP_ROLE}",
+)
+"""What metadata cannot say: what was given for an incident stays as it was, but for the second person's word."""

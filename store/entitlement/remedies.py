@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.ids import new_id
 from auth.models import Account
+from billing.models import Refund
 from store.catalogue.models import Base
 from store.database import APP_ROLE
 from store.entitlement.download_records import OfflineLicence
@@ -41,8 +42,9 @@ class RentalRemedy(Base):
 
     __tablename__ = "rental_remedies"
     __table_args__ = (
-        CheckConstraint("kind IN ('extended', 'rearmed', 'written_off')", "kind"),
-        CheckConstraint("(kind = 'extended') = (hours IS NOT NULL)", "hours"),
+        CheckConstraint("kind IN ('extended', 'rearmed', 'written_off', 'credited')", "kind"),
+        CheckConstraint("(kind IN ('extended', 'credited')) = (hours IS NOT NULL)", "hours"),
+        CheckConstraint("(kind = 'credited') = (refund_id IS NOT NULL)", "refund"),
         UniqueConstraint("incident_id", "entitlement_id"),
         Index(None, "agent_id", "done_at"),
     )
@@ -53,7 +55,9 @@ class RentalRemedy(Base):
     agent_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
     kind: Mapped[str]
     hours: Mapped[int | None]
-    """Extensions: by how much."""
+    """Extensions: by how much; credits: for how much."""
+    refund_id: Mapped[UUID | None] = mapped_column(ForeignKey(Refund.id))
+    """Credits: the money."""
     incident_id: Mapped[UUID | None] = mapped_column(ForeignKey("store.incidents.id"))
     """The incident that it makes good; None: one customer's case."""
     reason: Mapped[str]
@@ -143,9 +147,11 @@ async def write_off(session: AsyncSession, right: Entitlement, *, limits: Remedy
 
 
 async def remedied_at(session: AsyncSession, entitlement_id: UUID) -> datetime | None:
-    """When a rental was mended last (business time); None: never."""
+    """When a rental was mended last (business time); None: never. Money mends no rental."""
     at: datetime | None = await session.scalar(
-        select(func.max(RentalRemedy.at)).where(RentalRemedy.entitlement_id == entitlement_id)
+        select(func.max(RentalRemedy.at)).where(
+            RentalRemedy.entitlement_id == entitlement_id, RentalRemedy.kind != "credited"
+        )
     )
     return at
 

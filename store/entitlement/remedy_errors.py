@@ -3,6 +3,14 @@
 from store.entitlement.errors import EntitlementError
 
 
+class IncidentNotWaiting(EntitlementError):
+    """Nothing about this incident waits for a second person."""
+
+    status, code = 409, "incident_not_waiting"
+    de = "Dieser Vorfall wartet auf niemanden mehr."
+    en = "This incident waits for nobody any more."
+
+
 class IncidentNotFound(EntitlementError):
     """No such incident."""
 

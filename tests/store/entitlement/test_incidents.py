@@ -97,7 +97,7 @@ async def test_everybody_whom_it_met_gets_the_time_lost_and_nobody_else(
     query = {"title": title.slug, "code": "keys_unreadable", "from": FROM.isoformat(), "to": TO.isoformat()}
     counted = await client.get("/v1/staff/incident-previews", params=query, headers=lead.headers)
     assert counted.status_code == 200, counted.text
-    assert counted.json() == {"rentals": 3, "customers": 3, "compensated": 0, "hours": 3}
+    assert counted.json() == {"rentals": 3, "customers": 3, "compensated": 0, "hours": 3, "price": []}
     assert await owner.fetchval("SELECT count(*) FROM store.rental_remedies") == 0
 
     answer = await client.post("/v1/staff/incidents", json=wish(title), headers=lead.headers)
@@ -111,7 +111,7 @@ async def test_everybody_whom_it_met_gets_the_time_lost_and_nobody_else(
     untouched = await owner.fetch("SELECT ends_at FROM store.entitlements WHERE id = ANY ($1)", list(others.values()))
     assert {end["ends_at"] for end in untouched} == {FROM + 48 * HOUR}
     shown = (await client.get(f"/v1/staff/incidents/{incident}", headers=lead.headers)).json()
-    assert shown["extent"] == {"rentals": 3, "customers": 3, "compensated": 3, "hours": 3}
+    assert shown["extent"] == {"rentals": 3, "customers": 3, "compensated": 3, "hours": 3, "price": []}
     assert await owner.fetchval("SELECT count(*) FROM store.mails WHERE kind = 'rental_remedied'") == 3
     entries = await owner.fetch("SELECT action, target_id FROM auth.audit_events WHERE actor_id = $1", lead.account.id)
     assert {(entry["action"], entry["target_id"]) for entry in entries} == {

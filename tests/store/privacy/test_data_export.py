@@ -42,6 +42,7 @@ HELD_BUT_NOT_EXPORTED = {
     "store.device_resets.agent_id",
     "store.rental_remedies.agent_id",
     "store.incidents.agent_id",
+    "store.incidents.approved_by",
     "store.cases.assigned_to",
     "store.case_entries.agent_id",
 }
