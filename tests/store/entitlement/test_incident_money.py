@@ -228,6 +228,7 @@ async def test_the_console_asks_a_second_lead_who_sees_how_much_it_is(
     asked = await client.get(PAGE, headers=second.headers)
     assert path in asked.text
     assert "2 Leihen, höchstens 0,50" in asked.text.replace("\xa0", " ")
+    assert REASON in asked.text
     for _ in range(2):
         agreed = await client.post(path, headers=second.headers)
         assert agreed.headers["location"].endswith("done=incident_noted")
