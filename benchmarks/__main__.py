@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.accounts import measure_accounts, show_accounts
 from benchmarks.film_page import compare
 from benchmarks.load import Load
-from benchmarks.playback import measure_playback
+from benchmarks.playback import PLAIN, measure_playback
 from benchmarks.processes import free_port
 from benchmarks.purchase import LIMIT, Purchases, measure_purchases
 from billing.webhooks import SUBSCRIBED
@@ -75,8 +75,9 @@ async def prepare(settings: Settings) -> None:
 
 
 def show(loads: list[Load]) -> None:
-    """Print the loads as multiples of the bare and of the one-query handler, which took turns with them."""
+    """Print the loads as multiples of the bare and of the one-query handlers, which took turns with them."""
     bare, one_query, *_others = loads
+    plain_query = next((load for load in loads if load.name == PLAIN), None)
     cost = _table(
         "CPU per request: ms (user + system; with PostgreSQL's, and that alone)",
         "requests",
@@ -85,6 +86,7 @@ def show(loads: list[Load]) -> None:
         "database",
         "x bare",
         "x query",
+        *(["x plain query"] if plain_query else []),
     )
     waits = _table("Waiting time: ms (x bare, x query)", "p50", "p95", "p99")
     for load in loads:
@@ -96,6 +98,7 @@ def show(loads: list[Load]) -> None:
             f"{load.database_ms:.3f}",
             _short(load.cpu_ms / bare.cpu_ms),
             _short(load.cpu_ms / one_query.cpu_ms),
+            *([_short(load.cpu_ms / plain_query.cpu_ms)] if plain_query else []),
         )
         waits.add_row(
             load.name,

@@ -13,12 +13,15 @@ from store.settings import Settings
 VIEWERS = 1000
 """Each asks once in every round of either load; so many that the processes' clocks, which count in 10 ms, can tell."""
 
+PLAIN = "plain query"
+"""The handler of one query by which purchases and sessions are judged, too (docs/decisions/0022)."""
+
 ROUNDS = 7
 """Odd; the median is shown. One more warms up and is not counted."""
 
 
 async def measure_playback(settings: Settings, *, environment: dict[str, str]) -> list[Load]:
-    """Measure the two baselines, and the heartbeats and licences of `VIEWERS` customers, in turns.
+    """Measure the three baselines, and the heartbeats and licences of `VIEWERS` customers, in turns.
 
     The table of the baselines is there already: `benchmarks.film_page` made it.
     """
@@ -39,12 +42,13 @@ async def measure_playback(settings: Settings, *, environment: dict[str, str]) -
         for number in range(ROUNDS + 1):
             bare = await measure("bare handler", baselines, [f"/bare/{key}" for key in keys], server=bare_process)
             query = await measure("one query", baselines, [f"/one-query/{key}" for key in keys], server=bare_process)
+            plain = await measure(PLAIN, baselines, [f"/plain-query/{key}" for key in keys], server=bare_process)
             # Signed beforehand, for the customers' devices do that work, not the store.
             beats = [viewer.heartbeat(address, position=60.0 * (number + 1)) for viewer in viewers]
             beating = await measure_requests("heartbeat", address, beats, server=process)
             licences = [viewer.licence(address, tokens) for viewer in viewers]
             licensing = await measure_requests("licence", address, licences, server=process)
-            rounds.append([bare, query, beating, licensing])
+            rounds.append([bare, query, plain, beating, licensing])
     return [median_of(loads) for loads in zip(*rounds[1:], strict=True)]
 
 
