@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Update, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Update, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -186,7 +186,8 @@ def _change(lines: Sequence[OrderLine]) -> Update:
 
 
 def of_present_start() -> ColumnElement[bool]:
-    """Whether a playback is of the hours that run now: the one that began them, or one that was opened after it.
+    """Whether a playback is of the hours that run now: the one that began them, one that was opened after it, or one
+    that was opened before and had a licence since.
 
     Before them there may have been others: a start that was taken back, or one before support let it begin anew.
     """
@@ -194,7 +195,14 @@ def of_present_start() -> ColumnElement[bool]:
     opened_at = (
         select(first.opened_at).where(first.id == Entitlement.started_by).correlate(Entitlement).scalar_subquery()
     )
-    return PlaybackSession.opened_at >= func.coalesce(opened_at, Entitlement.first_played_at)
+    licensed = exists().where(
+        LicenceEvent.account_id == Entitlement.account_id,
+        LicenceEvent.playback_session_id == PlaybackSession.id,
+        LicenceEvent.step == "licence",
+        LicenceEvent.outcome == "granted",
+        LicenceEvent.at >= Entitlement.first_played_at,
+    )
+    return or_(PlaybackSession.opened_at >= func.coalesce(opened_at, Entitlement.first_played_at), licensed)
 
 
 async def take_back_start(session: AsyncSession, playback: PlaybackSession, *, at: datetime) -> bool:

@@ -12,7 +12,7 @@ from auth.identity import Identity
 from auth.sessions import bind_device
 from store.catalogue.models import Title, TitleText
 from store.database import Database
-from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title, is_live, take_turn
+from store.entitlement.decision import SILENCE, Decision, Wish, decide, find_title, take_turn
 from store.entitlement.dpop import PublicKey
 from store.entitlement.errors import EntitlementError, PlaybackEnded, PlaybackNotFound
 from store.entitlement.grants import of_present_start, take_back_start
@@ -20,6 +20,7 @@ from store.entitlement.heartbeats import PICTURE_SEEN
 from store.entitlement.models import Device, Entitlement, MediaAsset, PlaybackSession, TrackChoice
 from store.entitlement.progress import find_progress, resume_at
 from store.entitlement.record import Question
+from store.entitlement.remedies import hold_playbacks
 from store.entitlement.rights import Ending, ending
 from store.entitlement.tokens import PlaybackToken, PlaybackTokens
 from store.purchase_confirmation import keep_confirmed
@@ -180,11 +181,18 @@ class Playback:
     ) -> tuple[Entitlement, bool]:
         """End a playback whose player failed; its right, and whether that took back the start of the rental.
 
-        It does so once per rental, if this device began its hours a short while ago, and no sign of life of any
-        playback since told of a picture.
+        It does so once per rental, if this device began its hours a short while ago, and no playback since showed a
+        picture. Whoever has no connection tells late: a playback that fell silent meanwhile failed, too. Told again,
+        the answer is whether the hours still wait for a start.
+
+        Raises `PlaybackNotFound`, or `PlaybackEnded` for one that ended otherwise.
         """
-        playback, right = await self._running(account_id, key, playback_session_id, real_now=real_now)
-        playback.ended_at, playback.end_reason = real_now, "failed"
+        playback, right = await self._lock_own(account_id, key, playback_session_id)
+        if playback.end_reason == "failed":
+            return right, right.first_played_at is None and right.start_taken_back_at is not None
+        if playback.end_reason not in (None, "silent"):
+            raise PlaybackEnded(end_reason=playback.end_reason)
+        playback.ended_at, playback.end_reason = playback.ended_at or real_now, "failed"
         seen = (
             select(PlaybackSession.id)
             .join(Entitlement, Entitlement.id == PlaybackSession.entitlement_id)
@@ -193,13 +201,15 @@ class Playback:
         if await self.session.scalar(seen.limit(1)):
             return right, False
         is_taken_back = await take_back_start(self.session, playback, at=at)
+        if is_taken_back:
+            await self._end_all(right, real_now=real_now)
         await self.session.refresh(right)
         return right, is_taken_back
 
-    async def _running(
-        self, account_id: UUID, key: PublicKey, playback_session_id: UUID, *, real_now: datetime
+    async def _lock_own(
+        self, account_id: UUID, key: PublicKey, playback_session_id: UUID
     ) -> tuple[PlaybackSession, Entitlement]:
-        """A playback of this account on this device that still has its place, locked, and its right."""
+        """A playback of this account on this device, locked with all that plays by its right, and the right."""
         found = (
             await self.session.execute(
                 select(PlaybackSession, Entitlement)
@@ -210,15 +220,23 @@ class Playback:
                     PlaybackSession.account_id == account_id,
                     Device.jkt == key.jkt,
                 )
-                .with_for_update(of=PlaybackSession)
             )
         ).one_or_none()
         if found is None:
             raise PlaybackNotFound
         playback, right = found
-        if not is_live(ended_at=playback.ended_at, beat_at=playback.beat_at, real_now=real_now):
-            raise PlaybackEnded(end_reason=playback.end_reason or "silent")
+        await hold_playbacks(self.session, right.id)
+        await self.session.refresh(playback, with_for_update=True)
+        await self.session.refresh(right)
         return playback, right
+
+    async def _end_all(self, right: Entitlement, *, real_now: datetime) -> None:
+        """End what else plays by a right whose hours do not run any more: it has keys, and begins by a new start."""
+        await self.session.execute(
+            update(PlaybackSession)
+            .where(PlaybackSession.entitlement_id == right.id, PlaybackSession.ended_at.is_(None))
+            .values(ended_at=real_now, end_reason="stopped")
+        )
 
     async def _replace_own(self, device: Device, title_id: UUID, *, real_now: datetime) -> None:
         """End what the same device played of the same title: a reload must not lock anybody out."""
