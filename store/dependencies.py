@@ -348,7 +348,7 @@ async def _downloads(state: State, session: Session) -> Downloads:
 
 async def _playback(state: State, session: Session) -> Playback:
     parts = parts_of(state)
-    return Playback(session, parts.database, parts.tokens)
+    return Playback(session, parts.database, parts.tokens, bool(parts.settings.hosted_drm))
 
 
 async def _customer_cases(state: State, session: Session) -> CustomerCases:

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -116,6 +116,15 @@ class Settings:
     """Passwords that may wait in one process beside those that are being hashed; more are turned away at once."""
     password_wait: int
     """Seconds that one of them waits at most."""
+
+    @property
+    def hosted_drm(self) -> Sequence[Literal["axinom", "drmtoday"]]:
+        """The hosted services that give licences, by contract."""
+        services: list[tuple[Literal["axinom", "drmtoday"], object]] = [
+            ("axinom", self.axinom),
+            ("drmtoday", self.drmtoday),
+        ]
+        return [name for name, access in services if access is not None]
 
     @property
     def session_cookie(self) -> str:

@@ -35,8 +35,8 @@ async def _customer_desk(
     return CustomerDesk(session, parts.database, identity, visit, parts.mail_deliveries(session))
 
 
-async def _playback_desk(customer_desk: NamedDependency[CustomerDesk]) -> PlaybackDesk:
-    return PlaybackDesk(customer_desk)
+async def _playback_desk(state: State, customer_desk: NamedDependency[CustomerDesk]) -> PlaybackDesk:
+    return PlaybackDesk(customer_desk, bool(parts_of(state).settings.hosted_drm))
 
 
 async def _replays(

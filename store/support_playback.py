@@ -70,6 +70,7 @@ class PlaybackDesk:
     """Decides for a customer as the player would, on behalf of support; every look is in the audit trail."""
 
     desk: CustomerDesk
+    has_hosted_drm: bool
 
     async def check(
         self, customer_id: UUID, *, title_slug: str | None, at: datetime, real_now: datetime
@@ -98,6 +99,7 @@ class PlaybackDesk:
             market=customer.residence_country or "",
             age_limit=_age_limit_of(attempt),
             to_keep=to_keep,
+            has_hosted_drm=self.has_hosted_drm,
         )
         decision = await decide(session, wish, at=at, real_now=real_now)
         return PlaybackCheck(

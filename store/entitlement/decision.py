@@ -30,7 +30,7 @@ from store.entitlement.errors import (
     TitleTakenDown,
 )
 from store.entitlement.films import find_film
-from store.entitlement.models import ContentKey, Device, Entitlement, MediaAsset, PlaybackSession
+from store.entitlement.models import ContentKey, Device, Entitlement, MediaAsset, PlaybackSession, Track
 from store.entitlement.reasons import Reason, tell
 from store.entitlement.rights import Ending, choose, covers, ending, granted_tracks, holds, needs_start, obstacles
 from store.purchase_confirmation import Confirmation, confirmation_of_line
@@ -55,6 +55,8 @@ class Wish:
     """Years up to which the title's age label may go; 18: everything."""
     to_keep: bool = False
     """Whether it is asked for a licence that stays on the device, and not to stream."""
+    has_hosted_drm: bool = False
+    """Whether there is a service that gives licences of films which Clear Key is not enough for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
     if await session.scalar(select(is_taken_down(title.id))):
         reasons.append(TitleTakenDown())
     reasons += obstacles(right, at=at) if right is not None else [NotEntitled()]
-    if film is None:
+    tracks = await _tracks(session, right, film)
+    if not _can_play(wish, right, film, tracks):
         reasons.append(FilmNotReady())
     if not await _may_be_seen(session, wish):
         reasons.append(AgeRestricted(age_limit=wish.age_limit))
@@ -158,7 +161,7 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
         right=right,
         film=film,
         device=device,
-        tracks=await _tracks(session, right, film),
+        tracks=tracks,
         ending=ending(right, at=at) if right is not None else None,
         confirmation=confirmation,
         reasons=reasons,
@@ -224,6 +227,17 @@ async def _tracks(session: AsyncSession, right: Entitlement | None, film: MediaA
         return ()
     tracks = await session.scalars(select(ContentKey.track).where(ContentKey.asset_id == film.id))
     return granted_tracks(right, tracks)
+
+
+def _can_play(wish: Wish, right: Entitlement | None, film: MediaAsset | None, tracks: Sequence[str]) -> bool:
+    """Whether there is a film, who gives its keys, and a picture among those that the right opens.
+
+    Seasons and series have none; where nothing else is there the sandbox's test film would stand in for them.
+    """
+    if film is None or wish.title.kind in ("season", "series"):
+        return False
+    has_picture = any(track != Track.AUDIO for track in tracks)
+    return (film.clear_key or wish.has_hosted_drm) and (right is None or has_picture)
 
 
 def _start_question(right: Entitlement, *, at: datetime) -> StartConfirmationNeeded:

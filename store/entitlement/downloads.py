@@ -149,6 +149,7 @@ class Downloads:
             market=identity.market,
             age_limit=identity.viewer.age_limit,
             to_keep=True,
+            has_hosted_drm=has_contract,
         )
         decision = await decide(self.session, wish, at=at, real_now=question.real_now)
         right, film, device = decision.right, decision.film, decision.device

@@ -62,6 +62,7 @@ class Playback:
     session: AsyncSession
     database: Database
     tokens: PlaybackTokens
+    has_hosted_drm: bool
 
     async def open(
         self,
@@ -112,7 +113,7 @@ class Playback:
         Raises `FilmUnknown`.
         """
         title = await find_title(self.session, title_slug)
-        wish = _wish(identity, title, key, start_confirmed=start_confirmed)
+        wish = self._wish(identity, title, key, start_confirmed=start_confirmed)
         return await decide(self.session, wish, at=at, real_now=real_now)
 
     async def _open(
@@ -122,7 +123,7 @@ class Playback:
         title = await find_title(self.session, title_slug)
         question.title_id = title.id
         await take_turn(self.session, account_id, real_now=real_now)
-        wish = _wish(identity, title, key, start_confirmed=start_confirmed)
+        wish = self._wish(identity, title, key, start_confirmed=start_confirmed)
         decision = await decide(self.session, wish, at=at, real_now=real_now)
         right, film, device = decision.right, decision.film, decision.device
         question.entitlement_id = right.id if right is not None else None
@@ -160,6 +161,17 @@ class Playback:
             token=self._token(playback, key, right, at=at, real_now=real_now),
             resume_at=resume_at(await find_progress(self.session, account_id, title.id)),
             choice=await self.session.get(TrackChoice, account_id),
+        )
+
+    def _wish(self, identity: Identity, title: Title, key: PublicKey, *, start_confirmed: bool) -> Wish:
+        return Wish(
+            account_id=identity.account_id,
+            title=title,
+            jkt=key.jkt,
+            start_confirmed=start_confirmed,
+            market=identity.market,
+            age_limit=identity.viewer.age_limit,
+            has_hosted_drm=self.has_hosted_drm,
         )
 
     async def stop(self, *, account_id: UUID, playback_session_id: UUID, real_now: datetime) -> None:
@@ -266,17 +278,6 @@ class Playback:
             at=at,
             real_now=real_now,
         )
-
-
-def _wish(identity: Identity, title: Title, key: PublicKey, *, start_confirmed: bool) -> Wish:
-    return Wish(
-        account_id=identity.account_id,
-        title=title,
-        jkt=key.jkt,
-        start_confirmed=start_confirmed,
-        market=identity.market,
-        age_limit=identity.viewer.age_limit,
-    )
 
 
 async def list_streams(

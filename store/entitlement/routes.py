@@ -172,8 +172,7 @@ async def open_playback(
         at=at,
         real_now=real_now,
     )
-    services = {"axinom": settings.axinom, "drmtoday": settings.drmtoday}
-    return PlaybackOut.of(showing, services=[name for name, access in services.items() if access], at=at)
+    return PlaybackOut.of(showing, services=settings.hosted_drm, at=at)
 
 
 @post(
