@@ -80,6 +80,8 @@ of signs of life, and a place outlives two of them.
 class Beat:
     """The answer to a sign of life."""
 
+    start_by: datetime | None
+    """Rentals: until when they had to be begun."""
     ending: Ending
     token: PlaybackToken
 
@@ -131,17 +133,17 @@ class Heartbeats:
         refuse_all_but_customers(found["kind"])
         await note_seen(self.database, found, at=real_now)
         refuse_copy(is_first=found["is_first"])
-        right = _right_of(found, real_now=real_now)
+        right = _right_of(found, at=at, real_now=real_now)
         against = obstacles(right, at=at)
         if against:
-            raise against[0]
+            raise against[0].with_details(server_time=at)
         if not found["is_kept"]:
-            raise PlaybackEnded(end_reason=await self._end_reason(playback_session_id))
+            raise PlaybackEnded(end_reason=await self._end_reason(playback_session_id), server_time=at)
         until = ending(right, at=at)
         token = self.tokens.sign(
             playback_session_id=playback_session_id, jkt=jkt, ends_at=until.ends_at, at=at, real_now=real_now
         )
-        return Beat(ending=until, token=token)
+        return Beat(right.start_by, until, token)
 
     async def _end_reason(self, playback_session_id: UUID) -> str:
         """Why a playback ended that was running a moment ago."""
@@ -149,10 +151,10 @@ class Heartbeats:
         return str(await self.database.reads.fetchval(query, playback_session_id))
 
 
-def _right_of(found: asyncpg.Record, *, real_now: datetime) -> RightRow:
+def _right_of(found: asyncpg.Record, *, at: datetime, real_now: datetime) -> RightRow:
     """The right of a playback of this account and device that still has its place."""
     if found["playback_id"] is None:
         raise PlaybackNotFound
     if not is_live(ended_at=found["ended_at"], beat_at=found["beat_at"], real_now=real_now):
-        raise PlaybackEnded(end_reason=found["end_reason"] or "silent")
+        raise PlaybackEnded(end_reason=found["end_reason"] or "silent", server_time=at)
     return RightRow.of(found)

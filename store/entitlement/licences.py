@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
+from litestar.status_codes import HTTP_401_UNAUTHORIZED
 
 from auth.ids import new_id
 from store.database import Database
@@ -286,7 +287,8 @@ class Licences:
                 refusal = copy
         await question.refused(self.database, refusal)
         log.info("licence refused", code=refusal.code, playback=str(question.playback_session_id))
-        return refusal
+        # By the time that is told with a 401 a device sets the clock of its proofs: real time, and only then.
+        return refusal if refusal.status == HTTP_401_UNAUTHORIZED else refusal.with_details(server_time=question.at)
 
 
 def _question(

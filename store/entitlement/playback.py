@@ -129,7 +129,7 @@ class Playback:
         question.entitlement_id = right.id if right is not None else None
         question.device_id = device.id if device is not None else None
         if decision.reasons:
-            raise decision.reasons[0].with_details(reasons=decision.told())
+            raise decision.reasons[0].with_details(reasons=decision.told(), server_time=at)
         if right is None or film is None or device is None or decision.ending is None:
             raise RuntimeError("a playback was allowed without right, film or device")
 
@@ -203,7 +203,7 @@ class Playback:
         if playback.end_reason == "failed":
             return right, right.first_played_at is None and right.start_taken_back_at is not None
         if playback.end_reason not in (None, "silent"):
-            raise PlaybackEnded(end_reason=playback.end_reason)
+            raise PlaybackEnded(end_reason=playback.end_reason, server_time=at)
         playback.ended_at, playback.end_reason = playback.ended_at or real_now, "failed"
         seen = (
             select(PlaybackSession.id)

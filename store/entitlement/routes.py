@@ -293,8 +293,10 @@ async def refuse_unreadable_licence_request(request: AnyRequest) -> None:
 
 async def _clear_key(
     request: AnyRequest, data: LicenceRequest | None = None, *, fault: EntitlementError | None = None
-) -> Licence:
-    """The licence that is asked for by this body; raises the refusals of `Licences.issue`, and the body's fault."""
+) -> tuple[Licence, datetime]:
+    """The licence that is asked for by this body, and when; raises the refusals of `Licences.issue`, and the body's
+    fault.
+    """
     means: PlaybackMeans = await request.app.state.playback_means()
     asked = LicenceQuestion(
         authorization=header_of(request.scope, b"authorization"),
@@ -307,7 +309,7 @@ async def _clear_key(
         fault=fault,
     )
     licences = Licences(means.database, means.tokens, means.seal)
-    return await licences.issue(asked, at=means.at, real_now=datetime.now(UTC))
+    return await licences.issue(asked, at=means.at, real_now=datetime.now(UTC)), means.at
 
 
 @post(
@@ -339,9 +341,10 @@ async def _clear_key(
 )
 async def issue_clear_key_licence(request: AnyRequest, data: JSONBody[LicenceRequest]) -> ASGIApp:
     """Content keys for a playback: `Authorization: DPoP <token>` and a `DPoP` proof that names the token's hash."""
-    licence = await _clear_key(request, data)
+    licence, at = await _clear_key(request, data)
     keys = [KeyOut(kty="oct", kid=encode(one.kid.bytes), k=encode(one.key)) for one in licence.keys]
-    return ReadyAnswer.of_json(LicenceOut(keys=keys), [(b"cache-control", b"no-store")])
+    answer = LicenceOut(keys=keys, licence_ends_at=at + licence.policy.lasts, server_time=at)
+    return ReadyAnswer.of_json(answer, [(b"cache-control", b"no-store")])
 
 
 router = Router(

@@ -126,6 +126,8 @@ class PlaybackOut(msgspec.Struct, frozen=True):
     quality: Literal["SD", "HD", "UHD"]
     starts_rental: bool
     """Whether the first licence of this playback begins the rental's hours."""
+    start_by: datetime | None
+    """Rentals: the first play must lie before this instant."""
     ends_at: datetime | None
     """When the right ends, or would end if it were first played now; null: never."""
     bound_by: Literal["watch_hours", "start_by"] | None
@@ -158,6 +160,7 @@ class PlaybackOut(msgspec.Struct, frozen=True):
                 "kind": right.kind,
                 "quality": right.quality,
                 "starts_rental": needs_start(right),
+                "start_by": right.start_by,
                 "ends_at": showing.ending.ends_at,
                 "bound_by": showing.ending.bound_by,
                 "stands_in": showing.film.title_id is None,
@@ -221,13 +224,16 @@ class HeartbeatOut(msgspec.Struct, frozen=True):
 
     token: str
     token_expires_at: datetime
+    start_by: datetime | None
+    """Rentals: the first play must lie before this instant."""
     ends_at: datetime | None
     server_time: datetime
+    """Business time."""
 
     @classmethod
     def of(cls, beat: Beat, *, at: datetime) -> "HeartbeatOut":
         """From what was decided."""
-        return cls(beat.token.text, beat.token.expires_at, beat.ending.ends_at, at)
+        return cls(beat.token.text, beat.token.expires_at, beat.start_by, beat.ending.ends_at, at)
 
 
 class FailureOut(msgspec.Struct, frozen=True):
@@ -260,7 +266,11 @@ class KeyOut(msgspec.Struct, frozen=True):
 
 
 class LicenceOut(msgspec.Struct, frozen=True):
-    """W3C Clear Key: a licence (Encrypted Media Extensions, 9.1.4)."""
+    """W3C Clear Key: a licence (Encrypted Media Extensions, 9.1.4); players ignore the members of our own."""
 
     keys: list[KeyOut]
+    licence_ends_at: datetime
+    """Until when the keys may be used (exclusive), never beyond the right's end."""
+    server_time: datetime
+    """Business time."""
     type: Literal["temporary"] = "temporary"

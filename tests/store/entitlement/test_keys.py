@@ -86,7 +86,7 @@ async def test_a_film_plays_before_while_and_after_its_keys_are_sealed_with_anot
     app.state.parts = replace(app.state.parts, seal=KeySeal.from_secret(b"n" * 32))
     answers.append(await device.licence(client, token))
     assert [answer.status_code for answer in answers] == [200] * 4
-    assert all(answer.json() == answers[0].json() for answer in answers)
+    assert all(answer.json()["keys"] == answers[0].json()["keys"] for answer in answers)
     assert await reseal_keys(database, rotated) == 0, "once more, there is nothing to do"
 
 

@@ -18,6 +18,7 @@ from store.catalogue.models import Title
 from store.database import Database
 from store.entitlement.base64url import encode
 from store.entitlement.dpop import PublicKey
+from store.entitlement.licence_policy import PURCHASE_LICENCE
 from store.entitlement.tokens import PlaybackTokens
 from store.settings import Settings
 from tests.scratch import MovableTestClock
@@ -76,7 +77,10 @@ async def test_a_bought_film_in_hd_gets_its_three_keys(
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-type"].startswith("application/json")
     expected = [{"kty": "oct", "kid": kid_of(track), "k": encode(key)} for track, key in KEYS.items()]
-    assert answer.json() == {"keys": expected, "type": "temporary"}
+    told = answer.json()
+    assert (told["keys"], told["type"]) == (expected, "temporary")
+    lasts = datetime.fromisoformat(told["licence_ends_at"]) - datetime.fromisoformat(told["server_time"])
+    assert lasts == PURCHASE_LICENCE
 
 
 async def test_neither_key_nor_token_nor_proof_is_ever_in_the_log(
