@@ -24,6 +24,8 @@ from store.composition import SECOND_FACTORS, market_codes
 from store.database import DATABASE_AWAY, Database
 from store.entitlement.keys import KeySeal, reseal_keys
 from store.erasure_commands import export_erasure_journal, replay_erasures
+from store.film_commands import add_arguments as add_film_arguments
+from store.film_commands import add_film
 from store.forward_clock import set_back
 from store.kept_lines import add_lines, read_lines
 from store.legal_texts import samples
@@ -212,6 +214,7 @@ async def accept_machine_clock(settings: Settings, _arguments: argparse.Namespac
 
 COMMANDS: Mapping[str, Command] = {
     "accept-machine-clock": accept_machine_clock,
+    "add-film": add_film,
     "migrate": migrate_database,
     "check-settings": check_settings,
     "make-staff": make_staff,
@@ -242,6 +245,8 @@ def main(words: list[str] | None = None) -> int:
             subparser.add_argument("--to", help="file to add it to; else standard output")
         if name == "verify-audit-trail":
             subparser.add_argument("--anchors", help="file with anchors, such as kept mails or what --to wrote")
+        if name == "add-film":
+            add_film_arguments(subparser)
         if name == "take-down":
             add_takedown_arguments(subparser)
         if name == "take-in-mail-report":

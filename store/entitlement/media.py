@@ -35,7 +35,8 @@ FOR_A_WHILE: Final = "public, max-age=300"
 
 _CHUNK: Final = 262_144
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
-_VERSION: Final = re.compile(r"[0-9a-z]{1,64}")
+VERSION: Final = re.compile(r"[0-9a-z]{1,64}")
+"""Of a film, as it stands in its address."""
 
 
 class RangeNotSatisfiable(NotFound):
@@ -65,7 +66,7 @@ def folder_of(settings: Settings, asset_id: UUID, version: str) -> Path:
         film = read_film(TEST_FILM_FOLDER)
         if (asset_id, version) == (film.asset_id, film.version):
             return TEST_FILM_FOLDER
-    if settings.media_root is None or not _VERSION.fullmatch(version):
+    if settings.media_root is None or not VERSION.fullmatch(version):
         raise NotFound
     return settings.media_root / str(asset_id) / version
 

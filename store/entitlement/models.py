@@ -207,7 +207,11 @@ class ContentKey(Base):
     """A film's key, encrypted; the plain key exists only in memory and in licences."""
 
     __tablename__ = "content_keys"
-    __table_args__ = (UniqueConstraint("asset_id", "track"), CheckConstraint("octet_length(sealed) = 44", "sealed"))
+    __table_args__ = (
+        UniqueConstraint("asset_id", "track"),
+        CheckConstraint("octet_length(sealed) = 44", "sealed"),
+        CheckConstraint("track IN ('AUDIO', 'SD', 'HD', 'UHD')", "track"),
+    )
 
     kid: Mapped[UUID] = mapped_column(primary_key=True)
     asset_id: Mapped[UUID] = mapped_column(ForeignKey(MediaAsset.id))
