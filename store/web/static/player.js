@@ -9,11 +9,15 @@
   const video = find("video");
   const SEEN = 0.5;
   const LOOK_AGAIN = 1500; // milliseconds
+  const SETTLED = 500; // milliseconds without another move: a drag over the film is told once
 
   let device;
   let player;
   let showing; // the playback that the server opened
   let beating; // the timer of the heartbeats
+  let settling; // the timer after a move
+  let away = false; // whether the place was given up: the film was paused for long, or is over
+  let comingBack = null; // taking a place again, while that is under way
   let firstBeatSent = false;
   let confirmed = false;
   let patience = 3; // how often it is looked whether the contract's confirmation has come
@@ -244,8 +248,8 @@
       request.headers["Accept-Language"] = locale;
     });
     window.videothek.player = player;
-    firstBeatSent = false;
-    sequence = movesTold = moves = 0;
+    firstBeatSent = away = false;
+    sequence = 0; // the moves stay: they belong to the page
     try {
       await player.load(showing.manifest_url, reached || showing.resume_at || null);
     } catch (fault) {
@@ -312,28 +316,38 @@
 
   function startBeating() {
     stopBeating();
-    beating = setInterval(beat, showing.heartbeat_seconds * 1000);
+    beating = setInterval(() => (away ? comeBack() : beat()), showing.heartbeat_seconds * 1000);
   }
 
   function stopBeating() {
     clearInterval(beating);
+    clearTimeout(settling);
   }
 
   // The time alone proves nothing: a player without keys may jump over gaps and show no picture.
   const progress = () => (video.getVideoPlaybackQuality().totalVideoFrames > 0 ? video.currentTime : 0);
+  const pathOf = (playback) => `/v1/playback-sessions/${playback.id}`;
+
+  function nextReport() {
+    sequence += 1;
+    return { position: progress(), sequence, sought: moves > movesTold };
+  }
 
   async function beat() {
-    const path = `/v1/playback-sessions/${showing.id}/heartbeats`;
-    sequence += 1;
+    clearTimeout(settling);
+    const asked = showing;
     const movesNow = moves;
-    const report = { position: progress(), sequence, sought: movesNow > movesTold };
-    const answer = await device.ask("POST", path, report).catch(() => null);
-    if (answer === null || answer.status >= 500) return; // the next one may get through
+    const report = nextReport();
+    const answer = await device.ask("POST", `${pathOf(asked)}/heartbeats`, report).catch(() => null);
+    // The next one may get through; or another place was taken meanwhile, and this answer is old.
+    if (answer === null || answer.status >= 500 || asked !== showing) return;
     if (answer.status === 200) {
       // A place before the first picture is not kept: the move is told with the next one.
       if (report.position >= SEEN) movesTold = Math.max(movesTold, movesNow);
-      Object.assign(showing, answer.body);
+      Object.assign(showing, answer.body, { toldAt: report.position });
       tellTimeLeft();
+      // Signing takes a moment that a page which is left has not: its last report is signed ahead.
+      asked.lastProof = await device.proof("POST", `${pathOf(asked)}/progress-reports`);
     } else if (answer.body.end_reason === "silent" || answer.body.code === "rental_over") {
       await comeBack();
     } else {
@@ -343,18 +357,44 @@
   }
 
   // The place was given up while the device slept, or the rental ended under a film that was bought meanwhile: take a
-  // place again and go on where the film stands.
+  // place again and go on where the film stands. A paused film needs none, and its place would overwrite that of the
+  // device where somebody watches: it comes back when it plays.
   async function comeBack() {
+    away = true;
+    if (video.paused) return stopBeating();
+    await (comingBack ??= takePlaceAgain().finally(() => { comingBack = null; }));
+  }
+
+  async function takePlaceAgain() {
     const answer = await openPlayback().catch(() => null);
     if (answer === null || answer.status >= 500) return; // the next heartbeat tries again
     if (answer.status === 201) {
       showing = answer.body;
-      sequence = movesTold = moves = 0;
+      sequence = 0;
+      away = false;
+      beat();
     } else {
+      stopBeating();
       await player.unload();
       explain(answer.body);
     }
   }
+
+  video.addEventListener("play", () => {
+    if (!away) return;
+    startBeating();
+    comeBack();
+  });
+
+  // A film that is over needs no place: it tells its end, and frees the place for another device.
+  video.addEventListener("ended", async () => {
+    if (away || page.dataset.state !== "film") return;
+    const over = showing;
+    away = true;
+    stopBeating();
+    await beat();
+    await device.ask("DELETE", pathOf(over)).catch(() => null);
+  });
 
   // --- languages: shown where there is a choice, and kept for the next film -------------------------------------
 
@@ -440,10 +480,16 @@
   }
 
   addEventListener("pagehide", () => {
-    if (!showing || page.dataset.refused) return;
-    fetch(`/v1/playback-sessions/${showing.id}`, {
-      method: "DELETE", keepalive: true, headers: { "X-CSRF-Token": csrf },
+    if (!showing || away || page.dataset.refused) return;
+    const send = (method, path, more, body) => fetch(path, {
+      method, keepalive: true, body, headers: { "X-CSRF-Token": csrf, ...more },
     }).catch(() => {});
+    // A film that stands where it was told last has nothing to say: somebody may watch on elsewhere.
+    if (showing.lastProof && progress() >= SEEN && progress() !== showing.toldAt) {
+      const json = { "Content-Type": "application/json", DPoP: showing.lastProof };
+      send("POST", `${pathOf(showing)}/progress-reports`, json, JSON.stringify({ reports: [nextReport()] }));
+    }
+    send("DELETE", pathOf(showing));
   });
 
   // --- controls -----------------------------------------------------------------------------------------------
@@ -496,9 +542,12 @@
     find("from-start").hidden = true;
   });
   // A pause and a new place are told at once: the next device goes on there.
-  for (const name of ["pause", "seeked"]) {
-    video.addEventListener(name, () => { if (firstBeatSent && page.dataset.state === "film") beat(); });
-  }
+  const tellPlace = () => { if (firstBeatSent && !away && page.dataset.state === "film") beat(); };
+  video.addEventListener("pause", () => { if (!video.ended) tellPlace(); });
+  video.addEventListener("seeked", () => {
+    clearTimeout(settling);
+    settling = setTimeout(tellPlace, SETTLED);
+  });
 
   document.addEventListener("keydown", (event) => {
     if (page.dataset.state !== "film" || event.ctrlKey || event.metaKey || event.altKey) return;

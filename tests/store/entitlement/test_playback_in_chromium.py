@@ -255,8 +255,12 @@ async def test_a_film_goes_on_where_it_was_left_and_begins_anew_on_request(
     cinema: Cinema, live_server: str, database: Database, owner: asyncpg.Connection, customer: Customer, title: Title
 ) -> None:
     await make_right(database, customer, title, kind="buy")
-    await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
-    await cinema.frames_advance()
+    async with cinema.page.expect_response("**/heartbeats"):
+        await cinema.page.goto(f"{live_server}/de/watch/{title.slug}")
+        await cinema.frames_advance()
+    # Paused it has told where it stands: it says nothing more when the page is left.
+    async with cinema.page.expect_response("**/heartbeats"):
+        await cinema.page.keyboard.press("k")
     await owner.execute("UPDATE store.watch_progress SET position = 14, seen_at = now() + interval '1 minute'")
     await cinema.page.reload()
     picture = await cinema.frames_advance()

@@ -60,9 +60,10 @@ async def test_a_film_that_is_bought_while_its_rental_runs_goes_on_when_that_end
     await cinema.frames_advance()
     bought = await make_right(database, customer, title, kind="buy")
     await owner.execute("UPDATE store.entitlements SET ends_at = now() WHERE id = $1", rental)
+    async with cinema.page.expect_response("**/heartbeats"):
+        await cinema.page.keyboard.press("k")
     async with cinema.page.expect_response("**/v1/playback-sessions"):
         await cinema.page.keyboard.press("k")
-    await cinema.page.keyboard.press("k")
     shown = (await cinema.picture())["frames"]
     await cinema.page.evaluate(UNTIL_PICTURE, [shown + 10, 0, WAIT])
     right = "SELECT entitlement_id FROM store.playback_sessions ORDER BY opened_at DESC LIMIT 1"
