@@ -1,6 +1,6 @@
 """The page that plays a film: nothing but the film, and a sentence where it may not be played."""
 
-from typing import Final
+from typing import Final, get_args
 
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.authentication import customer_only
 from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
-from store.entitlement.errors import FilmUnknown
+from store.entitlement.errors import FilmUnknown, Way
 from store.web.pages import Frame
 
 _SPOKEN_BY_SCRIPT: Final = (
@@ -28,11 +28,13 @@ _SPOKEN_BY_SCRIPT: Final = (
     "quality_auto",
     "stop_there",
     "offline",
+    "stalled",
+    "stalled_long",
+    "volume",
     "failed",
     "failed_taken_back",
     "failed_untold",
-    "way_enter_pin",
-    "way_ask_support",
+    *(f"way_{way}" for way in get_args(Way)),
     "no_device",
     "unsupported",
     "protected",

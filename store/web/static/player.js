@@ -11,6 +11,11 @@
   const LOOK_AGAIN = 1500; // milliseconds
   const SETTLED = 500; // milliseconds without another move: a drag over the film is told once
 
+  const EMPTY_FOR = 60_000; // milliseconds without a picture after which waiting is no help any more
+  const BRIEFLY = 2000; // milliseconds that a sentence about the volume stands
+  // The network comes back: it is asked often, and less and less.
+  const PATIENT = { maxAttempts: 4, baseDelay: 500, backoffFactor: 2 };
+
   let device;
   let player;
   let showing; // the playback that the server opened
@@ -38,6 +43,7 @@
   // A refusal is a sentence and its ways out: something to do, or somewhere to go.
   function refuse(sentence, ...ways) {
     stopBeating();
+    stall(false);
     video.pause();
     find("refusal-sentence").textContent = sentence;
     find("refusal-more").hidden = true;
@@ -112,9 +118,10 @@
 
   // The next step that the server names: this page takes it, or another one does.
   function waysTo({ name, web }) {
-    if (name === "rent_or_buy") return [toFilm];
-    if (["wait", "register_device", "confirm_start"].includes(name)) return [again, toFilm];
-    const there = { label: texts[`way_${name}`] || texts.to_devices, href: `/${locale}${web}` };
+    const label = texts[`way_${name}`];
+    if (name === "rent_or_buy") return [{ label, href: film }];
+    if (["wait", "register_device", "confirm_start"].includes(name)) return [{ ...again, label }, toFilm];
+    const there = { label, href: `/${locale}${web}` };
     if (name !== "enter_pin") return [there, toFilm];
     // What is shut to whoever watches has no page of its own for them, either.
     there.href += `?next=${encodeURIComponent(location.pathname)}`;
@@ -153,6 +160,7 @@
       await play();
     } catch (fault) {
       console.warn(fault);
+      if (fault.problem?.code) return refuseByProblem(fault.problem);
       refuse(texts.offline, again);
     }
   }
@@ -230,15 +238,22 @@
     if (!shaka.Player.isBrowserSupported()) return refuse(texts.unsupported, toFilm);
     await player?.destroy();
     player = new shaka.Player();
-    const attempt = { failed: false };
+    const attempt = { failed: false, loaded: false };
     player.addEventListener("error", (event) => fail(event.detail, attempt));
     player.addEventListener("trackschanged", offerQualities);
+    player.addEventListener("buffering", (event) => stall(event.buffering, attempt));
     await player.attach(video);
     player.configure({
       drm: {
         servers: { "org.w3.clearkey": new URL(showing.licence_url, location.origin).href },
         // A proof serves once, so a licence request is never repeated as it is.
         retryParameters: { maxAttempts: 1 },
+      },
+      streaming: {
+        retryParameters: PATIENT,
+        // A picture that cannot be fetched is asked for again, not taken from the list of those to choose from.
+        maxDisabledTime: 0,
+        failureCallback: (fault) => { if (isPassing(fault, attempt)) player.retryStreaming(); },
       },
     });
     player.getNetworkingEngine().registerRequestFilter(async (type, request) => {
@@ -256,6 +271,7 @@
       return fail(fault, attempt);
     }
     if (attempt.failed) return; // A licence may fail while the film loads: that is said already.
+    attempt.loaded = true;
     find("stands-in").hidden = !showing.stands_in;
     find("from-start").hidden = !showing.resume_at || reached > 0;
     offerTracks();
@@ -263,13 +279,56 @@
     tellTimeLeft();
     startBeating();
     show("film");
+    stall(player.isBuffering(), attempt);
     await video.play().catch(() => { if (!attempt.failed) show("ready"); });
+  }
+
+  // What was fetched goes on playing without a network, which is asked again meanwhile.
+  const isPassing = (fault, attempt) => attempt.loaded && fault.category === shaka.util.Error.Category.NETWORK;
+
+  let stalling; // the timer until the sentence is shown: a jump waits for a moment, which is no news
+  let starving; // the timer until it is given up
+  let stalled = false;
+
+  function stall(isEmpty, attempt) {
+    clearTimeout(stalling);
+    clearTimeout(starving);
+    if (isEmpty && page.dataset.state === "film") {
+      stalling = setTimeout(() => tellStalled(true), SETTLED);
+      starving = setTimeout(() => giveUp(attempt), EMPTY_FOR);
+    } else {
+      tellStalled(false);
+    }
+  }
+
+  function tellStalled(isStalled) {
+    stalled = isStalled;
+    page.dataset.stalled = String(stalled);
+    say("");
+    wake();
+  }
+
+  // Who has seen a picture waits for the network; who has not may get the start back.
+  async function giveUp(attempt) {
+    if (page.dataset.refused || attempt.failed) return;
+    if (progress() < SEEN) return fail({ code: "stalled" }, attempt);
+    attempt.failed = true;
+    refuse(texts.stalled_long, again, toFilm);
+    await player.unload();
+  }
+
+  // One line tells what changes while the film runs, to eyes and to screen readers.
+  let briefly;
+  function say(sentence) {
+    clearTimeout(briefly);
+    find("status").textContent = sentence || (stalled ? texts.stalled : "");
+    if (sentence) briefly = setTimeout(() => say(""), BRIEFLY);
   }
 
   // A refused licence says why; anything else is the player's own failure, which may give the start back.
   // A player that failed may complain again while the viewer has tried anew already: that is no news.
   async function fail(fault, attempt) {
-    if (page.dataset.refused || attempt.failed) return;
+    if (page.dataset.refused || attempt.failed || isPassing(fault, attempt)) return;
     page.dataset.refused = "true";
     page.dataset.fault = String(fault.code || fault);
     const problem = licenceProblem(fault);
@@ -287,18 +346,37 @@
     untold = showing.id;
     const isTakenBack = await tellFailure().catch(() => null);
     if (untold) return refuse(texts.failed_untold, again, toFilm);
+    refuseFailed(isTakenBack);
+  }
+
+  function refuseFailed(isTakenBack) {
     refuse(isTakenBack ? texts.failed_taken_back : texts.failed, again, toFilm);
   }
 
-  addEventListener("online", () => { if (untold) tellFailure().catch(() => null); });
+  addEventListener("online", async () => {
+    if (!untold) return;
+    const isTakenBack = await tellFailure().catch(() => null);
+    // Whoever has tried again meanwhile is further than this sentence.
+    if (!untold && find("refusal-sentence").textContent === texts.failed_untold && page.dataset.state === "refusal") {
+      refuseFailed(isTakenBack);
+    }
+  });
 
-  // Whether the start was taken back: then it is a question again, and the next one stays.
-  async function tellFailure() {
+  // Whether the start was taken back; it is told once, whoever asks for it meanwhile.
+  let telling = null;
+  const tellFailure = () => (telling ??= sendFailure().finally(() => { telling = null; }));
+
+  async function sendFailure() {
     const report = await device.ask("POST", `/v1/playback-sessions/${untold}/failures`);
-    if (report.status >= 500) throw new Error(`the failure could not be told: ${report.status}`);
+    const isTakenBack = report.status === 200 && report.body.start_taken_back;
+    // Then the start is a question again; and it is one where nobody knows what became of it.
+    if (report.status !== 200 || isTakenBack) confirmed = false;
+    // Any other answer says nothing of the failure: it is told once the viewer is signed in, or less was asked.
+    if (![200, 404, 410].includes(report.status)) {
+      throw Object.assign(new Error(`the failure could not be told: ${report.status}`), { problem: report.body });
+    }
     untold = null;
-    if (report.body.start_taken_back) confirmed = false;
-    return Boolean(report.body.start_taken_back);
+    return Boolean(isTakenBack);
   }
 
   // Null where no refusal came: the answer was lost, and with it perhaps a licence that began the rental's hours.
@@ -502,9 +580,22 @@
   };
 
   const toggle = () => (video.paused ? video.play().catch(() => {}) : video.pause());
-  const move = (seconds) => { moves += 1; video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration || 0); };
-  const louder = (step) => { video.muted = false; video.volume = Math.min(1, Math.max(0, video.volume + step)); };
-  const mute = () => { video.muted = !video.muted; };
+  const moveTo = (seconds) => {
+    moves += 1;
+    video.currentTime = Math.min(Math.max(0, seconds), video.duration || 0);
+    speakPlace();
+  };
+  const move = (seconds) => moveTo(video.currentTime + seconds);
+  const louder = (step) => {
+    video.muted = false;
+    video.volume = Math.min(1, Math.max(0, video.volume + step));
+    tellVolume();
+  };
+  const mute = () => { video.muted = !video.muted; tellVolume(); };
+  const tellVolume = () => {
+    const percent = Math.round((video.muted ? 0 : video.volume) * 100);
+    say(texts.volume.replace("{percent}", new Intl.NumberFormat(locale, { style: "percent" }).format(percent / 100)));
+  };
   const fill = () => (document.fullscreenElement ? document.exitFullscreen() : page.requestFullscreen?.());
 
   function label(name, on) {
@@ -524,21 +615,31 @@
   video.addEventListener("volumechange", () => label("mute", video.muted || video.volume === 0));
   document.addEventListener("fullscreenchange", () => label("fill", Boolean(document.fullscreenElement)));
   video.addEventListener("durationchange", () => { seek.max = video.duration || 0; });
-  video.addEventListener("timeupdate", () => {
-    if (document.activeElement !== seek || !seek.matches(":active")) seek.value = video.currentTime;
+  const places = () => `${clock(video.currentTime)} / ${clock(video.duration)}`;
+
+  // While the film runs nobody is told of each second; whoever moves, or comes to the slider, hears where they are.
+  function speakPlace() {
+    seek.setAttribute("aria-valuetext", places());
+  }
+
+  function showPlace() {
+    if (!seek.matches(":active")) seek.value = video.currentTime;
+    find("clock").textContent = places();
     if (page.dataset.state === "film" && progress() > 0) reached = video.ended ? 0 : video.currentTime;
-    const spoken = `${clock(video.currentTime)} / ${clock(video.duration)}`;
-    find("clock").textContent = spoken;
-    seek.setAttribute("aria-valuetext", spoken);
+  }
+
+  video.addEventListener("seeking", showPlace);
+  video.addEventListener("timeupdate", () => {
+    showPlace();
     if (!firstBeatSent && showing && progress() > SEEN) {
       firstBeatSent = true;
       beat();
     }
   });
-  seek.addEventListener("input", () => { moves += 1; video.currentTime = Number(seek.value); });
+  seek.addEventListener("input", () => moveTo(Number(seek.value)));
+  seek.addEventListener("focus", speakPlace);
   find("from-start").addEventListener("click", () => {
-    moves += 1;
-    video.currentTime = 0;
+    moveTo(0);
     find("from-start").hidden = true;
   });
   // A pause and a new place are told at once: the next device goes on there.
@@ -553,10 +654,16 @@
     if (page.dataset.state !== "film" || event.ctrlKey || event.metaKey || event.altKey) return;
     // A list that is chosen from has the keys for itself.
     if (event.target.closest("select")) return wake();
-    const onControl = event.target.closest("button, a, input");
-    const acts = { f: fill, m: mute, k: toggle, ArrowUp: () => louder(0.1), ArrowDown: () => louder(-0.1) };
-    if (!onControl) acts[" "] = toggle;
-    if (onControl !== seek) Object.assign(acts, { ArrowLeft: () => move(-10), ArrowRight: () => move(10) });
+    const acts = {
+      f: fill, m: mute, k: toggle,
+      ArrowLeft: () => move(-10), ArrowRight: () => move(10), ArrowUp: () => louder(0.1), ArrowDown: () => louder(-0.1),
+    };
+    if (!event.target.closest("button, a")) acts[" "] = toggle;
+    // On the slider, up is on, as on any slider.
+    if (event.target === seek) {
+      Object.assign(acts, { ArrowUp: acts.ArrowRight, ArrowDown: acts.ArrowLeft });
+      Object.assign(acts, { PageUp: () => move(60), PageDown: () => move(-60) });
+    }
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     wake();
     if (!act) return;
@@ -564,12 +671,22 @@
     act();
   });
 
+  // Whoever points keeps no focus on what was pressed or chosen: the keys are the film's again.
+  let isPointing = false;
+  addEventListener("pointerdown", () => { isPointing = true; }, true);
+  addEventListener("keydown", () => { isPointing = false; }, true);
+  for (const [name, kinds] of [["click", "button"], ["change", "select, input"]]) {
+    page.addEventListener(name, (event) => {
+      if (isPointing) event.target.closest(`:is(.above, .below) :is(${kinds})`)?.blur();
+    });
+  }
+
   // Controls fade while the film runs and nobody moves.
   let sleeping;
   function wake() {
     page.dataset.awake = "true";
     clearTimeout(sleeping);
-    sleeping = setTimeout(() => { if (!video.paused) page.dataset.awake = "false"; }, 3000);
+    sleeping = setTimeout(() => { if (!video.paused && !stalled) page.dataset.awake = "false"; }, 3000);
   }
   for (const name of ["pointermove", "pointerdown", "focusin"]) page.addEventListener(name, wake);
   wake();

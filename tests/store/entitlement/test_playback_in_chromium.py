@@ -327,7 +327,7 @@ async def test_subtitles_and_sound_are_chosen_by_keyboard_and_kept_for_the_next_
     await page.goto(f"{live_server}/de/watch/{title.slug}")
     await cinema.frames_advance()
     assert await page.locator('[data-part="subtitles"] option').all_inner_texts() == [
-        "Untertitel aus",
+        "Aus",
         "Deutsch",
         "Englisch",
     ]
