@@ -1,6 +1,7 @@
 """Migrations lead to the schema that the models describe, and back."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -147,3 +148,70 @@ async def test_an_owner_who_is_a_member_already_needs_no_right_to_give_the_roles
     await superuser.execute(f"GRANT videothek_app, videothek_finance TO {make_url(another_owner).username}")
     await superuser.close()
     await migrate(another_owner)
+
+
+DAY = timedelta(days=1)
+
+
+async def test_offers_that_sold_a_title_before_it_may_be_watched_are_led_to_the_rule(empty_database: str) -> None:
+    await migrate(empty_database, revision="0052")
+    connection = await asyncpg.connect(empty_database)
+    now = await connection.fetchval("SELECT now()")
+    told = {
+        "playable by now": (now - 9 * DAY, None, now - 2 * DAY),
+        "over": (now - 9 * DAY, now - 8 * DAY, now - 2 * DAY),
+        "over before it plays": (now - 9 * DAY, now - 2 * DAY, now + 9 * DAY),
+        "on sale before it plays": (now - 2 * DAY, now + 30 * DAY, now + 9 * DAY),
+        "on sale only before it plays": (now - 2 * DAY, now + 9 * DAY, now + 9 * DAY),
+        "to be sold before it plays": (now + 2 * DAY, None, now + 9 * DAY),
+        "to be sold only before it plays": (now + 2 * DAY, now + 4 * DAY, now + 9 * DAY),
+        "as it should be": (now - 9 * DAY, None, now - 9 * DAY),
+    }
+    ids = {name: new_id() for name in told}
+    licensor, title, edition = new_id(), new_id(), new_id()
+    async with connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        for insert in (
+            f"INSERT INTO store.licensors (id, name, invented) VALUES ('{licensor}', 'Verleih', false)",
+            "INSERT INTO store.editions (id, title_id, audio_languages, subtitle_languages)"
+            f" VALUES ('{edition}', '{title}', '{{}}', '{{}}')",
+        ):
+            await connection.execute(insert)
+        for name, (starts_at, ends_at, playable_from) in told.items():
+            await connection.execute(
+                "INSERT INTO store.products (id, edition_id, licensor_id, alid) VALUES ($1, $2, $3, $4)",
+                ids[name],
+                edition,
+                licensor,
+                name,
+            )
+            await connection.execute(
+                "INSERT INTO store.offers (id, product_id, market, kind, quality, languages, starts_at, visible_from,"
+                " ends_at, playable_from, gross, currency, near_end)"
+                " VALUES ($1, $1, 'DE', 'buy', 'HD', '{}', $2, $2, $3, $4, 999, 'EUR', 'full')",
+                ids[name],
+                starts_at,
+                ends_at,
+                playable_from,
+            )
+
+    await migrate(empty_database)
+
+    rows = await connection.fetch("SELECT id, starts_at, ends_at, playable_from FROM store.offers")
+    found = {row["id"]: tuple(row)[1:] for row in rows}
+    stopped_at = found[ids["on sale only before it plays"]][1]
+    assert now <= stopped_at < now + DAY
+    moment = timedelta(microseconds=1)
+    assert {name: found[id_] for name, id_ in ids.items()} == {
+        "playable by now": (now - 9 * DAY, None, now - 9 * DAY),
+        "over": (now - 9 * DAY, now - 8 * DAY, now - 9 * DAY),
+        "over before it plays": (now - 9 * DAY, now - 2 * DAY, now - 9 * DAY),
+        "on sale before it plays": (now + 9 * DAY, now + 30 * DAY, now + 9 * DAY),
+        "on sale only before it plays": (now - 2 * DAY, stopped_at, now - 2 * DAY),
+        "to be sold before it plays": (now + 9 * DAY, None, now + 9 * DAY),
+        "to be sold only before it plays": (now + 2 * DAY, now + 2 * DAY + moment, now + 2 * DAY),
+        "as it should be": (now - 9 * DAY, None, now - 9 * DAY),
+    }
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await connection.execute("UPDATE store.offers SET gross = 1")
+    await connection.close()

@@ -1,6 +1,8 @@
 """How many streams of one title there may be at a time, and no limit below one.
 
-A column without a default, which rewrites nothing; the table has a row for all and few for single accounts.
+A column without a default, which rewrites nothing; the table has a row for all and few for single accounts. Fails where
+a limit is below one, for what was meant by it is not known: set it to 1 or more (as the tables' owner, by UPDATE of
+`store.device_limits`), and migrate again.
 """
 
 from collections.abc import Sequence
