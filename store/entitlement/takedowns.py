@@ -41,7 +41,10 @@ async def end_playbacks(session: AsyncSession, title_ids: Sequence[UUID], *, rea
 
 
 async def list_held(session: AsyncSession, title_ids: Sequence[UUID], *, at: datetime) -> Sequence[Held]:
-    """The rights to the titles that are in force at an instant or on hold: bought, given, or rented and not over."""
+    """The rights to the titles that are in force at an instant or on hold: bought, given, or rented and not over.
+
+    A rental's deadlines stand still while it is on hold: it is over if it was when that began (`Grants.release`).
+    """
     rows = await session.execute(
         select(Entitlement.id, Entitlement.account_id, Order)
         .outerjoin(OrderLine, OrderLine.id == Entitlement.order_line_id)
@@ -49,7 +52,10 @@ async def list_held(session: AsyncSession, title_ids: Sequence[UUID], *, at: dat
         .where(
             Entitlement.title_id.in_(title_ids),
             Entitlement.revoked_at.is_(None),
-            or_(Entitlement.kind == "buy", func.coalesce(Entitlement.ends_at, Entitlement.start_by) > at),
+            or_(
+                Entitlement.kind == "buy",
+                func.coalesce(Entitlement.ends_at, Entitlement.start_by) > func.coalesce(Entitlement.paused_at, at),
+            ),
         )
         .order_by(Entitlement.id)
     )
