@@ -17,7 +17,7 @@ from store.database import APP_ROLE
 from store.entitlement.download_records import OfflineLicence
 from store.entitlement.models import Device, Entitlement, PlaybackSession, RentalReminder
 from store.entitlement.remedy_errors import DownloadNotLost, RemedyNotForThis, RemedyTooLarge, RemedyTooLate
-from store.entitlement.rights import Terms, standing
+from store.entitlement.rights import Terms, holds, standing
 
 REMEDIED_MAIL: Final = "rental_remedied"
 """Kind of the mail that tells a customer."""
@@ -125,10 +125,12 @@ async def write_off(session: AsyncSession, right: Entitlement, *, limits: Remedy
     """End the download of a rental on a device that was removed from the account and will not return it.
 
     The deadlines stay; it may be streamed or downloaded anew. The lost device may still play what it has: so this is
-    a remedy like the others, for a reason and within their limits. Raises `DownloadNotLost`, `RemedyNotForThis` or
-    `RemedyTooLate`.
+    a remedy like the others, for a reason and within their limits. Raises `DownloadNotLost`, `RemedyTooLate`, or
+    `RemedyNotForThis` also where the rental is over: it would play nowhere, so it needs more time first.
     """
     start_by = _rental(right, limits, at=at)
+    if not holds(right, at=at):
+        raise RemedyNotForThis(state=standing(right, at=at))
     removed = select(Device.id).where(Device.account_id == right.account_id, Device.removed_at.is_not(None))
     ended = await session.execute(
         update(OfflineLicence)

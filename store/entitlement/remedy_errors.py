@@ -39,8 +39,11 @@ class RemedyNotForThis(EntitlementError):
     """The right is no rental, does not hold, or is in a state that the remedy is not for."""
 
     status, code = 409, "remedy_not_for_this"
-    de = "Das geht hier nicht: Der Film ist gekauft, oder die Leihe ist gesperrt, zurückgenommen oder nie begonnen."
-    en = "Not possible here: the film was bought, the rental is on hold or was taken back, or it was never begun."
+    de = (
+        "Das geht hier nicht: Der Film ist gekauft, oder die Leihe ist gesperrt, zurückgenommen, nie begonnen "
+        "oder ist vorbei."
+    )
+    en = "Not possible here: the film was bought, or the rental is on hold, was taken back, was never begun or is over."
 
 
 class DownloadNotLost(EntitlementError):
