@@ -119,6 +119,7 @@ async def test_a_licence_that_is_refused_shows_its_reason_and_no_picture(
     assert tuple(reasons[-1]) == ("licence", "refused", "right_revoked")
 
 
+@pytest.mark.usefixtures("contracts")
 async def test_a_film_that_only_services_give_keys_of_is_refused_without_asking_for_them(
     cinema: Cinema, live_server: str, database: Database, owner: asyncpg.Connection, customer: Customer, title: Title
 ) -> None:
