@@ -1,6 +1,7 @@
 """Attacks on rights, devices, streams and keys: which tests hold each of them, and those that fit nowhere else.
 
-Not in the table is what this store does not have: keys handed out to packagers. Levels of devices are told by hosted
+Not in the table is what this store does not have: keys handed out to packagers. A copied device's key is held to one
+place among the streams, and nobody is alerted: phones change their networks, too. Levels of devices are told by hosted
 services only; Clear Key knows none and protects nothing, so it gives only the keys of films that are marked for it.
 """
 
