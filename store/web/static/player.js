@@ -296,7 +296,7 @@
     if (isEmpty && page.dataset.state === "film") {
       stalling = setTimeout(() => tellStalled(true), SETTLED);
       starving = setTimeout(() => giveUp(attempt), EMPTY_FOR);
-    } else {
+    } else if (stalled) {
       tellStalled(false);
     }
   }

