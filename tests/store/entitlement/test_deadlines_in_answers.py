@@ -60,6 +60,25 @@ async def test_from_the_decision_to_the_end_of_the_rental(
     assert instants(failed, *both) == {**both, "server_time": ENDS_AT}
 
 
+async def test_the_token_of_the_last_heartbeat_is_good_for_what_is_left_of_the_right(
+    client: httpx.AsyncClient,
+    database: Database,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+) -> None:
+    clock.fixed = ENDS_AT - timedelta(seconds=5)
+    await make_right(database, customer, title, granted_at=NOW, first_played_at=NOW)
+    opened = await device.open(client, customer, title)
+    beat = await device.beat(client, customer, opened.json()["id"])
+    latest = datetime.now(UTC) + timedelta(seconds=5)
+    for answer in (opened, beat):
+        [expires_at] = instants(answer, "token_expires_at").values()
+        assert expires_at is not None
+        assert expires_at <= latest, answer.text
+
+
 async def test_a_playback_that_was_stopped_tells_the_time(
     client: httpx.AsyncClient,
     database: Database,
