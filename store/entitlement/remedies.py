@@ -167,8 +167,10 @@ async def hold_playbacks(session: AsyncSession, entitlement_id: UUID) -> None:
 async def apply(session: AsyncSession, right: Entitlement, deadlines: Deadlines, *, real_now: datetime) -> None:
     """Give a locked rental other deadlines; without an end it waits for its first play again.
 
-    Then what still plays by it ends: its hours begin by a start that is agreed to anew.
+    Then what still plays by it ends: its hours begin by a start that is agreed to anew. The same ones change nothing.
     """
+    if (right.start_by, right.ends_at) == (deadlines.start_by, deadlines.ends_at):
+        return
     right.start_by, right.ends_at = deadlines.start_by, deadlines.ends_at
     if deadlines.ends_at is None:
         right.first_played_at = right.started_by = None

@@ -6,9 +6,12 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+from litestar import Litestar
 
 from store.catalogue.models import Title
 from store.database import Database
+from store.entitlement.reminders import START_NOTICE, Reminders
+from tests.auth.people import parts_of
 from tests.scratch import MovableTestClock
 from tests.store.consoles.people import Person, a_person
 from tests.store.entitlement.downloading import kept
@@ -63,3 +66,19 @@ async def test_once_the_time_to_start_is_over_it_is_of_no_use_and_uses_up_no_rem
 
     await mend(client, agent, customer, lost, hours=24)
     assert (await write_off(client, agent, customer, lost))[0] == 201
+
+
+async def test_of_the_same_deadline_nobody_is_reminded_again(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    clock: MovableTestClock,
+    agent: Person,
+    customer: Customer,
+    lost: UUID,
+) -> None:
+    parts = parts_of(app)
+    reminders = Reminders(parts.database, parts.outbox)
+    clock.fixed = BEGIN + 30 * DAY - START_NOTICE
+    assert await reminders.send_due(at=clock.fixed) == 1
+    assert (await write_off(client, agent, customer, lost))[0] == 201
+    assert await reminders.send_due(at=clock.fixed) == 0
