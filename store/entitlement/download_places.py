@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -11,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.entitlement.device_places import find_limits
 from store.entitlement.download_errors import (
     DownloadDevicesFull,
+    DownloadDevicesLost,
     DownloadElsewhere,
     DownloadNotGranted,
+    DownloadOnRemovedDevice,
     DownloadsUsedUp,
     RentalDownloaded,
+    RentalOnRemovedDevice,
 )
 from store.entitlement.download_records import OfflineLicence
 from store.entitlement.errors import EntitlementError
@@ -23,14 +26,14 @@ from store.entitlement.models import Device, Entitlement
 ASKED_AGAIN: Final = timedelta(minutes=15)
 """For how long a device whose answer was lost gets the same rental's licence once more."""
 
-Out = tuple[OfflineLicence, str]
-"""A licence that is on a device, and the device's name."""
+Out = tuple[OfflineLicence, Device]
+"""A licence, and the device that it is on."""
 
 
 async def list_out(session: AsyncSession, entitlement_id: UUID, *, at: datetime) -> Sequence[Out]:
     """The licences of a right that are on devices at an instant."""
     rows = await session.execute(
-        select(OfflineLicence, Device.name)
+        select(OfflineLicence, Device)
         .join(Device, Device.id == OfflineLicence.device_id)
         .where(
             OfflineLicence.entitlement_id == entitlement_id,
@@ -39,7 +42,7 @@ async def list_out(session: AsyncSession, entitlement_id: UUID, *, at: datetime)
         )
         .order_by(OfflineLicence.issued_at)
     )
-    return [(licence, name) for licence, name in rows]
+    return [(licence, device) for licence, device in rows]
 
 
 async def against_streaming(session: AsyncSession, right: Entitlement, *, at: datetime) -> list[EntitlementError]:
@@ -47,7 +50,12 @@ async def against_streaming(session: AsyncSession, right: Entitlement, *, at: da
     if right.kind != "rent":
         return []
     out = await list_out(session, right.id, at=at)
-    return [RentalDownloaded(device=name, id=str(licence.id)) for licence, name in out]
+    return [
+        (RentalDownloaded if device.removed_at is None else RentalOnRemovedDevice)(
+            device=device.name, id=str(licence.id)
+        )
+        for licence, device in out
+    ]
 
 
 async def against_download(
@@ -61,21 +69,35 @@ async def against_download(
         return await _against_another_device(session, right, device, out)
     if not out:
         return await _against_another_download(session, right, title_id)
-    licence, name = out[0]
+    licence, on = out[0]
     is_there = device is not None and (licence.device_id, licence.title_id) == (device.id, title_id)
-    is_asked_again = is_there and at - licence.issued_at < ASKED_AGAIN
-    return [] if is_asked_again else [DownloadElsewhere(device=name, id=str(licence.id))]
+    if is_there and at - licence.issued_at < ASKED_AGAIN:
+        return []
+    refusal = DownloadElsewhere if on.removed_at is None else DownloadOnRemovedDevice
+    return [refusal(device=on.name, id=str(licence.id))]
 
 
 async def _against_another_device(
     session: AsyncSession, right: Entitlement, device: Device | None, out: Sequence[Out]
 ) -> list[EntitlementError]:
     limit = (await find_limits(session, right.account_id)).download_devices
-    others = [(licence, name) for licence, name in out if device is None or licence.device_id != device.id]
-    if len({licence.device_id for licence, _ in others}) < limit:
+    others = [(licence, on) for licence, on in out if device is None or on.id != device.id]
+    taken = {on.id for _, on in others}
+    if len(taken) < limit:
         return []
-    named = [{"id": str(licence.id), "device": name} for licence, name in others]
-    return [DownloadDevicesFull(limit=limit, devices=named)]
+    told: dict[str, Any] = {
+        "limit": limit,
+        "devices": [
+            {"id": str(licence.id), "device": on.name, "removed": on.removed_at is not None} for licence, on in others
+        ],
+    }
+    lapsing: dict[UUID, datetime] = {}
+    for licence, on in others:
+        if on.removed_at is not None:
+            lapsing[on.id] = max(licence.lasts_until, lapsing.get(on.id, licence.lasts_until))
+    # So many of them have to lapse until there is room; of a device that is there it is not known whether it renews.
+    frees = sorted(lapsing.values())[len(taken) - limit :]
+    return [DownloadDevicesLost(**told, next_free_at=frees[0]) if frees else DownloadDevicesFull(**told)]
 
 
 async def _against_another_download(

@@ -298,7 +298,7 @@ def test_every_reason_with_a_way_out_says_where() -> None:
         if isinstance(kind, type) and issubclass(kind, EntitlementError)
     ]
     with_ways = [kind for kind in kinds if kind.way is not None]
-    assert len(with_ways) == 20
+    assert len(with_ways) == 23
     details = {
         "limit": 2,
         "age_limit": 12,
