@@ -12,6 +12,7 @@ from auth.models import Account
 from auth.ports import Composer, Letter
 from billing.models import Order, OrderLine
 from store.catalogue.models import Title
+from store.entitlement.library import watch_path
 from store.entitlement.models import Entitlement
 from store.support_gifts import GIVEN_MAIL
 from store.takedowns import GIFT_ENDED_MAIL
@@ -50,7 +51,7 @@ class ComposeGiven:
     ) -> Letter | None:
         """The mail about the order `reference`; None if its owner has no address any more, or it was taken back."""
         found = await session.execute(
-            select(Account.email, OrderLine.description, OrderLine.terms, Title.slug)
+            select(Account.email, OrderLine.description, OrderLine.terms, Title.kind, Title.slug)
             .select_from(Order)
             .join(Account, Account.id == Order.account_id)
             .join(OrderLine, OrderLine.order_id == Order.id)
@@ -64,6 +65,6 @@ class ComposeGiven:
         values = {
             "film": row.description[locale],
             "terms": row.terms["words"][locale],
-            "watch": f"{self.base_url}/{locale}/watch/{row.slug}",
+            "watch": f"{self.base_url}/{locale}{watch_path(row.kind, row.slug)}",
         }
         return Letter(recipient=row.email, values=values, locale=locale)

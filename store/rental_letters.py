@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.models import Account
 from auth.ports import Composer, Letter
 from store.catalogue.models import Title, TitleText
+from store.entitlement.library import watch_path
 from store.entitlement.models import Entitlement
 from store.entitlement.remedies import REMEDIED_MAIL, RentalRemedy
 from store.entitlement.reminders import MAILS, is_wanted
@@ -35,7 +36,7 @@ class ComposeReminder:
     ) -> Letter | None:
         """The mail about the right `reference`; None if it was started, watched or taken back while it waited."""
         found = await session.execute(
-            select(Account.email, Entitlement, Title.slug, func.coalesce(TitleText.title, Title.original_title))
+            select(Account.email, Entitlement, Title, func.coalesce(TitleText.title, Title.original_title))
             .join(Account, Account.id == Entitlement.account_id)
             .join(Title, Title.id == Entitlement.title_id)
             .outerjoin(TitleText, and_(TitleText.title_id == Title.id, TitleText.locale == locale))
@@ -44,16 +45,16 @@ class ComposeReminder:
         row = found.one_or_none()
         if row is None:
             return None
-        email, right, slug, title = row
+        email, right, title, name = row
         until = right.start_by if self.deadline == "start" else right.ends_at
         if email is None or until is None or (self.deadline == "start" and right.ends_at is not None):
             return None
         values = {
-            "film": title,
+            "film": name,
             "until": until,
             "hours": right.watch_hours,
             "is_cut": right.near_end == "cut",
-            "watch": f"{self.base_url}/{locale}/watch/{slug}",
+            "watch": f"{self.base_url}/{locale}{watch_path(title.kind, title.slug)}",
         }
         return Letter(recipient=email, values=values, locale=locale)
 
@@ -69,7 +70,7 @@ class ComposeRemedied:
     ) -> Letter | None:
         """The mail about the remedy `reference`, or None if its owner has no address any more."""
         found = await session.execute(
-            select(RentalRemedy, Account.email, Title.slug, func.coalesce(TitleText.title, Title.original_title))
+            select(RentalRemedy, Account.email, Title, func.coalesce(TitleText.title, Title.original_title))
             .join(Account, Account.id == RentalRemedy.account_id)
             .join(Entitlement, Entitlement.id == RentalRemedy.entitlement_id)
             .join(Title, Title.id == Entitlement.title_id)
@@ -79,12 +80,12 @@ class ComposeRemedied:
         row = found.one_or_none()
         if row is None or row[1] is None:
             return None
-        remedy, _, slug, title = row
+        remedy, _, title, name = row
         values = {
-            "film": title,
+            "film": name,
             "is_freed": remedy.kind == "written_off",
             "is_begun": remedy.ends_at_after is not None,
             "until": remedy.ends_at_after or remedy.start_by_after,
-            "watch": f"{self.base_url}/{locale}/watch/{slug}",
+            "watch": f"{self.base_url}/{locale}{watch_path(title.kind, title.slug)}",
         }
         return Letter(recipient=row[1], values=values, locale=locale)

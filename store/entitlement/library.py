@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -12,6 +13,14 @@ from store.catalogue.age_labels import may_be_seen
 from store.catalogue.models import Title, TitleText
 from store.entitlement.models import Entitlement
 from store.entitlement.rights import Standing, choose, covers, ending, holds, needs_start, standing
+
+WITH_EPISODES: Final = ("season", "series")
+"""Kinds of titles that do not play themselves: their episodes do."""
+
+
+def watch_path(kind: str, slug: str) -> str:
+    """The page, below the language, that leads who has a title to watching it: the player, or the episodes."""
+    return f"/films/{slug}#seasons" if kind in WITH_EPISODES else f"/watch/{slug}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class LibraryEntry:
     @property
     def has_episodes(self) -> bool:
         """Whether it is a season or a series: then its episodes are what plays."""
-        return self.title_kind in ("season", "series")
+        return self.title_kind in WITH_EPISODES
 
     @property
     def deadline(self) -> datetime | None:

@@ -23,6 +23,7 @@ from billing.schemas import PaymentOut
 from store.catalogue.offers import find_sellable_offer
 from store.catalogue.schemas import TitleCard
 from store.database import Database
+from store.entitlement.library import WITH_EPISODES, watch_path
 from store.legal_texts import BUTTONS
 from store.purchase import Purchase
 from store.purchase_schemas import OrderLineOut, QuoteOut
@@ -201,6 +202,8 @@ async def show_return(
         sentence=sentence,
         reason=problem.sentence if problem and outcome == "declined" else "",
         film=film,
+        watch_at=watch_path(film.kind, film.slug) if film else "/library",
+        has_episodes=film is not None and film.kind in WITH_EPISODES,
         order={"id": order.id, "number": order.order_number},
     )
 

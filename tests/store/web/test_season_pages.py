@@ -7,9 +7,11 @@ from litestar import Litestar
 from store.catalogue.models import Title
 from store.database import Database
 from tests.auth.people import Bearer, a_customer, sign_in
+from tests.fakes import FakeGateway
 from tests.store.catalogue.shelves import make_title
 from tests.store.entitlement.parts import Customer, make_right
 from tests.store.purchase.shops import make_offer
+from tests.store.web.test_checkout_pages import order_in
 
 
 @pytest.fixture
@@ -63,3 +65,18 @@ async def test_who_has_another_season_is_offered_the_episode(
     page = (await client.get(f"/de/films/{episodes[0].slug}", headers=bearer.headers)).text
     assert f"/de/watch/{episodes[0].slug}" not in page
     assert 'action="/de/checkout"' in page
+
+
+@pytest.mark.parametrize("kind", ["film", "season"])
+async def test_who_has_paid_is_led_to_what_plays(
+    browser: httpx.AsyncClient, database: Database, gateway: FakeGateway, kind: str
+) -> None:
+    series = await make_title(database, "Harbour Town", kind="series")
+    parent = series.id if kind == "season" else None
+    title = await make_title(database, "Harbour Town 1", kind=kind, parent=parent, number=1 if parent else None)
+    order_id = await order_in(browser, await make_offer(database, title_id=title.id, kind="buy"))
+    gateway.pay(next(iter(gateway.intents)))
+    page = (await browser.get(f"/de/orders/{order_id}/return")).text
+    leads_to_player = f'href="/de/watch/{title.slug}"' in page
+    leads_to_episodes = f'href="/de/films/{title.slug}#seasons">Zu den Folgen</a>' in page
+    assert (leads_to_player, leads_to_episodes) == (kind == "film", kind == "season")
