@@ -58,6 +58,21 @@ class NewDevicesExhausted(EntitlementError):
         self.way = "replace_device" if details.get("emergency_possible") else "wait"
 
 
+class NewDevicesExhaustedWhileFull(NewDevicesExhausted):
+    """All places are taken, too: at `next_free_at` a new device fits only if another was removed."""
+
+    de = (
+        "In den letzten {days} Tagen sind {limit} neue Geräte dazugekommen, mehr geht nicht. "
+        "Das nächste neue Gerät ist ab {next_free_at} möglich, wenn Sie bis dahin ein anderes entfernen; "
+        "ein früheres, sobald Sie eines entfernen."
+    )
+    en = (
+        "{limit} new devices were added within the last {days} days, which is the most. "
+        "The next new one is possible from {next_free_at} if you remove another one by then; "
+        "an earlier one as soon as you remove one."
+    )
+
+
 class EmergencyRemovalUsed(EntitlementError):
     """A lost device was replaced lately; `next_free_at` is when that is possible again."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Account
-from store.entitlement.device_errors import DeviceLimitReached, NewDevicesExhausted
+from store.entitlement.device_errors import DeviceLimitReached, NewDevicesExhausted, NewDevicesExhaustedWhileFull
 from store.entitlement.errors import EntitlementError
 from store.entitlement.models import Device, DeviceLimit, DeviceReset
 
@@ -57,7 +57,7 @@ class DevicePlaces:
     new_devices_left: int
     """How many devices that were never seen before may be added at this instant."""
     next_new_device_at: datetime | None
-    """When the next one may be added; None: at once."""
+    """When the next one may be added, if there is a place by then; None: at once."""
     emergency_possible: bool
     """Whether a lost device may be replaced at this instant, beyond the limit of new ones."""
 
@@ -81,23 +81,26 @@ async def obstacles_to_registration(
 ) -> list[EntitlementError]:
     """What leaves no room for one more device; empty: there is. One that was known before is not new.
 
-    Where new devices are used up a removal is in vain, so nobody is sent to make one: the removal in an emergency, or
-    time, is the way out.
+    Where new devices are used up a removal alone is in vain: the removal in an emergency is the way out, or time, and
+    then, with all places taken, a removal as well.
     """
     limits = await find_limits(session, account_id)
     present = await _registered(session, account_id)
     names = [{"id": str(device.id), "name": device.name} for device in present]
     new = await read_new_devices(session, account_id, limits)
-    if is_new and not new.left(at):
-        used_up = NewDevicesExhausted(
-            limit=limits.new_devices,
-            days=limits.new_device_days,
-            next_free_at=new.next_at(at),
-            emergency_possible=bool(present) and new.emergency_at(at) is None,
-            devices=names,
-        )
-        return [used_up]
-    return [DeviceLimitReached(limit=limits.devices, devices=names)] if len(present) >= limits.devices else []
+    is_full = len(present) >= limits.devices
+    full = [DeviceLimitReached(limit=limits.devices, devices=names)] if is_full else []
+    if not is_new or new.left(at):
+        return [*full]
+    emergency_possible = bool(present) and new.emergency_at(at) is None
+    used_up = (NewDevicesExhaustedWhileFull if is_full else NewDevicesExhausted)(
+        limit=limits.new_devices,
+        days=limits.new_device_days,
+        next_free_at=new.next_at(at),
+        emergency_possible=emergency_possible,
+        devices=names,
+    )
+    return [used_up] if emergency_possible else [used_up, *full]
 
 
 async def find_limits(session: AsyncSession, account_id: UUID) -> DeviceLimit:

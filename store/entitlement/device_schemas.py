@@ -53,7 +53,7 @@ class DevicesOut(msgspec.Struct, frozen=True):
     new_devices_left: int
     """How many that were never seen before may be added now."""
     next_new_device_at: datetime | None
-    """When the next one may be added; null: at once."""
+    """When the next one may be added, if fewer than `limit` are registered by then; null: at once."""
     emergency_possible: bool
     """Whether a lost device may be replaced now, beyond the limit of new ones."""
     server_time: datetime

@@ -100,7 +100,8 @@ async def test_every_reason_is_told_at_once_in_the_order_in_which_it_is_mended(
     exhausted, unregistered, busy, question = decision["reasons"]
     assert exhausted["sentence"]["en"] == (
         "5 new devices were added within the last 30 days, which is the most. "
-        "The next new one is possible from 2026-12-31, 21:00 (CET); earlier devices at any time."
+        "The next new one is possible from 2026-12-31, 21:00 (CET) if you remove another one by then; "
+        "an earlier one as soon as you remove one."
     )
     assert exhausted["action"] == {
         "name": "replace_device",
@@ -298,7 +299,7 @@ def test_every_reason_with_a_way_out_says_where() -> None:
         if isinstance(kind, type) and issubclass(kind, EntitlementError)
     ]
     with_ways = [kind for kind in kinds if kind.way is not None]
-    assert len(with_ways) == 23
+    assert len(with_ways) == 24
     details = {
         "limit": 2,
         "age_limit": 12,
