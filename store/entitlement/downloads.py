@@ -31,7 +31,7 @@ from store.entitlement.licence_policy import PROTECTIONS, stored_policy
 from store.entitlement.licences import Licence, LicensedKey
 from store.entitlement.models import ContentKey, Device, Entitlement, PlaybackSession, Track
 from store.entitlement.record import Question, System
-from store.entitlement.remedies import remedied_at
+from store.entitlement.remedies import rearmed_at
 from store.entitlement.rights import TRACKS, ending, needs_start, obstacles
 from store.errors import NotFound
 from store.purchase_confirmation import keep_confirmed
@@ -242,14 +242,14 @@ class Downloads:
     async def _begin(self, entitlement_id: UUID, first_played_at: datetime) -> None:
         """Let a rental's hours have begun when the device says, unless they had begun before.
 
-        It began before the time to start was over, or not at all. What was played before support mended the rental is
-        what was mended: it begins nothing.
+        It began before the time to start was over, or not at all. What was played before support let the rental begin
+        anew is what was spoilt: it begins nothing. More time, for an incident or otherwise, takes no play back.
         """
         right = await self.session.get_one(Entitlement, entitlement_id, with_for_update=True, populate_existing=True)
-        mended_at = await remedied_at(self.session, entitlement_id)
+        anew_at = await rearmed_at(self.session, entitlement_id)
         if right.start_by is not None:
             first_played_at = min(first_played_at, right.start_by)
-        if needs_start(right) and (mended_at is None or first_played_at > mended_at):
+        if needs_start(right) and (anew_at is None or first_played_at > anew_at):
             right.first_played_at, right.ends_at = first_played_at, ending(right, at=first_played_at).ends_at
 
 

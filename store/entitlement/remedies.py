@@ -148,11 +148,11 @@ async def write_off(session: AsyncSession, right: Entitlement, *, limits: Remedy
     return Deadlines(start_by, right.ends_at)
 
 
-async def remedied_at(session: AsyncSession, entitlement_id: UUID) -> datetime | None:
-    """When a rental was mended last (business time); None: never. Money mends no rental."""
+async def rearmed_at(session: AsyncSession, entitlement_id: UUID) -> datetime | None:
+    """When a rental was let begin anew last (business time); None: never."""
     at: datetime | None = await session.scalar(
         select(func.max(RentalRemedy.at)).where(
-            RentalRemedy.entitlement_id == entitlement_id, RentalRemedy.kind != "credited"
+            RentalRemedy.entitlement_id == entitlement_id, RentalRemedy.kind == "rearmed"
         )
     )
     return at

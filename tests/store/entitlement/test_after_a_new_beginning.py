@@ -15,6 +15,7 @@ from tests.scratch import MovableTestClock
 from tests.store.consoles.people import REASON, Person, a_person
 from tests.store.entitlement.downloading import give_back, kept
 from tests.store.entitlement.parts import TEST_FILM, Customer, TestDevice, make_right
+from tests.store.entitlement.test_incidents import FROM, met, wish, work
 
 BEGIN = datetime(2026, 12, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -104,9 +105,10 @@ async def test_what_was_watched_before_a_new_beginning_keeps_no_reminder_away(
 
 
 @pytest.mark.usefixtures("contracts")
-@pytest.mark.parametrize("hours", [None, 24], ids=["begins anew", "extended"])
-@pytest.mark.parametrize(("played", "begins"), [(-HOUR, False), (HOUR, True)], ids=["before", "after"])
-async def test_a_download_that_is_returned_begins_nothing_of_what_was_mended_since(
+@pytest.mark.parametrize("played", [-HOUR, HOUR], ids=["before", "after"])
+@pytest.mark.parametrize("by", ["rearmed", "extended", "incident"])
+async def test_a_download_that_is_returned_begins_nothing_of_what_was_let_begin_anew_and_more_time_takes_no_play_back(
+    app: Litestar,
     client: httpx.AsyncClient,
     database: Database,
     owner: asyncpg.Connection,
@@ -115,21 +117,27 @@ async def test_a_download_that_is_returned_begins_nothing_of_what_was_mended_sin
     customer: Customer,
     device: TestDevice,
     title: Title,
-    hours: int | None,
+    by: str,
     played: timedelta,
-    begins: bool,
 ) -> None:
-    began = None if hours else BEGIN - 47 * HOUR
+    began = BEGIN - 47 * HOUR if by == "rearmed" else None
     right = await make_right(
         database, customer, title, granted_at=BEGIN - 2 * DAY, first_played_at=began, may_download=True
     )
     issued = await kept(client, device, customer, title)
     clock.fixed = BEGIN + 3 * DAY
-    await mend(client, agent, customer, right, hours=hours)
+    if by == "incident":
+        await met(owner, customer, right, title, FROM)
+        lead = await a_person(database, roles=("support_lead",))
+        noted = await client.post("/v1/staff/incidents", json=wish(title), headers=lead.headers)
+        await work(app, noted.json()["id"])
+    else:
+        await mend(client, agent, customer, right, hours=24 if by == "extended" else None)
+    assert await owner.fetchval("SELECT count(*) FROM store.rental_remedies") == 1
     clock.fixed += DAY
     told = BEGIN + 3 * DAY + played
     body = {"first_played_at": told.isoformat()}
     assert (await give_back(client, device, customer, issued["download"]["id"], **body)).status_code == 200
-    first = await owner.fetchval("SELECT first_played_at FROM store.entitlements")
-    is_possible = begins and hours is not None  # what ran before it began anew had lapsed on the device by then
-    assert first == (told if is_possible else None)
+    row = await owner.fetchrow("SELECT first_played_at, ends_at FROM store.entitlements")
+    # What ran before it was let begin anew had lapsed on the device by the time that it tells.
+    assert tuple(row) == ((None, None) if by == "rearmed" else (told, told + 48 * HOUR))
