@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -22,11 +23,11 @@ from store.settings import Settings
 from tests.store.entitlement.parts import Customer, TestDevice, make_right, make_title
 
 TRACKS = ("AUDIO", "SD", "HD")
-KIDS = {track: new_id() for track in TRACKS}
+KIDS = {track: UUID(int=0xF11A << 64 | number) for number, track in enumerate(TRACKS)}
 KEYS = {track: bytes([number] * 16) for number, track in enumerate(TRACKS, start=0xA1)}
 LINES = [f"{track} {KIDS[track]} {KEYS[track].hex()}" for track in TRACKS]
 AUDIO, SD, HD = LINES
-OTHER = new_id()
+OTHER = UUID(int=0xF11B << 64)
 """A key id that the manifest does not name."""
 
 
