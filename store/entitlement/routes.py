@@ -1,11 +1,13 @@
 """HTTP for the library, devices, playback, licences and media."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
 from litestar import Router, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import SerializationException, ValidationException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from litestar.types import ASGIApp
@@ -285,10 +287,16 @@ async def stop_playback(
 
 async def refuse_unreadable_licence_request(request: AnyRequest) -> None:
     """A body that cannot be read is refused, and recorded, by whoever knows whose playback the token names."""
+    fault = LicenceRequestMalformed(place="the body is no object with a list of kids")
     try:
         await request.json()
     except (ValidationException, SerializationException, UnicodeDecodeError, RecursionError):
-        await _clear_key(request, fault=LicenceRequestMalformed(place="the body is no object with a list of kids"))
+        await _clear_key(request, fault=fault)
+    except RequestEntityTooLarge:
+        # Answered as everywhere: the connection is closed, for the rest of such a body is not read.
+        with suppress(EntitlementError):
+            await _clear_key(request, fault=fault)
+        raise
 
 
 async def _clear_key(
