@@ -111,7 +111,9 @@ class DrmToday:
     def rights(self, licence: Licence, *, picture: str | None = None, real_now: datetime) -> dict[str, Any]:
         """The customer rights token: for a picture (None: the best that the licence opens), and under which limits."""
         limits, best = licence.policy, picture or licence.tracks[-1]
-        rental: dict[str, Any] = {"absoluteExpiration": _iso(real_now + limits.lasts)}
+        # By one reading a hard end, by another the last moment to start: docs/drm.md says what is left of the doubt.
+        # For a rental that was not begun the last moment to start is right by the one and too early by the other.
+        rental: dict[str, Any] = {"absoluteExpiration": _iso(real_now + (limits.may_start_within or limits.lasts))}
         if limits.plays_for is not None:
             rental["playDuration"] = int(limits.plays_for.total_seconds() * 1000)
         rights: dict[str, Any] = {

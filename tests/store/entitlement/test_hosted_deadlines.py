@@ -13,6 +13,7 @@ import pytest
 from store.catalogue.models import Title
 from store.database import Database
 from tests.scratch import MovableTestClock
+from tests.store.entitlement.downloading import keep
 from tests.store.entitlement.drm_contracts import AXINOM, DRMTODAY
 from tests.store.entitlement.parts import Customer, TestDevice, make_right
 from tests.store.entitlement.test_hosted_drm import TO_AXINOM, TO_DRMTODAY, asked, call, play, tell
@@ -78,3 +79,35 @@ async def test_what_drmtoday_is_told_ends_with_the_right(
     assert ends_in_time(rental["absoluteExpiration"], asked_at)
     assert rental["playDuration"] == LEFT.total_seconds() * 1000
     assert await owner.fetchval("SELECT ends_at FROM store.entitlements") == NOW + LEFT
+
+
+@pytest.mark.usefixtures("contracts")
+@pytest.mark.parametrize(
+    ("rental", "last_start"),
+    [
+        ({"granted_at": NOW}, timedelta(days=30)),
+        ({"granted_at": NOW, "near_end": "cut"}, timedelta(days=30)),
+        (RENTALS["running"], LEFT),
+    ],
+    ids=["not begun", "not begun, cut by its offer", "running"],
+)
+async def test_drmtoday_is_told_the_last_start_of_a_rental_that_stays_on_the_device(
+    client: httpx.AsyncClient,
+    database: Database,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    rental: dict[str, Any],
+    last_start: timedelta,
+) -> None:
+    """By one reading the licence ends then, by the other it may be begun until then."""
+    clock.fixed = NOW
+    await make_right(database, customer, title, may_download=True, **rental)
+    asked_at = datetime.now(UTC)
+    told = (await keep(client, device, customer, title, system="drmtoday")).json()["licence"]
+    claims = jwt.decode(told["value"], DRMTODAY.secret, algorithms=["HS256"])
+    profile = msgspec.json.decode(claims["crt"])["profile"]["rental"]
+    until = datetime.fromisoformat(profile["absoluteExpiration"])
+    assert asked_at + last_start - timedelta(seconds=1) < until <= datetime.now(UTC) + last_start
+    assert profile["playDuration"] == min(last_start, 48 * HOURS).total_seconds() * 1000
