@@ -124,7 +124,7 @@ async def decide(session: AsyncSession, wish: Wish, *, at: datetime, real_now: d
     """Decide about a playback; writes nothing. Who acts on the answer took the account's turn before."""
     account_id, title = wish.account_id, wish.title
     rights = await _rights(session, account_id, title)
-    right = choose(rights, at=at) if rights else None
+    right = choose(rights, at=at, start_confirmed=wish.start_confirmed) if rights else None
     film = await find_film(session, title.id)
     device = await _find_device(session, account_id, wish.jkt)
 

@@ -126,19 +126,19 @@ def needs_start(right: Terms) -> bool:
     return right.kind == "rent" and right.first_played_at is None
 
 
-def choose(rights: Sequence[Entitlement], *, at: datetime) -> Entitlement:
+def choose(rights: Sequence[Entitlement], *, at: datetime, start_confirmed: bool = False) -> Entitlement:
     """The right to watch by, of all that an account has for a title.
 
-    One that holds, if any: better quality first, bought before rented, a running rental before a fresh one, which no
-    owner is asked to begin. Without any that holds the newest one, to say why not; raises `NotEntitled` where there is
-    none at all.
+    One that holds, if any: better quality first, bought before rented, a running rental before a fresh one. No owner is
+    asked to begin a rental; but one of better quality than what they own begins if they said so (`start_confirmed`).
+    Without any that holds the newest one, to say why not; raises `NotEntitled` where there is none at all.
     """
     if not rights:
         raise NotEntitled
     held = [right for right in rights if holds(right, at=at)]
-    is_owned = any(right.kind == "buy" for right in held)
+    may_begin = start_confirmed or not any(right.kind == "buy" for right in held)
     if held:
-        return max((right for right in held if not (is_owned and needs_start(right))), key=_preference)
+        return max((right for right in held if may_begin or not needs_start(right)), key=_preference)
     return max(rights, key=lambda right: right.granted_at)
 
 

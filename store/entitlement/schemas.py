@@ -60,7 +60,7 @@ class PlaybackCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: TitleSlug
     """The title's slug."""
     start_confirmed: bool = False
-    """Whether the customer agreed that the rental's hours begin now."""
+    """Whether the customer agreed that the rental's hours begin now; of a title that is owned, too, in less quality."""
 
 
 ReportNumber = Annotated[int, msgspec.Meta(ge=1, le=2**53, examples=[7])]
