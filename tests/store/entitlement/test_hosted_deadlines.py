@@ -16,7 +16,7 @@ from tests.scratch import MovableTestClock
 from tests.store.entitlement.downloading import keep
 from tests.store.entitlement.drm_contracts import AXINOM, DRMTODAY
 from tests.store.entitlement.parts import Customer, TestDevice, make_right
-from tests.store.entitlement.test_hosted_drm import TO_AXINOM, TO_DRMTODAY, asked, call, play, tell
+from tests.store.entitlement.test_hosted_drm import CALLBACK, TO_AXINOM, TO_DRMTODAY, asked, call, play, tell
 
 NOW = datetime(2026, 12, 1, 20, tzinfo=UTC)
 LEFT: Final = timedelta(hours=10)
@@ -111,3 +111,18 @@ async def test_drmtoday_is_told_the_last_start_of_a_rental_that_stays_on_the_dev
     until = datetime.fromisoformat(profile["absoluteExpiration"])
     assert asked_at + last_start - timedelta(seconds=1) < until <= datetime.now(UTC) + last_start
     assert profile["playDuration"] == min(last_start, 48 * HOURS).total_seconds() * 1000
+
+
+@pytest.mark.parametrize("path", [TO_AXINOM, TO_DRMTODAY, CALLBACK])
+async def test_who_is_refused_is_told_when_it_ended_and_what_time_it_is(
+    client: httpx.AsyncClient, clock: MovableTestClock, device: TestDevice, showing: dict[str, Any], path: str
+) -> None:
+    assert (await tell(client, device, TO_AXINOM, showing["token"])).status_code == 200
+    clock.fixed = NOW + LEFT
+    if path == CALLBACK:
+        refusal = await call(client, asked(showing))
+    else:
+        refusal = await tell(client, device, path, showing["token"])
+    told = refusal.json()
+    assert (refusal.status_code, told["code"]) == (403, "rental_over")
+    assert datetime.fromisoformat(told["ended_at"]) == datetime.fromisoformat(told["server_time"]) == NOW + LEFT
