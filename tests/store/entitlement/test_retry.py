@@ -9,12 +9,14 @@ from store.entitlement.errors import EntitlementError
 from store.entitlement.reasons import tell
 
 PASSING = {
-    "confirmation_outstanding",  # until the mail server has the mail
-    "film_not_ready",
-    "new_devices_exhausted",  # until `next_free_at`
-    "rental_stream_busy",  # until the other device stops, or falls silent
-    "streams_busy",
-    "title_streams_busy",
+    errors.ConfirmationOutstanding,  # until the mail server has the mail
+    errors.FilmNotReady,
+    errors.RentalStreamBusy,  # until the other device stops, or falls silent
+    errors.StreamsBusy,
+    errors.TitleStreamsBusy,
+    device_errors.NewDevicesExhausted,  # until `next_free_at`
+    device_errors.NewDevicesExhaustedWhileFull,
+    download_errors.DownloadDevicesLost,  # until what lost devices have lapses
 }
 
 
@@ -29,6 +31,6 @@ def test_asking_again_helps_against_these_refusals_and_no_others() -> None:
     title, at = Title(slug="her-2013", kind="film"), datetime(2026, 12, 1, tzinfo=UTC)
     facts = dict.fromkeys(("limit", "age_limit", "days", "device", "place", "id", "hours"), 1)
     instants = dict.fromkeys(("ends_at", "began_at", "next_free_at", "removed_at", "free_at"), at)
-    told = {kind.code: tell(kind(**facts, **instants), title).retry for kind in refusals()}
+    told = {kind: tell(kind(**facts, **instants), title).retry for kind in refusals()}
     assert len(told) > 40
-    assert {code for code, retry in told.items() if retry} == PASSING
+    assert {kind for kind, retry in told.items() if retry} == PASSING
