@@ -75,7 +75,8 @@ class Compensation:
 
     async def _extend(self, session: AsyncSession, incident: Incident, rental: Affected) -> bool:
         await lock_account(session, rental.account_id)
-        right = await _lock_right(session, rental.entitlement_id)
+        await hold_playbacks(session, rental.entitlement_id)
+        right = await session.get_one(Entitlement, rental.entitlement_id, with_for_update=True)
         hours = await hours_due(session, incident, right.id)
         if not hours:
             return False
@@ -95,13 +96,14 @@ class Compensation:
     async def _give_back(self, session: AsyncSession, incident: Incident, rental: Affected) -> bool:
         """Give back what was paid for the hours; the refund tells the customer, and ends the right with its last cent.
 
-        Locked is the order first, as by every refund, then what plays by the right.
+        Locked is the order, then the right, as by every refund. No playbacks in between: who opens one has locked those
+        that fell silent before the order (`decision.take_turn`, `keep_confirmed`).
         """
         refunds = self.sale_refunds(session)
         if rental.order_id is None or rental.price_of(incident.hours) is None:
             return _left_out(incident, rental, "not_paid")
         await refunds.lock(rental.order_id)
-        right = await _lock_right(session, rental.entitlement_id)
+        right = await session.get_one(Entitlement, rental.entitlement_id, with_for_update=True)
         hours = await hours_due(session, incident, right.id)
         amount = rental.price_of(hours) if hours else None
         if amount is None:
@@ -140,11 +142,6 @@ class Compensation:
             at=self.at,
             done_at=self.real_now,
         )
-
-
-async def _lock_right(session: AsyncSession, entitlement_id: UUID) -> Entitlement:
-    await hold_playbacks(session, entitlement_id)
-    return await session.get_one(Entitlement, entitlement_id, with_for_update=True)
 
 
 def _left_out(incident: Incident, rental: Affected, code: str) -> bool:
