@@ -165,14 +165,15 @@ async def hold_playbacks(session: AsyncSession, entitlement_id: UUID) -> None:
 
 
 async def apply(session: AsyncSession, right: Entitlement, deadlines: Deadlines, *, real_now: datetime) -> None:
-    """Give a locked rental other deadlines; without an end it waits for its first play again.
+    """Give a locked rental other deadlines; one that was begun and has no end any more waits for its first play again.
 
     Then what still plays by it ends: its hours begin by a start that is agreed to anew. The same ones change nothing.
     """
     if (right.start_by, right.ends_at) == (deadlines.start_by, deadlines.ends_at):
         return
+    begins_anew = right.ends_at is not None and deadlines.ends_at is None
     right.start_by, right.ends_at = deadlines.start_by, deadlines.ends_at
-    if deadlines.ends_at is None:
+    if begins_anew:
         right.first_played_at = right.started_by = None
         await session.execute(
             update(PlaybackSession)

@@ -13,10 +13,10 @@ from store.database import Database
 from tests.fakes import FakeGateway
 from tests.scratch import MovableTestClock
 from tests.store.consoles.people import Person, a_person
-from tests.store.entitlement.parts import Customer, TestDevice
+from tests.store.entitlement.parts import Customer, TestDevice, make_right
 from tests.store.entitlement.takedown_orders import bought
 from tests.store.entitlement.test_incident_money import agree, money
-from tests.store.entitlement.test_incidents import HOUR, met, work
+from tests.store.entitlement.test_incidents import BEGIN, DAY, FROM, HOUR, met, wish, work
 
 
 @pytest.fixture
@@ -57,3 +57,25 @@ async def test_money_waits_for_no_playback(
         await work(app, noted["id"])
         await owner.execute("UPDATE billing.orders SET confirmed_at = now()")
     assert await owner.fetchval("SELECT count(*) FROM billing.refunds") == 1
+
+
+async def test_more_time_stops_nobody_who_is_about_to_begin(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    database: Database,
+    owner: asyncpg.Connection,
+    clock: MovableTestClock,
+    customer: Customer,
+    device: TestDevice,
+    title: Title,
+    lead: Person,
+) -> None:
+    clock.fixed = BEGIN
+    right = await make_right(database, customer, title, granted_at=BEGIN - DAY)
+    await met(owner, customer, right, title, FROM)
+    playback = (await device.open(client, customer, title)).json()
+    noted = (await client.post("/v1/staff/incidents", json=wish(title), headers=lead.headers)).json()
+    await work(app, noted["id"])
+    assert await owner.fetchval("SELECT start_by FROM store.entitlements") == BEGIN + 29 * DAY + 3 * HOUR
+    assert (await device.licence(client, playback["token"])).status_code == 200
+    assert await owner.fetchval("SELECT first_played_at FROM store.entitlements") == BEGIN
