@@ -8,7 +8,7 @@ from math import ceil
 from typing import Final, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Select, UniqueConstraint, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, Select, UniqueConstraint, and_, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -213,12 +213,12 @@ async def approve(
 
 
 async def list_incidents(session: AsyncSession, *, limit: int = 20) -> Sequence[ListedIncident]:
-    """The latest incidents."""
+    """Incidents that wait for a second person, who finds them here only, then the latest."""
     done = select(func.count()).where(RentalRemedy.incident_id == Incident.id).correlate(Incident).scalar_subquery()
     rows = await session.execute(
         select(Incident, Title.slug, done)
         .join(Title, Title.id == Incident.title_id)
-        .order_by(Incident.noted_at.desc())
+        .order_by(and_(Incident.means == "money", Incident.approved_by.is_(None)).desc(), Incident.noted_at.desc())
         .limit(limit)
     )
     return [
@@ -253,7 +253,8 @@ async def hours_due(session: AsyncSession, incident: Incident, entitlement_id: U
 
 
 async def _work_off(session: AsyncSession, jobs: Jobs, incident: Incident) -> None:
-    await jobs.enqueue(session, JOB, dedupe_key=f"{JOB}:{incident.id}", incident_id=str(incident.id))
+    # Without a key: one that runs has listed whom the incident met, and would keep the one for the others away.
+    await jobs.enqueue(session, JOB, incident_id=str(incident.id))
 
 
 def _extent(affected: Sequence[Affected], *, compensated: int, hours: int) -> Extent:
