@@ -161,10 +161,15 @@ class SaleRefunds:
     async def give_back_part(
         self, *, order_id: UUID, amount: Money, reason: str, note: str, at: datetime
     ) -> Refund | None:
-        """The store itself gives back an amount of a sale, or what is left of it; None as `give_back_all`."""
+        """The store itself gives back an amount of a sale, or what is left of it.
+
+        None as `give_back_all`, and while less is left because of what waits for a second person, who may say no.
+        """
         order = await self.lock(order_id)
         payment, left = await self._payment(order), await self.left_of(order)
-        if payment is None or left.minor == 0 or await self._disputed(order):
+        undecided = order.gross - await given_back(self.session, order.id, booked=True) - left.minor
+        is_uncertain = undecided > 0 and amount.minor > left.minor
+        if payment is None or left.minor == 0 or is_uncertain or await self._disputed(order):
             return None
         refund = self._new(order, payment, min(amount, left, key=attrgetter("minor")), reason, at, note=note)
         await self._decide(order, refund, at=at)
