@@ -10,7 +10,7 @@ from auth.ids import new_id
 from store.migrations import migrate
 from tests.journeys.running_store import RunningStore, load_few_films, running_store
 from tests.journeys.street import Street
-from tests.store.web.test_accessibility_in_chromium import axe_script as axe_script
+from tests.store.web.conftest import axe_script as axe_script
 
 
 @pytest.fixture(scope="session")

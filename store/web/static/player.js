@@ -310,7 +310,7 @@
 
   // Who has seen a picture waits for the network; who has not may get the start back.
   async function giveUp(attempt) {
-    if (page.dataset.refused || attempt.failed) return;
+    if (page.dataset.state !== "film" || attempt.failed) return;
     if (progress() < SEEN) return fail({ code: "stalled" }, attempt);
     attempt.failed = true;
     refuse(texts.stalled_long, again, toFilm);
