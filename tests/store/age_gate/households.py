@@ -12,7 +12,7 @@ from auth.ids import new_id
 from store.catalogue.models import Opinion, Rating, Title, TitleText
 from store.database import Database
 from store.entitlement.download_records import OfflineLicence
-from store.entitlement.models import Device, MediaAsset, PlaybackSession, WatchProgress
+from store.entitlement.models import ContentKey, Device, MediaAsset, PlaybackSession, WatchProgress
 from tests.auth.people import Bearer, a_customer, parts_of, sign_in
 from tests.fakes import FakeGateway
 from tests.store.catalogue.shelves import learn_words, make_person, make_title
@@ -116,9 +116,19 @@ async def _watched(database: Database, account_id: UUID, title: Title) -> None:
         device = Device(
             account_id=account_id, jkt="j" * 43, x="x" * 43, y="y" * 43, name="TV", registered_at=now, last_used_at=now
         )
-        asset = MediaAsset(id=new_id(), title_id=title.id, version="1", manifest="m.mpd", seconds=60, published_at=now)
+        asset = MediaAsset(
+            id=new_id(),
+            title_id=title.id,
+            version="1",
+            manifest="m.mpd",
+            seconds=60,
+            published_at=now,
+            clear_key=True,
+        )
         session.add_all([device, asset])
         await session.flush()
+        key = ContentKey(kid=new_id(), asset_id=asset.id, track="SD", sealed=bytes(44), sealed_with="0" * 16)
+        session.add(key)  # of which nobody gets a licence here
         right = await database.reads.fetchval("SELECT id FROM store.entitlements WHERE account_id = $1", account_id)
         playback = PlaybackSession(
             account_id=account_id,
