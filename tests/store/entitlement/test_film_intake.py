@@ -156,11 +156,11 @@ async def test_keys_that_do_not_fit_are_named_and_nothing_is_half_done(
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        (("</MPD>", ""), "cannot be read"),
+        (("</MPD>", ""), "is no whole DASH manifest"),
         (("mediaPresentationDuration", "x"), "does not say how long"),
         (("cenc:default_KID", "cenc:other"), "is not encrypted"),
         ((str(KIDS["SD"]), "no-uuid"), "names a default_KID that is no UUID"),
-        (('contentType="video"', 'contentType="text"'), "no pictures"),
+        (("video", "text"), "no pictures"),
     ],
 )
 async def test_a_manifest_that_is_none_is_told(
